@@ -165,7 +165,11 @@ class HPKEKey:
     def public(self) -> bytes:
         """The public key as RFC 9180 serialises it."""
         if self._public is None:
-            self._public = self._kem.public(self.secret)
+            kem = self._kem
+            if kem.quick_public and self._loaded is None:
+                self._public = kem.public(self.secret)
+            else:
+                self._public = kem.public_of(self.loaded)
         return self._public
 
     @property
@@ -595,7 +599,7 @@ class Suite:
         """DecryptWithLabel (section 5.1.3). Raises `DecryptionFailed`."""
         info = _label(label) + codec.opaque(context)
         try:
-            return self._hpke.open(key.loaded, key.public, info, kem_output, ciphertext)
+            return self._hpke.open(key, info, kem_output, ciphertext)
         except InvalidTag:
             raise DecryptionFailed(78, "5.1.3", "a ciphertext for our key does not open") from None
 
@@ -617,9 +621,7 @@ class Suite:
     ) -> Secret:
         """The secret behind `kem_output` (section 8.3). Raises `InvalidMessage`."""
         try:
-            secret = self._hpke.export_from(
-                key.loaded, key.public, b"", kem_output, exporter_context, length
-            )
+            secret = self._hpke.export_from(key, b"", kem_output, exporter_context, length)
         except ValueError:
             raise InvalidMessage(105, "8.3", "an encapsulated key is malformed") from None
         return Secret(secret)

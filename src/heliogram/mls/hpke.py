@@ -25,7 +25,7 @@ import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke as pyca
@@ -142,6 +142,8 @@ class KEM(ABC):
     enc_size: int
     public_size: int
     private_size: int
+    #: Whether `public` is quicker than `load_private`, so that a key need not be loaded for it.
+    quick_public: ClassVar[bool] = False
     #: The library's name of this KEM, or None if it has none.
     library: pyca.KEM | None
 
@@ -169,8 +171,12 @@ class KEM(ABC):
         """Whether these bytes are a public key that is safe to use (section 7.1.4). Quick."""
 
     @abstractmethod
+    def public_of(self, loaded: Any) -> bytes:
+        """The serialised public key of a loaded private key."""
+
     def public(self, private: bytes) -> bytes:
         """The serialised public key."""
+        return self.public_of(self.load_private(private))
 
     @abstractmethod
     def load_private(self, private: bytes) -> Any:
@@ -211,6 +217,8 @@ class _DHKEM(KEM):
         """The Diffie-Hellman value. Raises `ValueError` for a bad point or a zero result."""
 
     def encap(self, public: bytes, entropy: Entropy) -> tuple[bytes, bytes]:
+        if not self.public_valid(public):
+            raise ValueError("no public key of this KEM")
         ephemeral = self.derive(entropy(self.private_size))
         enc = self.public(ephemeral)
         return self._shared_secret(self.dh(self.load_private(ephemeral), public), enc, public), enc
@@ -248,6 +256,8 @@ _SMALL_ORDER_X448 = frozenset(u.to_bytes(56, "little") for u in (0, 1, _P448 - 1
 class _X25519(_DHKEM):
     __slots__ = ()
 
+    quick_public = True
+
     def __init__(self) -> None:
         self._set_group(KEMId.DHKEM_X25519, KDFId.HKDF_SHA256, 32, 32, pyca.KEM.X25519)
 
@@ -263,16 +273,19 @@ class _X25519(_DHKEM):
     def public(self, private: bytes) -> bytes:
         return crypto_scalarmult_base(private)
 
+    def public_of(self, loaded: x25519.X25519PrivateKey) -> bytes:
+        return loaded.public_key().public_bytes_raw()
+
     def load_private(self, private: bytes) -> x25519.X25519PrivateKey:
         return x25519.X25519PrivateKey.from_private_bytes(private)
 
     def load_public(self, public: bytes) -> x25519.X25519PublicKey:
         if not x25519_valid(public):
-            raise ValueError("no X25519 public key")
+            raise ValueError("no public key of this KEM")
         return x25519.X25519PublicKey.from_public_bytes(public)
 
     def dh(self, loaded: x25519.X25519PrivateKey, public: bytes) -> bytes:
-        return loaded.exchange(self.load_public(public))
+        return loaded.exchange(x25519.X25519PublicKey.from_public_bytes(public))
 
 
 def x25519_valid(public: bytes) -> bool:
@@ -304,19 +317,19 @@ class _X448(_DHKEM):
             and int.from_bytes(public, "little") < _P448
         )
 
-    def public(self, private: bytes) -> bytes:
-        return self.load_private(private).public_key().public_bytes_raw()
+    def public_of(self, loaded: x448.X448PrivateKey) -> bytes:
+        return loaded.public_key().public_bytes_raw()
 
     def load_private(self, private: bytes) -> x448.X448PrivateKey:
         return x448.X448PrivateKey.from_private_bytes(private)
 
     def load_public(self, public: bytes) -> x448.X448PublicKey:
         if not self.public_valid(public):
-            raise ValueError("no X448 public key")
+            raise ValueError("no public key of this KEM")
         return x448.X448PublicKey.from_public_bytes(public)
 
     def dh(self, loaded: x448.X448PrivateKey, public: bytes) -> bytes:
-        return loaded.exchange(self.load_public(public))
+        return loaded.exchange(x448.X448PublicKey.from_public_bytes(public))
 
 
 class Curve:
@@ -393,8 +406,8 @@ class _NIST(_DHKEM):
     def public_valid(self, public: bytes) -> bool:
         return self.curve.point_valid(public)
 
-    def public(self, private: bytes) -> bytes:
-        return self.curve.point(self.curve.load_scalar(private).public_key())
+    def public_of(self, loaded: ec.EllipticCurvePrivateKey) -> bytes:
+        return self.curve.point(loaded.public_key())
 
     def load_private(self, private: bytes) -> ec.EllipticCurvePrivateKey:
         return self.curve.load_scalar(private)
@@ -455,9 +468,9 @@ class _MLKEM(KEM):
     def public_valid(self, public: bytes) -> bool:
         return len(public) == self.public_size and self._modulus.passes(public)
 
-    def public(self, private: bytes) -> bytes:
-        raw: bytes = self.load_private(private).public_key().public_bytes_raw()
-        return raw
+    def public_of(self, loaded: Any) -> bytes:
+        public: bytes = loaded.public_key().public_bytes_raw()
+        return public
 
     def load_private(self, private: bytes) -> Any:
         return self._private.from_seed_bytes(private)
@@ -519,9 +532,8 @@ class _Hybrid(KEM):
             and self._pq.public_valid(public[:size])
         )
 
-    def public(self, private: bytes) -> bytes:
-        pq, scalar = self._parts(private)
-        return self._pq.public(pq) + self._group.public(scalar)
+    def public_of(self, loaded: Any) -> bytes:
+        return self._pq.public_of(loaded[0]) + self._group.public_of(loaded[1])
 
     def load_private(self, private: bytes) -> Any:
         pq_seed, scalar = self._parts(private)
@@ -535,6 +547,8 @@ class _Hybrid(KEM):
         return self._combine_public(self._pq.load_public(pq), self._group.load_public(group))
 
     def encap(self, public: bytes, entropy: Entropy) -> tuple[bytes, bytes]:
+        if not self.public_valid(public):
+            raise ValueError("no public key of this KEM")
         pq_public, group_public = self._split(public, self._pq.public_size)
         pq_secret, pq_enc = self._pq.encap(pq_public, entropy)
         ephemeral = self._scalar(entropy(self._scalars * self._group.private_size))
@@ -615,6 +629,15 @@ KEMS: dict[KEMId, KEM] = _kems()
 # --- HPKE -----------------------------------------------------------------------------------------
 
 
+class KeyPair(Protocol):
+    """A receiver's keys: the library's private key and the serialised public one."""
+
+    @property
+    def loaded(self) -> Any: ...
+    @property
+    def public(self) -> bytes: ...
+
+
 class HPKE:
     """One suite in base mode: single messages and single exports (RFC 9180, section 6)."""
 
@@ -629,8 +652,9 @@ class HPKE:
         self._psk_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
         self._library: pyca.Suite | None = None
         if self.kem.library is not None:
-            kdf_name = getattr(pyca.KDF, kdf.name)
-            self._library = pyca.Suite(self.kem.library, kdf_name, getattr(pyca.AEAD, aead.name))
+            self._library = pyca.Suite(
+                self.kem.library, getattr(pyca.KDF, kdf.name), getattr(pyca.AEAD, aead.name)
+            )
 
     def seal(self, public: bytes, info: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
         """Encapsulated key and ciphertext, no associated data. Bad key: `ValueError`."""
@@ -640,13 +664,14 @@ class HPKE:
         size = self.kem.enc_size
         return sealed[:size], sealed[size:]
 
-    def open(self, loaded: Any, public: bytes, info: bytes, enc: bytes, ciphertext: bytes) -> bytes:
+    def open(self, key: KeyPair, info: bytes, enc: bytes, ciphertext: bytes) -> bytes:
         """The plaintext. Raises `InvalidTag` whatever the reason that it does not open."""
         if len(enc) != self.kem.enc_size:
             raise InvalidTag
         if self._library is None:
-            return self.open_by_hand(loaded, public, info, enc, ciphertext)
-        if type(loaded) is tuple:
+            return self.open_by_hand(key, info, enc, ciphertext)
+        loaded = key.loaded
+        if type(loaded) is tuple:  # a hybrid key
             loaded = loaded[2]
         return self._library.decrypt(enc + ciphertext, loaded, info)
 
@@ -658,16 +683,14 @@ class HPKE:
         key, nonce, _ = self.key_schedule(shared, info)
         return enc, self._aead(key).encrypt(nonce, plaintext, None)
 
-    def open_by_hand(
-        self, loaded: Any, public: bytes, info: bytes, enc: bytes, ciphertext: bytes
-    ) -> bytes:
+    def open_by_hand(self, key: KeyPair, info: bytes, enc: bytes, ciphertext: bytes) -> bytes:
         """What `open` does, without the library's HPKE."""
         try:
-            shared = self.kem.decap(loaded, public, enc)
+            shared = self.kem.decap(key.loaded, key.public, enc)
         except ValueError:
             raise InvalidTag from None
-        key, nonce, _ = self.key_schedule(shared, info)
-        return self._aead(key).decrypt(nonce, ciphertext, None)
+        aead_key, nonce, _ = self.key_schedule(shared, info)
+        return self._aead(aead_key).decrypt(nonce, ciphertext, None)
 
     def export_to(
         self, public: bytes, info: bytes, context: bytes, length: int, entropy: Entropy
@@ -677,12 +700,12 @@ class HPKE:
         return enc, self.export(self.key_schedule(shared, info)[2], context, length)
 
     def export_from(
-        self, loaded: Any, public: bytes, info: bytes, enc: bytes, context: bytes, length: int
+        self, key: KeyPair, info: bytes, enc: bytes, context: bytes, length: int
     ) -> bytes:
         """The secret that the sender of `enc` exported. Raises `ValueError` if malformed."""
         if len(enc) != self.kem.enc_size:
             raise ValueError("an encapsulated key of another length")
-        shared = self.kem.decap(loaded, public, enc)
+        shared = self.kem.decap(key.loaded, key.public, enc)
         return self.export(self.key_schedule(shared, info)[2], context, length)
 
     def key_schedule(self, shared: bytes, info: bytes) -> tuple[bytes, bytes, bytes]:
