@@ -25,7 +25,7 @@ check: $(VENV)/dev ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy $(CODE)
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 fix: $(VENV)/dev ## format, and repair what can be repaired
 	@$(BIN)/ruff format .
