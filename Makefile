@@ -6,7 +6,7 @@ PYTEST ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 CODE := src tests $(wildcard bench examples)
 
 .DEFAULT_GOAL := help
