@@ -97,7 +97,7 @@ def create(
     suite = suite_of(cipher_suite)
     if capabilities is None:
         capabilities = default_capabilities(suite.id, credential.credential_type, entropy)
-    check_own_capabilities(capabilities)
+    check_own_capabilities(capabilities, suite)
     leaf_key = suite.new_hpke_key(entropy)
     leaf = LeafNode(
         leaf_key.public,
@@ -301,7 +301,7 @@ def join_external(
         raise refused(error) from error
     if capabilities is None:
         capabilities = default_capabilities(suite.id, credential.credential_type, entropy)
-    check_own_capabilities(capabilities)
+    check_own_capabilities(capabilities, suite)
 
     kem_output, init = suite.export_to(
         external_pub, EXTERNAL_INIT, suite.hash_length, entropy=entropy
