@@ -638,18 +638,42 @@ class KeyPair(Protocol):
     def public(self) -> bytes: ...
 
 
+class KeySchedule:
+    """What comes after the shared secret, in base mode (RFC 9180, sections 5.1 and 5.3)."""
+
+    __slots__ = ("_kdf", "_key_size", "_psk_hash")
+
+    def __init__(self, suite_id: bytes, kdf: KDFId, aead: AEADId) -> None:
+        self._kdf = _LabeledKDF(kdf, suite_id)
+        self._key_size = AEAD_KEYS[aead]
+        self._psk_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
+
+    def keys(self, shared: bytes, info: bytes) -> tuple[bytes, bytes, bytes]:
+        """Key, base nonce and exporter secret."""
+        kdf = self._kdf
+        context = b"\x00" + self._psk_hash + kdf.extract(b"", b"info_hash", info)
+        secret = kdf.extract(shared, b"secret", b"")
+        return (
+            kdf.expand(secret, b"key", context, self._key_size),
+            kdf.expand(secret, b"base_nonce", context, 12),
+            kdf.expand(secret, b"exp", context, kdf.hash_size),
+        )
+
+    def export(self, exporter_secret: bytes, context: bytes, length: int) -> bytes:
+        """Context.Export (section 5.3)."""
+        return self._kdf.expand(exporter_secret, b"sec", context, length)
+
+
 class HPKE:
     """One suite in base mode: single messages and single exports (RFC 9180, section 6)."""
 
-    __slots__ = ("_aead", "_kdf", "_key_size", "_library", "_psk_hash", "kem")
+    __slots__ = ("_aead", "_library", "kem", "schedule")
 
     def __init__(self, kem: KEMId, kdf: KDFId, aead: AEADId) -> None:
         self.kem = KEMS[kem]
         suite_id = b"HPKE" + b"".join(number.to_bytes(2, "big") for number in (kem, kdf, aead))
-        self._kdf = _LabeledKDF(kdf, suite_id)
+        self.schedule = KeySchedule(suite_id, kdf, aead)
         self._aead = ChaCha20Poly1305 if aead == AEADId.CHACHA20_POLY1305 else AESGCM
-        self._key_size = AEAD_KEYS[aead]
-        self._psk_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
         self._library: pyca.Suite | None = None
         if self.kem.library is not None:
             self._library = pyca.Suite(
@@ -680,7 +704,7 @@ class HPKE:
     ) -> tuple[bytes, bytes]:
         """What `seal` does, without the library's HPKE."""
         shared, enc = self.kem.encap(public, entropy)
-        key, nonce, _ = self.key_schedule(shared, info)
+        key, nonce, _ = self.schedule.keys(shared, info)
         return enc, self._aead(key).encrypt(nonce, plaintext, None)
 
     def open_by_hand(self, key: KeyPair, info: bytes, enc: bytes, ciphertext: bytes) -> bytes:
@@ -689,7 +713,7 @@ class HPKE:
             shared = self.kem.decap(key.loaded, key.public, enc)
         except ValueError:
             raise InvalidTag from None
-        aead_key, nonce, _ = self.key_schedule(shared, info)
+        aead_key, nonce, _ = self.schedule.keys(shared, info)
         return self._aead(aead_key).decrypt(nonce, ciphertext, None)
 
     def export_to(
@@ -697,7 +721,7 @@ class HPKE:
     ) -> tuple[bytes, bytes]:
         """Encapsulated key and exported secret (section 5.3). Raises `ValueError` for a bad key."""
         shared, enc = self.kem.encap(public, entropy)
-        return enc, self.export(self.key_schedule(shared, info)[2], context, length)
+        return enc, self.schedule.export(self.schedule.keys(shared, info)[2], context, length)
 
     def export_from(
         self, key: KeyPair, info: bytes, enc: bytes, context: bytes, length: int
@@ -706,19 +730,4 @@ class HPKE:
         if len(enc) != self.kem.enc_size:
             raise ValueError("an encapsulated key of another length")
         shared = self.kem.decap(key.loaded, key.public, enc)
-        return self.export(self.key_schedule(shared, info)[2], context, length)
-
-    def key_schedule(self, shared: bytes, info: bytes) -> tuple[bytes, bytes, bytes]:
-        """Key, base nonce and exporter secret (section 5.1, base mode)."""
-        kdf = self._kdf
-        context = b"\x00" + self._psk_hash + kdf.extract(b"", b"info_hash", info)
-        secret = kdf.extract(shared, b"secret", b"")
-        return (
-            kdf.expand(secret, b"key", context, self._key_size),
-            kdf.expand(secret, b"base_nonce", context, 12),
-            kdf.expand(secret, b"exp", context, kdf.hash_size),
-        )
-
-    def export(self, exporter_secret: bytes, context: bytes, length: int) -> bytes:
-        """Context.Export (section 5.3)."""
-        return self._kdf.expand(exporter_secret, b"sec", context, length)
+        return self.schedule.export(self.schedule.keys(shared, info)[2], context, length)
