@@ -55,10 +55,10 @@ $(BIN)/python:
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run: pyproject.toml | $(BIN)/python
+$(VENV)/run: pyproject.toml $(BIN)/python
 	@$(PIP) --editable .
 	@touch $@
 
-$(VENV)/dev: pyproject.toml | $(BIN)/python
+$(VENV)/dev: pyproject.toml $(BIN)/python
 	@$(PIP) --editable '.[dev]'
 	@touch $(VENV)/run $@
