@@ -1,0 +1,569 @@
+"""One face for three MLS implementations: ours, rine-mls (Rust) and ts-mls (TypeScript).
+
+A `Peer` is one client in one group. What passes between peers is the encoding of an MLSMessage and
+nothing else. A commit is staged first; `merge()` enters its epoch, `discard()` forgets it, as when a
+relay took somebody else's. `docs/interop.md` says what each implementation cannot do.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+RINE_VERSION = "0.1.1"
+TS_VERSION = "1.6.4"
+
+NOW = 1_800_000_000
+"""The hour at which implementations with a clock argument live. See `Rine` for the other one."""
+
+
+class PeerError(Exception):
+    """The peer refused, in its own words."""
+
+
+class Unsupported(PeerError):
+    """The peer has no such operation."""
+
+
+# What a commit or a proposal message asks for.
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    key_package: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalPsk:
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """GroupContextExtensions: extension type and data."""
+
+    extensions: tuple[tuple[int, bytes], ...]
+
+
+Proposal = Add | Remove | Update | ExternalPsk | Extensions
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A commit that its maker has not merged yet."""
+
+    message: bytes
+    welcomes: tuple[bytes, ...] = ()  # one for all who join, or one each in the order of the adds
+    tree: bytes | None = None  # for a Welcome that does not carry it
+
+    def welcome(self, nth: int) -> bytes:
+        return self.welcomes[nth if len(self.welcomes) > 1 else 0]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one member believes about the group; equal views are the agreement under test."""
+
+    epoch: int
+    members: dict[int, bytes]
+    group_context: bytes
+    external_pub: bytes  # derived from external_secret, so it shows that the epoch's secrets are equal
+    epoch_authenticator: bytes | None  # rine-mls shows none
+
+    def agrees(self, other: View) -> bool:
+        authenticators = {self.epoch_authenticator, other.epoch_authenticator} - {None}
+        return len(authenticators) <= 1 and (
+            (self.epoch, self.members, self.group_context, self.external_pub)
+            == (other.epoch, other.members, other.group_context, other.external_pub)
+        )
+
+
+class Peer(ABC):
+    """One client of one implementation, in at most one group."""
+
+    implementation: ClassVar[str]
+    by_reference: ClassVar[bool] = True  # it takes proposals that arrive as messages of their own
+    private_handshakes: ClassVar[bool] = True  # it takes proposals and commits as PrivateMessage
+
+    name: str
+
+    def __repr__(self) -> str:
+        return f"{self.name} ({self.implementation})"
+
+    @abstractmethod
+    def key_package(self) -> bytes: ...
+
+    @abstractmethod
+    def create(self, group_id: bytes) -> None: ...
+
+    @abstractmethod
+    def join(self, welcome: bytes, tree: bytes | None = None) -> None: ...
+
+    @abstractmethod
+    def commit(self, proposals: Sequence[Proposal] = (), *, tree_in_welcome: bool = True) -> Staged:
+        """Commit these and, where the implementation does so, the proposals received in the epoch."""
+
+    @abstractmethod
+    def external_join(self, group_info: bytes, *, resync: int | None = None) -> Staged: ...
+
+    @abstractmethod
+    def merge(self) -> None: ...
+
+    @abstractmethod
+    def discard(self) -> None: ...
+
+    @abstractmethod
+    def propose(self, proposal: Proposal) -> bytes: ...
+
+    @abstractmethod
+    def process(self, message: bytes) -> bytes | None:
+        """Take a message in. An application message gives its text."""
+
+    @abstractmethod
+    def protect(self, text: bytes) -> bytes: ...
+
+    @abstractmethod
+    def group_info(self) -> bytes:
+        """With external_pub and ratchet_tree."""
+
+    @abstractmethod
+    def view(self) -> View: ...
+
+    @property
+    @abstractmethod
+    def index(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def active(self) -> bool:
+        """False once a commit has removed this client."""
+
+    def add_psk(self, psk_id: bytes, secret: bytes) -> None:
+        raise Unsupported(f"{self.implementation}: no external PSKs")
+
+    def export(self, label: str, context: bytes, length: int) -> bytes:
+        raise Unsupported(f"{self.implementation}: no exporter")
+
+    def close(self) -> None:
+        """Give back what the client holds outside the process's memory."""
+
+
+# ------------------------------------------------------------------------------------------------
+# A reader of GroupInfo of its own: the tests do not borrow the codec that they test.
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def take(self, length: int) -> bytes:
+        self.at += length
+        if self.at > len(self.data):
+            raise ValueError("the GroupInfo ends early")
+        return self.data[self.at - length : self.at]
+
+    def number(self, width: int) -> int:
+        return int.from_bytes(self.take(width))
+
+    def opaque(self) -> bytes:
+        first = self.number(1)
+        more = {0: 0, 1: 1, 2: 3}[first >> 6]
+        return self.take(((first & 0x3F) << 8 * more) | self.number(more))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupInfo:
+    group_context: bytes
+    epoch: int
+    extensions: dict[int, bytes]
+    confirmation_tag: bytes
+    signer: int
+
+    @classmethod
+    def decode(cls, message: bytes) -> GroupInfo:
+        """RFC 9420, 12.4.3, from an MLSMessage."""
+        r = _Reader(message)
+        if (r.number(2), r.number(2)) != (1, 4):
+            raise ValueError("not a GroupInfo")
+        start = r.at
+        r.take(4)  # version and cipher suite
+        r.opaque()  # group_id
+        epoch = r.number(8)
+        for _ in range(3):  # tree_hash, confirmed_transcript_hash, extensions
+            r.opaque()
+        context = message[start : r.at]
+        inner = _Reader(r.opaque())
+        extensions = {}
+        while inner.at < len(inner.data):
+            extension_type = inner.number(2)
+            extensions[extension_type] = inner.opaque()
+        return cls(context, epoch, extensions, r.opaque(), r.number(4))
+
+    @property
+    def external_pub(self) -> bytes:
+        return _Reader(self.extensions[4]).opaque()
+
+
+# ------------------------------------------------------------------------------------------------
+# rine-mls
+
+
+def rine_mls() -> ModuleType | None:
+    """The module, or None where it is not installed."""
+    if importlib.util.find_spec("rine_mls") is None:
+        return None
+    return importlib.import_module("rine_mls")
+
+
+class Rine(Peer):
+    """A client of rine-mls: mls-rs behind a small surface, suite 1.
+
+    It commits at once; `save()` after each accepted step and `load_group()` make the staging. Commits
+    are PublicMessage and always carry a path. It has no clock argument and reads the real one, so its
+    key packages live in the real present.
+    """
+
+    implementation = "rine-mls"
+    by_reference = False
+    private_handshakes = False
+
+    def __init__(self, name: str, *, seed: bytes | None = None) -> None:
+        module = rine_mls()
+        if module is None:
+            raise Unsupported("rine-mls is not installed")
+        self.name = name
+        self._module = module
+        self._root = tempfile.mkdtemp(prefix="heliogram-rine-")
+        suite = module.CIPHER_SUITE_CLASSICAL
+        self._client: Any = module.MlsClient(self._root, seed or os.urandom(32), suite)
+        self._group: Any = None
+        self._before: Any = None  # the group before a staged commit; None when it did not exist
+
+    @property
+    def identity(self) -> bytes:
+        """The credential of a rine-mls client is its public key."""
+        key: bytes = self._client.public_key()
+        return key
+
+    def _call(self, function: Any, *arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except self._module.RineMlsError as error:
+            raise PeerError(f"{type(error).__name__}: {error}") from error
+
+    def key_package(self) -> bytes:
+        result: bytes = self._call(self._client.generate_key_package)
+        return result
+
+    def create(self, group_id: bytes) -> None:
+        self._group = self._call(self._client.create_group, group_id)
+        self._group.save()
+
+    def join(self, welcome: bytes, tree: bytes | None = None) -> None:
+        self._group = self._call(self._client.join_from_welcome, welcome)
+        self._group.save()
+
+    def commit(self, proposals: Sequence[Proposal] = (), *, tree_in_welcome: bool = True) -> Staged:
+        match list(proposals):
+            case [Remove(index)]:
+                bundle = self._call(self._group.remove_member, index)
+            case adds if all(isinstance(add, Add) for add in adds):
+                packages = [add.key_package for add in adds if isinstance(add, Add)]
+                bundle = self._call(self._group.add_members, packages)
+            case _:
+                raise Unsupported("rine-mls commits either adds or one remove")
+        return Staged(bundle.commit, tuple(bundle.welcomes))
+
+    def external_join(self, group_info: bytes, *, resync: int | None = None) -> Staged:
+        if resync is None:
+            self._group = self._call(self._client.join_by_external_commit, group_info)
+        else:
+            self._group = self._call(self._client.resync_by_external_commit, group_info, resync)
+        return Staged(self._group.last_commit().commit)
+
+    def merge(self) -> None:
+        self._group.save()
+
+    def discard(self) -> None:
+        self._group = self._call(self._client.load_group, self._group.group_id())
+
+    def propose(self, proposal: Proposal) -> bytes:
+        raise Unsupported("rine-mls sends no proposals of their own")
+
+    def process(self, message: bytes) -> bytes | None:
+        if message[:4] == b"\0\1\0\2" and self._is_application(message):
+            # Its transport puts one version octet before the MLSMessage.
+            tagged = bytes([self._module.APP_MESSAGE_TAG]) + message
+            text: bytes = self._call(self._group.decrypt_application_message, tagged).envelope
+            self._group.save()
+            return text
+        self._call(self._group.apply_commit, message)
+        self._group.save()
+        return None
+
+    @staticmethod
+    def _is_application(message: bytes) -> bool:
+        r = _Reader(message[4:])
+        r.opaque()  # group_id
+        r.number(8)  # epoch
+        return r.number(1) == 1
+
+    def protect(self, text: bytes) -> bytes:
+        message: bytes = self._call(self._group.encrypt_application_message, text)
+        self._group.save()
+        return message.removeprefix(bytes([self._module.APP_MESSAGE_TAG]))
+
+    def group_info(self) -> bytes:
+        result: bytes = self._call(self._group.group_info)
+        return result
+
+    def view(self) -> View:
+        info = GroupInfo.decode(self.group_info())
+        members = {m.index: m.identity for m in self._group.member_identities()}
+        return View(info.epoch, members, info.group_context, info.external_pub, None)
+
+    @property
+    def index(self) -> int:
+        index: int = self._group.current_member_index()
+        return index
+
+    @property
+    def active(self) -> bool:
+        active: bool = self._group.is_active()
+        return active
+
+    def close(self) -> None:
+        shutil.rmtree(self._root, ignore_errors=True)
+
+
+# ------------------------------------------------------------------------------------------------
+# ts-mls
+
+
+def node_modules() -> Path | None:
+    """The directory that holds node_modules/ts-mls, or None where node or ts-mls is missing."""
+    root = os.environ.get("HELIOGRAM_NODE_MODULES")
+    if root is None or shutil.which("node") is None:
+        return None
+    path = Path(root)
+    return path if (path / "node_modules" / "ts-mls").is_dir() else None
+
+
+@dataclass(frozen=True, slots=True)
+class TsSuite:
+    """A suite in ts-mls's own words. Of a suite that it knows, the id is enough."""
+
+    id: int
+    kem: str | None = None
+    kdf: str | None = None
+    aead: str | None = None
+    hash: str | None = None
+    signature: str | None = None
+
+
+class TsHost:
+    """One Node process with many ts-mls members."""
+
+    def __init__(self, root: Path, *, seed: int = 1) -> None:
+        script = Path(__file__).with_name("ts_peer.mjs")
+        self._process = subprocess.Popen(
+            ["node", str(script), str(root), str(seed)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._members = 0
+
+    def call(self, op: str, member: int, **options: Any) -> Any:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise Unsupported("node has no pipes")
+        stdin.write(json.dumps({"op": op, "member": member, **options}) + "\n")
+        stdin.flush()
+        line = stdout.readline()
+        if not line:
+            raise Unsupported(f"node ended with {self._process.wait()}")
+        reply = json.loads(line)
+        if "error" in reply:
+            raise PeerError(reply["error"])
+        return reply["value"]
+
+    def member(self) -> int:
+        self._members += 1
+        return self._members
+
+    def close(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait(timeout=10)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+class Ts(Peer):
+    """A member of ts-mls in a Node process."""
+
+    implementation = "ts-mls"
+
+    def __init__(
+        self,
+        name: str,
+        host: TsHost,
+        suite: TsSuite,
+        *,
+        now: int = NOW,
+        public_handshakes: bool = False,
+    ) -> None:
+        self.name = name
+        self.public_handshakes = public_handshakes
+        self._host = host
+        self._member = host.member()
+        spec = {slot: getattr(suite, slot) for slot in suite.__slots__}
+        self._call("new", suite=spec, identity=name.encode().hex(), now=now)
+
+    @property
+    def identity(self) -> bytes:
+        return self.name.encode()
+
+    def _call(self, op: str, **options: Any) -> Any:
+        return self._host.call(op, self._member, **options)
+
+    def key_package(self) -> bytes:
+        return bytes.fromhex(self._call("keyPackage"))
+
+    def create(self, group_id: bytes) -> None:
+        self._call("create", groupId=group_id.hex())
+
+    def join(self, welcome: bytes, tree: bytes | None = None, *, resuming: bool = False) -> None:
+        encoded = None if tree is None else tree.hex()
+        self._call("join", welcome=welcome.hex(), tree=encoded, **{"from": resuming})
+
+    def commit(self, proposals: Sequence[Proposal] = (), *, tree_in_welcome: bool = True) -> Staged:
+        return self._staged(
+            self._call(
+                "commit",
+                proposals=[self._proposal(p) for p in proposals],
+                publicMessage=self.public_handshakes,
+                treeInWelcome=tree_in_welcome,
+            )
+        )
+
+    @staticmethod
+    def _staged(reply: dict[str, Any]) -> Staged:
+        welcome = reply["welcome"]
+        return Staged(
+            bytes.fromhex(reply["message"]),
+            () if welcome is None else (bytes.fromhex(welcome),),
+            bytes.fromhex(reply["tree"]),
+        )
+
+    @staticmethod
+    def _proposal(proposal: Proposal) -> dict[str, Any]:
+        match proposal:
+            case Add(key_package):
+                return {"kind": "add", "keyPackage": key_package.hex()}
+            case Remove(index):
+                return {"kind": "remove", "index": index}
+            case Update():
+                return {"kind": "update"}
+            case ExternalPsk(psk_id):
+                return {"kind": "psk", "id": psk_id.hex()}
+            case Extensions(extensions):
+                encoded = [[extension_type, data.hex()] for extension_type, data in extensions]
+                return {"kind": "group_context_extensions", "extensions": encoded}
+
+    def external_join(self, group_info: bytes, *, resync: int | None = None) -> Staged:
+        # ts-mls finds the old leaf by its signature key, whatever its index.
+        message = self._call(
+            "externalJoin", groupInfo=group_info.hex(), tree=None, resync=resync is not None
+        )
+        return Staged(bytes.fromhex(message))
+
+    def merge(self) -> None:
+        self._call("merge")
+
+    def discard(self) -> None:
+        self._call("discard")
+
+    def propose(self, proposal: Proposal) -> bytes:
+        encoded = self._proposal(proposal)
+        message = self._call("propose", proposal=encoded, publicMessage=self.public_handshakes)
+        return bytes.fromhex(message)
+
+    def propose_own_add(self, group_info: bytes) -> bytes:
+        """An Add of oneself, from outside (RFC 9420, 12.1.8)."""
+        return bytes.fromhex(self._call("proposeOwnAdd", groupInfo=group_info.hex()))
+
+    def process(self, message: bytes) -> bytes | None:
+        text = self._call("process", message=message.hex())
+        return None if text is None else bytes.fromhex(text)
+
+    def protect(self, text: bytes) -> bytes:
+        return bytes.fromhex(self._call("protect", data=text.hex()))
+
+    def group_info(self) -> bytes:
+        return bytes.fromhex(self._call("groupInfo"))
+
+    def view(self) -> View:
+        view = self._call("view")
+        return View(
+            view["epoch"],
+            {int(index): bytes.fromhex(who) for index, who in view["members"].items()},
+            bytes.fromhex(view["groupContext"]),
+            bytes.fromhex(view["externalPub"]),
+            bytes.fromhex(view["epochAuthenticator"]),
+        )
+
+    @property
+    def index(self) -> int:
+        index: int = self._call("view")["index"]
+        return index
+
+    @property
+    def active(self) -> bool:
+        active: bool = self._call("view")["active"]
+        return active
+
+    def add_psk(self, psk_id: bytes, secret: bytes) -> None:
+        self._call("psk", id=psk_id.hex(), secret=secret.hex())
+
+    def export(self, label: str, context: bytes, length: int) -> bytes:
+        reply = self._call("export", label=label, context=context.hex(), length=length)
+        return bytes.fromhex(reply)
+
+    def branch(self, group_id: bytes, key_packages: Sequence[bytes]) -> Staged:
+        """A subgroup (RFC 9420, 11.3). After `merge()` this peer is in the subgroup."""
+        packages = [package.hex() for package in key_packages]
+        return self._staged(self._call("branch", groupId=group_id.hex(), keyPackages=packages))
+
+    def reinit(self, group_id: bytes) -> Staged:
+        """The commit that closes this group for another of the same suite (RFC 9420, 11.2)."""
+        return self._staged(self._call("reinit", groupId=group_id.hex()))
+
+    def reinitialized(self, group_id: bytes, key_packages: Sequence[bytes]) -> Staged:
+        """The first commit of the group that follows; after `merge()` this peer is in it."""
+        packages = [package.hex() for package in key_packages]
+        return self._staged(self._call("reinitialized", groupId=group_id.hex(), keyPackages=packages))
+
+    def close(self) -> None:
+        self._call("forget")
