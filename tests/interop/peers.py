@@ -13,9 +13,11 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -23,8 +25,8 @@ from typing import Any, ClassVar
 RINE_VERSION = "0.1.1"
 TS_VERSION = "1.6.4"
 
-NOW = 1_800_000_000
-"""The hour at which implementations with a clock argument live. See `Rine` for the other one."""
+NOW = int(time.time())
+"""The real hour, unlike elsewhere in the tests: both foreign implementations read the real clock."""
 
 
 class PeerError(Exception):
@@ -102,10 +104,16 @@ class Peer(ABC):
     """One client of one implementation, in at most one group."""
 
     implementation: ClassVar[str]
-    by_reference: ClassVar[bool] = True  # it takes proposals that arrive as messages of their own
-    private_handshakes: ClassVar[bool] = True  # it takes proposals and commits as PrivateMessage
+    tree_aside: ClassVar[bool] = True  # it takes the ratchet tree beside the Welcome
+    welcomes_by_reference: ClassVar[bool] = True  # it hands out the Welcome of an Add by reference
+    proposes: ClassVar[bool] = True  # it sends proposals as messages of their own
 
     name: str
+
+    @property
+    @abstractmethod
+    def identity(self) -> bytes:
+        """Of its basic credential."""
 
     def __repr__(self) -> str:
         return f"{self.name} ({self.implementation})"
@@ -149,6 +157,13 @@ class Peer(ABC):
     @abstractmethod
     def view(self) -> View: ...
 
+    def begin_process(self, message: bytes) -> Callable[[], bytes | None]:
+        """Let `process` start; the result is the function that waits for it."""
+        return partial(self.process, message)
+
+    def begin_view(self) -> Callable[[], View]:
+        return self.view
+
     @property
     @abstractmethod
     def index(self) -> int: ...
@@ -189,6 +204,23 @@ class _Reader:
         first = self.number(1)
         more = {0: 0, 1: 1, 2: 3}[first >> 6]
         return self.take(((first & 0x3F) << 8 * more) | self.number(more))
+
+
+APPLICATION, PROPOSAL, COMMIT = 1, 2, 3
+
+
+def content_type(message: bytes) -> int:
+    """Of a PublicMessage or a PrivateMessage (RFC 9420, 6)."""
+    r = _Reader(message)
+    r.number(2)  # version
+    public = r.number(2) == 1
+    r.opaque()  # group_id
+    r.number(8)  # epoch
+    if public:
+        if r.number(1) in (1, 2):  # member and external senders have an index
+            r.number(4)
+        r.opaque()  # authenticated_data
+    return r.number(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +271,13 @@ class Rine(Peer):
     """A client of rine-mls: mls-rs behind a small surface, suite 1.
 
     It commits at once; `save()` after each accepted step and `load_group()` make the staging. Commits
-    are PublicMessage and always carry a path. It has no clock argument and reads the real one, so its
-    key packages live in the real present.
+    are PublicMessage and always carry a path; it understands PrivateMessage too.
     """
 
     implementation = "rine-mls"
-    by_reference = False
-    private_handshakes = False
+    tree_aside = False
+    welcomes_by_reference = False
+    proposes = False
 
     def __init__(self, name: str, *, seed: bytes | None = None) -> None:
         module = rine_mls()
@@ -257,7 +289,6 @@ class Rine(Peer):
         suite = module.CIPHER_SUITE_CLASSICAL
         self._client: Any = module.MlsClient(self._root, seed or os.urandom(32), suite)
         self._group: Any = None
-        self._before: Any = None  # the group before a staged commit; None when it did not exist
 
     @property
     def identity(self) -> bytes:
@@ -279,7 +310,14 @@ class Rine(Peer):
         self._group = self._call(self._client.create_group, group_id)
         self._group.save()
 
+    def _forget(self) -> None:
+        """What it kept of an earlier membership; it trips over that when it joins again."""
+        if self._group is not None:
+            self._call(self._client.delete_group_state, self._group.group_id())
+            self._group = None
+
     def join(self, welcome: bytes, tree: bytes | None = None) -> None:
+        self._forget()
         self._group = self._call(self._client.join_from_welcome, welcome)
         self._group.save()
 
@@ -295,6 +333,7 @@ class Rine(Peer):
         return Staged(bundle.commit, tuple(bundle.welcomes))
 
     def external_join(self, group_info: bytes, *, resync: int | None = None) -> Staged:
+        self._forget()
         if resync is None:
             self._group = self._call(self._client.join_by_external_commit, group_info)
         else:
@@ -311,22 +350,24 @@ class Rine(Peer):
         raise Unsupported("rine-mls sends no proposals of their own")
 
     def process(self, message: bytes) -> bytes | None:
-        if message[:4] == b"\0\1\0\2" and self._is_application(message):
+        if content_type(message) == APPLICATION:
             # Its transport puts one version octet before the MLSMessage.
             tagged = bytes([self._module.APP_MESSAGE_TAG]) + message
             text: bytes = self._call(self._group.decrypt_application_message, tagged).envelope
             self._group.save()
             return text
-        self._call(self._group.apply_commit, message)
+        try:
+            self._group.apply_commit(message)
+        except self._module.UnexpectedMessageError:
+            # Its rule for its own transport: nothing but commits. mls-rs has taken the proposal in all
+            # the same by then, and finds it when a commit refers to it.
+            if content_type(message) != PROPOSAL:
+                raise
+        except self._module.RineMlsError as error:
+            raise PeerError(f"{type(error).__name__}: {error}") from error
         self._group.save()
         return None
 
-    @staticmethod
-    def _is_application(message: bytes) -> bool:
-        r = _Reader(message[4:])
-        r.opaque()  # group_id
-        r.number(8)  # epoch
-        return r.number(1) == 1
 
     def protect(self, text: bytes) -> bytes:
         message: bytes = self._call(self._group.encrypt_application_message, text)
@@ -393,20 +434,33 @@ class TsHost:
             text=True,
         )
         self._members = 0
+        self._asked = 0
+        self._replies: dict[int, dict[str, Any]] = {}
 
-    def call(self, op: str, member: int, **options: Any) -> Any:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise Unsupported("node has no pipes")
-        stdin.write(json.dumps({"op": op, "member": member, **options}) + "\n")
-        stdin.flush()
-        line = stdout.readline()
-        if not line:
-            raise Unsupported(f"node ended with {self._process.wait()}")
-        reply = json.loads(line)
+    def send(self, op: str, member: int, **options: Any) -> int:
+        """Ask; the number goes to `receive`. Members that were asked work side by side."""
+        if self._process.stdin is None:
+            raise Unsupported("node has no pipe")
+        self._asked += 1
+        request = {"id": self._asked, "op": op, "member": member, **options}
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return self._asked
+
+    def receive(self, asked: int) -> Any:
+        while asked not in self._replies:
+            line = self._process.stdout.readline() if self._process.stdout is not None else ""
+            if not line:
+                raise Unsupported(f"node ended with {self._process.wait()}")
+            reply = json.loads(line)
+            self._replies[reply["id"]] = reply
+        reply = self._replies.pop(asked)
         if "error" in reply:
             raise PeerError(reply["error"])
         return reply["value"]
+
+    def call(self, op: str, member: int, **options: Any) -> Any:
+        return self.receive(self.send(op, member, **options))
 
     def member(self) -> int:
         self._members += 1
@@ -515,8 +569,16 @@ class Ts(Peer):
         return bytes.fromhex(self._call("proposeOwnAdd", groupInfo=group_info.hex()))
 
     def process(self, message: bytes) -> bytes | None:
-        text = self._call("process", message=message.hex())
-        return None if text is None else bytes.fromhex(text)
+        return self.begin_process(message)()
+
+    def begin_process(self, message: bytes) -> Callable[[], bytes | None]:
+        asked = self._host.send("process", self._member, message=message.hex())
+
+        def finish() -> bytes | None:
+            text = self._host.receive(asked)
+            return None if text is None else bytes.fromhex(text)
+
+        return finish
 
     def protect(self, text: bytes) -> bytes:
         return bytes.fromhex(self._call("protect", data=text.hex()))
@@ -525,14 +587,22 @@ class Ts(Peer):
         return bytes.fromhex(self._call("groupInfo"))
 
     def view(self) -> View:
-        view = self._call("view")
-        return View(
-            view["epoch"],
-            {int(index): bytes.fromhex(who) for index, who in view["members"].items()},
-            bytes.fromhex(view["groupContext"]),
-            bytes.fromhex(view["externalPub"]),
-            bytes.fromhex(view["epochAuthenticator"]),
-        )
+        return self.begin_view()()
+
+    def begin_view(self) -> Callable[[], View]:
+        asked = self._host.send("view", self._member)
+
+        def finish() -> View:
+            view = self._host.receive(asked)
+            return View(
+                view["epoch"],
+                {int(index): bytes.fromhex(who) for index, who in view["members"].items()},
+                bytes.fromhex(view["groupContext"]),
+                bytes.fromhex(view["externalPub"]),
+                bytes.fromhex(view["epochAuthenticator"]),
+            )
+
+        return finish
 
     @property
     def index(self) -> int:

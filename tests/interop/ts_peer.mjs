@@ -1,6 +1,6 @@
 // Hosts many ts-mls members in one process; tests/interop/peers.py drives it.
 //
-// One JSON object a line on stdin, one answer a line on stdout, in order. Bytes travel as hex, and
+// One JSON object a line on stdin, one answer with its id a line on stdout. Bytes travel as hex, and
 // everything that another member would see is the encoding of an MLSMessage.
 //
 // ts-mls keeps a member's state in an immutable value. What its public functions cannot do (an Update
@@ -435,24 +435,29 @@ class Member {
 // ---------------------------------------------------------------------------------------------
 // The loop
 
+// Members work side by side, each on one thing at a time.
 const members = new Map();
+const busy = new Map();
 
 async function answer({ op, member, ...options }) {
-  if (op === "new") {
-    members.set(member, await Member.make(options));
-    return null;
+  if (op === "new") members.set(member, await Member.make(options));
+  else if (op === "forget") members.delete(member);
+  else return (await members.get(member)[op](options)) ?? null;
+  return null;
+}
+
+async function reply(request) {
+  let result;
+  try {
+    result = { value: await answer(request) };
+  } catch (error) {
+    result = { error: `${error.name}: ${error.message}` };
+    if (process.env.HELIOGRAM_TS_TRACE) console.error(error);
   }
-  if (op === "forget") return void members.delete(member);
-  return (await members.get(member)[op](options)) ?? null;
+  process.stdout.write(JSON.stringify({ id: request.id, ...result }) + "\n");
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  let reply;
-  try {
-    reply = { value: (await answer(JSON.parse(line))) ?? null };
-  } catch (error) {
-    reply = { error: `${error.name}: ${error.message}` };
-    if (process.env.HELIOGRAM_TS_TRACE) console.error(error);
-  }
-  process.stdout.write(JSON.stringify(reply) + "\n");
+  const request = JSON.parse(line);
+  busy.set(request.member, (busy.get(request.member) ?? Promise.resolve()).then(() => reply(request)));
 }
