@@ -61,23 +61,97 @@ function labeledDerive(kemId, ikm, length) {
   );
 }
 
-async function postQuantumKem(name) {
-  if (name === "X-Wing") {
+const kems = {
+  "X-Wing": async () => {
     const { XWing } = await load("@hpke/hybridkem-x-wing");
     return new (class extends XWing {
       deriveKeyPair(ikm) {
         return this.generateKeyPairDerand(labeledDerive(0x647a, new Uint8Array(ikm), 32));
       }
     })();
-  }
-  const module = await load("@hpke/ml-kem");
-  const [base, id] = { "ML-KEM-768": [module.MlKem768, 0x41], "ML-KEM-1024": [module.MlKem1024, 0x42] }[name];
-  return new (class extends base {
+  },
+  "ML-KEM-768": async () => mlKem((await load("@hpke/ml-kem")).MlKem768, 0x0041),
+  "ML-KEM-1024": async () => mlKem((await load("@hpke/ml-kem")).MlKem1024, 0x0042),
+  "MLKEM768-P256": async () =>
+    new NistHybrid(0x0050, "MLKEM768-P256", (await load("@noble/post-quantum/ml-kem.js")).ml_kem768,
+      (await load("@noble/curves/nist.js")).p256, [1088 + 65, 1184 + 65], 4),
+  "MLKEM1024-P384": async () =>
+    new NistHybrid(0x0051, "MLKEM1024-P384", (await load("@noble/post-quantum/ml-kem.js")).ml_kem1024,
+      (await load("@noble/curves/nist.js")).p384, [1568 + 97, 1568 + 97], 1),
+};
+
+const mlKem = (base, id) =>
+  new (class extends base {
     async deriveKeyPair(ikm) {
       await this._setup();
       return super.deriveKeyPair(labeledDerive(id, new Uint8Array(ikm), 64).buffer);
     }
   })();
+
+// ML-KEM and a NIST curve after draft-irtf-cfrg-concrete-hybrid-kems: @noble has the parts, nobody
+// the whole. A private key is a seed of 32 bytes.
+class NistHybrid {
+  auth = false;
+  secretSize = 32;
+  privateKeySize = 32;
+
+  constructor(id, name, pq, curve, [encSize, publicKeySize], scalars) {
+    Object.assign(this, { id, name, pq, curve, encSize, publicKeySize, scalars });
+    this.scalarSize = curve.lengths.secretKey;
+    this.pqSizes = { public: publicKeySize - curve.lengths.publicKeyUncompressed };
+    this.pqSizes.enc = encSize - curve.lengths.publicKeyUncompressed;
+  }
+
+  scalar(wide) {
+    for (let at = 0; at < wide.length; at += this.scalarSize) {
+      const candidate = wide.subarray(at, at + this.scalarSize);
+      if (this.curve.utils.isValidSecretKey(candidate)) return candidate;
+    }
+    throw new Error("no scalar in the seed");
+  }
+
+  open(seed) {
+    const length = 64 + this.scalars * this.scalarSize;
+    const wide = new Uint8Array(createHash("shake256", { outputLength: length }).update(seed).digest());
+    const scalar = this.scalar(wide.subarray(64));
+    return { pq: this.pq.keygen(wide.subarray(0, 64)), scalar, point: this.curve.getPublicKey(scalar, false) };
+  }
+
+  combine(pqSecret, scalar, point, groupEnc, groupPublic) {
+    const shared = this.curve.getSharedSecret(scalar, point, false).subarray(1, 1 + this.scalarSize);
+    const hash = createHash("sha3-256").update(pqSecret).update(shared);
+    return new Uint8Array(hash.update(groupEnc).update(groupPublic).update(this.name).digest()).buffer;
+  }
+
+  pair(seed) {
+    const { pq, point } = this.open(seed);
+    const bytes = Uint8Array.of(...pq.publicKey, ...point);
+    return { privateKey: { type: "private", bytes: seed }, publicKey: { type: "public", bytes } };
+  }
+
+  generateKeyPair = async () => this.pair(crypto.getRandomValues(new Uint8Array(32)));
+  deriveKeyPair = async (ikm) => this.pair(labeledDerive(this.id, new Uint8Array(ikm), 32));
+  serializePublicKey = async (key) => key.bytes.slice().buffer;
+  serializePrivateKey = async (key) => key.bytes.slice().buffer;
+  deserializePublicKey = async (data) => ({ type: "public", bytes: new Uint8Array(data) });
+  deserializePrivateKey = async (data) => ({ type: "private", bytes: new Uint8Array(data) });
+
+  async encap({ recipientPublicKey: { bytes } }) {
+    const [pqPublic, point] = [bytes.subarray(0, this.pqSizes.public), bytes.subarray(this.pqSizes.public)];
+    const { cipherText, sharedSecret } = this.pq.encapsulate(pqPublic);
+    const scalar = this.curve.utils.randomSecretKey();
+    const groupEnc = this.curve.getPublicKey(scalar, false);
+    const enc = Uint8Array.of(...cipherText, ...groupEnc).buffer;
+    return { enc, sharedSecret: this.combine(sharedSecret, scalar, point, groupEnc, point) };
+  }
+
+  async decap({ recipientKey, enc }) {
+    const all = new Uint8Array(enc);
+    const own = this.open(recipientKey.bytes);
+    const groupEnc = all.subarray(this.pqSizes.enc);
+    const pqSecret = this.pq.decapsulate(all.subarray(0, this.pqSizes.enc), own.pq.secretKey);
+    return this.combine(pqSecret, own.scalar, groupEnc, groupEnc, own.point);
+  }
 }
 
 async function mlDsa(name) {
@@ -97,7 +171,7 @@ async function mlDsa(name) {
 // interface. Its codec carries unknown suite numbers as decimal strings, which is all it needs.
 async function customSuite(spec) {
   const dsa = /^ml_dsa/.test(spec.signature);
-  const hpke = { kem: spec.kem, kdf: spec.kdf, aead: spec.aead };
+  const hpke = { kem: "X-Wing", kdf: spec.kdf, aead: spec.aead }; // the KEM is replaced below
   const impl = await mls.defaultCryptoProvider.getCiphersuiteImpl({
     hash: spec.hash,
     hpke,
@@ -106,7 +180,7 @@ async function customSuite(spec) {
   });
   const { CipherSuite } = await load("@hpke/core");
   const [aead, aeadInterface] = await makeAead(spec.aead);
-  const suite = new CipherSuite({ kem: await postQuantumKem(spec.kem), kdf: makeKdf(spec.kdf), aead: aeadInterface });
+  const suite = new CipherSuite({ kem: await kems[spec.kem](), kdf: makeKdf(spec.kdf), aead: aeadInterface });
   return {
     ...impl,
     hpke: await makeGenericHpke(hpke, aead, suite),
