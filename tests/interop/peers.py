@@ -31,8 +31,10 @@ T = TypeVar("T")
 RINE_VERSION = "0.1.1"
 TS_VERSION = "1.6.4"
 
-NOW = int(time.time())
-"""The real hour, unlike elsewhere in the tests: both foreign implementations read the real clock."""
+
+def clock() -> int:
+    """The real time, unlike elsewhere in the tests: both foreign implementations read that clock."""
+    return int(time.time())
 
 
 class PeerError(Exception):
@@ -325,7 +327,7 @@ class Ours(Peer):
 
     def key_package(self) -> bytes:
         own = mls.new_key_package(
-            self._suite, self._credential, self._signer, now=NOW, entropy=self.entropy
+            self._suite, self._credential, self._signer, now=clock(), entropy=self.entropy
         )
         self._packages.append(own)
         return own.message
@@ -341,7 +343,7 @@ class Ours(Peer):
                 self._credential,
                 self._signer,
                 config=self.config,
-                now=NOW,
+                now=clock(),
                 entropy=self.entropy,
             )
         )
@@ -356,7 +358,7 @@ class Ours(Peer):
             config=self.config,
             ratchet_tree=tree,
             previous=previous,
-            now=NOW,
+            now=clock(),
         )
         # The package that was used is the one whose leaf is now in the tree.
         used = group.own_leaf
@@ -384,7 +386,7 @@ class Ours(Peer):
             self.group.commit,
             [self._proposal(p) for p in proposals],
             welcome_tree=tree_in_welcome,
-            now=NOW,
+            now=clock(),
             entropy=self.entropy,
         )
         return self._stage(staged)
@@ -402,7 +404,7 @@ class Ours(Peer):
             self._signer,
             config=self.config,
             resync=resync,
-            now=NOW,
+            now=clock(),
             entropy=self.entropy,
         )
         return self._stage(staged)
@@ -418,13 +420,13 @@ class Ours(Peer):
 
     def propose(self, proposal: Proposal) -> bytes:
         if isinstance(proposal, Update):
-            return _call(self.group.propose_update, now=NOW, entropy=self.entropy)
+            return _call(self.group.propose_update, now=clock(), entropy=self.entropy)
         return _call(
-            self.group.propose, self._proposal(proposal), now=NOW, entropy=self.entropy
+            self.group.propose, self._proposal(proposal), now=clock(), entropy=self.entropy
         )
 
     def process(self, message: bytes) -> bytes | None:
-        outcome = _call(self.group.process, message, now=NOW)
+        outcome = _call(self.group.process, message, now=clock())
         match outcome:
             case mls.ApplicationMessage():
                 return outcome.data
@@ -464,6 +466,42 @@ class Ours(Peer):
 
     def export(self, label: str, context: bytes, length: int) -> bytes:
         return bytes(self.group.export(label.encode(), context, length))
+
+    def propose_own_add(self, group_info: bytes) -> bytes:
+        """An Add of oneself, from outside (RFC 9420, 12.1.8)."""
+        own = mls.KeyPackage.from_message(self.key_package())
+        return _call(mls.propose_own_add, group_info, own, self._signer)
+
+    def fork(self) -> Ours:
+        """The same client once more, for a second group."""
+        copy = Ours(self.name, self._suite, private_handshakes=self.config.private_handshakes)
+        copy._signer, copy._group = self._signer, self._group
+        return copy
+
+    def follow(self, welcome: bytes, tree: bytes | None) -> None:
+        """Join a group that follows from the one it is in."""
+        self.join(welcome, tree, previous=self.group)
+
+    def branch(self, group_id: bytes, key_packages: Sequence[bytes]) -> Staged:
+        """A subgroup (RFC 9420, 11.3). After `merge()` this peer is in the subgroup."""
+        packages = [mls.KeyPackage.from_message(package) for package in key_packages]
+        return self._stage(
+            _call(self.group.branch, group_id, packages, now=clock(), entropy=self.entropy)
+        )
+
+    def reinit(self, group_id: bytes) -> Staged:
+        """The commit that closes this group for another of the same suite (RFC 9420, 11.2)."""
+        proposal = mls.ReInit(group_id, 1, self._suite, ())
+        return self._stage(
+            _call(self.group.commit, [proposal], now=clock(), entropy=self.entropy)
+        )
+
+    def reinitialized(self, group_id: bytes, key_packages: Sequence[bytes]) -> Staged:
+        """The first commit of the group that follows; after `merge()` this peer is in it."""
+        packages = [mls.KeyPackage.from_message(package) for package in key_packages]
+        return self._stage(
+            _call(self.group.reinitialize, packages, now=clock(), entropy=self.entropy)
+        )
 
     def restart(self) -> None:
         """Die and come back from what was saved."""
@@ -706,7 +744,6 @@ class Ts(Peer):
         host: TsHost,
         suite: TsSuite,
         *,
-        now: int = NOW,
         public_handshakes: bool = False,
     ) -> None:
         self.name = name
@@ -714,7 +751,7 @@ class Ts(Peer):
         self._host = host
         self._member = host.member()
         spec = {slot: getattr(suite, slot) for slot in suite.__slots__}
-        self._call("new", suite=spec, identity=name.encode().hex(), now=now)
+        self._call("new", suite=spec, identity=name.encode().hex(), now=clock())
 
     @property
     def identity(self) -> bytes:
@@ -729,9 +766,9 @@ class Ts(Peer):
     def create(self, group_id: bytes) -> None:
         self._call("create", groupId=group_id.hex())
 
-    def join(self, welcome: bytes, tree: bytes | None = None, *, resuming: bool = False) -> None:
+    def join(self, welcome: bytes, tree: bytes | None = None) -> None:
         encoded = None if tree is None else tree.hex()
-        self._call("join", welcome=welcome.hex(), tree=encoded, **{"from": resuming})
+        self._call("join", welcome=welcome.hex(), tree=encoded, **{"from": False})
 
     def commit(self, proposals: Sequence[Proposal] = (), *, tree_in_welcome: bool = True) -> Staged:
         return self._staged(
@@ -836,11 +873,24 @@ class Ts(Peer):
         return active
 
     def add_psk(self, psk_id: bytes, secret: bytes) -> None:
-        self._call("psk", id=psk_id.hex(), secret=secret.hex())
+        self._call("psk", name=psk_id.hex(), secret=secret.hex())
 
     def export(self, label: str, context: bytes, length: int) -> bytes:
         reply = self._call("export", label=label, context=context.hex(), length=length)
         return bytes.fromhex(reply)
+
+    def fork(self) -> Ts:
+        """The same client once more, for a second group."""
+        copy = object.__new__(Ts)
+        copy.name, copy.public_handshakes, copy._host = self.name, self.public_handshakes, self._host
+        copy._member = self._host.member()
+        self._call("fork", copy=copy._member)
+        return copy
+
+    def follow(self, welcome: bytes, tree: bytes | None) -> None:
+        """Join a group that follows from the one it is in."""
+        encoded = None if tree is None else tree.hex()
+        self._call("join", welcome=welcome.hex(), tree=encoded, **{"from": True})
 
     def branch(self, group_id: bytes, key_packages: Sequence[bytes]) -> Staged:
         """A subgroup (RFC 9420, 11.3). After `merge()` this peer is in the subgroup."""

@@ -188,14 +188,27 @@ async function customSuite(spec) {
   };
 }
 
+// RFC 9420, 5.1.1 wants ECDSA keys as uncompressed points; ts-mls takes both and makes compressed ones.
+async function uncompressed(signature, name) {
+  const curve = (await load("@noble/curves/nist.js"))[name.toLowerCase()];
+  if (curve === undefined) return signature;
+  return {
+    ...signature,
+    async keygen() {
+      const { signKey } = await signature.keygen();
+      return { signKey, publicKey: curve.getPublicKey(signKey, false) };
+    },
+  };
+}
+
 const suites = new Map();
 
 async function suiteOf(spec) {
   if (!suites.has(spec.id)) {
     const name = Object.entries(mls.ciphersuites).find(([, id]) => id === spec.id)?.[0];
-    const impl = name
-      ? await mls.getCiphersuiteImpl(mls.getCiphersuiteFromName(name))
-      : await customSuite(spec);
+    const known = name && mls.getCiphersuiteFromName(name);
+    const impl = known ? await mls.getCiphersuiteImpl(known) : await customSuite(spec);
+    impl.signature = await uncompressed(impl.signature, known ? known.signature : spec.signature);
     const sample = await impl.hpke.generateKeyPair();
     const size = (await impl.hpke.exportPublicKey(sample.publicKey)).length;
     suites.set(spec.id, { impl, joining: unwrapping(impl, size) });
@@ -253,6 +266,13 @@ class Member {
     return new Member(found, await found.impl.signature.keygen(), { identity, now });
   }
 
+  // A second client with the same identity and the same state.
+  fork() {
+    const copy = Object.assign(Object.create(Member.prototype), this);
+    copy.packages = [];
+    return copy;
+  }
+
   async newKeyPackage() {
     const capabilities = mls.defaultCapabilities();
     if (!capabilities.ciphersuites.includes(this.cs.name)) capabilities.ciphersuites.push(this.cs.name);
@@ -270,8 +290,8 @@ class Member {
     return mls.makePskIndex(this.state, this.psks);
   }
 
-  psk({ id, secret }) {
-    this.psks[base64(bytes(id))] = bytes(secret);
+  psk({ name, secret }) {
+    this.psks[base64(bytes(name))] = bytes(secret);
   }
 
   enter(state) {
@@ -516,6 +536,7 @@ const busy = new Map();
 async function answer({ op, member, ...options }) {
   if (op === "new") members.set(member, await Member.make(options));
   else if (op === "forget") members.delete(member);
+  else if (op === "fork") members.set(options.copy, members.get(member).fork());
   else return (await members.get(member)[op](options)) ?? null;
   return null;
 }

@@ -10,7 +10,19 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from .peers import Add, Peer, PeerError, Proposal, Remove, Staged, Ts, Update
+from tests.interop.peers import (
+    Add,
+    ExternalPsk,
+    Ours,
+    Peer,
+    PeerError,
+    Proposal,
+    Remove,
+    Rine,
+    Staged,
+    Ts,
+    Update,
+)
 
 TS_CANNOT_JOIN = "non-blank intermediate node must list leaf node in its unmerged_leaves"
 
@@ -34,6 +46,7 @@ class Walk:
         self.outside: list[Peer] = []
         self.counts: Counter[str] = Counter()
         self.made = 0
+        self.secrets = 0
         self.everybody: list[Peer] = []
 
     # -- people ----------------------------------------------------------------------------------
@@ -62,8 +75,9 @@ class Walk:
         found = []
         for peer in self.others(*keep):
             rest = indices - {peer.index}
-            width = 1 << max(rest).bit_length()
-            if present[peer.implementation] > 1 and min(rest) < max(1, width // 2):
+            left = max(1, (1 << max(rest).bit_length()) // 2)
+            half_empty = min(rest) >= left and Ts.implementation in self.kinds
+            if present[peer.implementation] > 1 and not half_empty:
                 found.append(peer)
         return found
 
@@ -88,6 +102,8 @@ class Walk:
             (self.resync, 2),
             (self.by_reference, 4),
             (self.lost_commit, 2),
+            (self.restart, 1),
+            (self.pre_shared_key, 0 if Rine.implementation in self.kinds else 2),
         ]
         while True:
             act = self.rng.choices([c for c, _ in choices], [w for _, w in choices])[0]
@@ -193,6 +209,24 @@ class Walk:
         loser.discard()
         self.deliver(winner, staged)
         return "lost commit"
+
+    def restart(self) -> str:
+        """One of ours dies and comes back from what it saved. This changes nothing."""
+        able = [p for p in self.members if isinstance(p, Ours)]
+        if not able:
+            return ""
+        self.rng.choice(able).restart()
+        return "restart"
+
+    def pre_shared_key(self) -> str:
+        """An external secret goes into the next epoch."""
+        self.secrets += 1
+        name, secret = b"secret %d" % self.secrets, self.rng.randbytes(32)
+        for peer in self.members:
+            peer.add_psk(name, secret)
+        committer = self.rng.choice(self.members)
+        self.deliver(committer, committer.commit([ExternalPsk(name)]))
+        return "pre-shared key"
 
     # -- consequences ----------------------------------------------------------------------------
 
