@@ -1,7 +1,7 @@
 """What the MLS engine costs, beside other engines and beside the bare primitives.
 
-`python -m bench` prints one table. Everything in it is measured in the same run on the same machine, the
-columns taking turns, so that a machine that gets slower gets slower for all of them.
+`python -m bench` prints one table. Everything in it is measured in the same run on the same
+machine, the columns taking turns, so that a machine that gets slower gets slower for all of them.
 
 - `shape`: which nodes of a ratchet tree are filled, to know how many recipients a path has.
 - `floor`: the primitives an operation cannot do without, counted and run.

@@ -1,14 +1,14 @@
 """The floor: what the primitives alone cost.
 
-For every operation this file counts the signatures, HPKE seals, key derivations, AEADs and hashes that it
-cannot do without, with the reason beside each count. `Floor` runs exactly these calls of the libraries the
-engine stands on, one after the other in one thread. No encoding, no copying, no other checks: on these
-libraries nobody is quicker by working less. (One can be a little quicker by working otherwise: HPKE put
-together from its parts may beat the library's one-shot call.)
+For every operation this file counts the signatures, HPKE seals, key derivations, AEADs and hashes
+that it cannot do without, with the reason beside each count. `Floor` runs exactly these calls of
+the libraries the engine stands on, one after the other in one thread. No encoding, no copying, no
+other checks: on these libraries nobody is quicker by working less. (One can be a little quicker
+by working otherwise: HPKE put together from its parts may beat the library's one-shot call.)
 
-What can be known from before counts as known: tree hashes of nodes that did not change, signatures seen,
-loaded keys of tree nodes. What can be done later counts as done later: the ratchets of the secret tree,
-the external key.
+What can be known from before counts as known: tree hashes of nodes that did not change,
+signatures seen, loaded keys of tree nodes. What can be done later counts as done later: the
+ratchets of the secret tree, the external key.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Kind:
 
 
 CLASSICAL = Kind("suite 1", post_quantum=False)
-POST_QUANTUM = Kind("post-quantum", post_quantum=True)
+POST_QUANTUM = Kind("post-quantum", post_quantum=True, hash_name="sha384", key_length=32)
 
 
 class Step(NamedTuple):
@@ -216,10 +216,10 @@ def group_created(kind: Kind, n: int) -> Steps:
         Step(1, "new_key", 0, "the creator's leaf key"),
         Step(1, "sign", kind.leaf, "the creator's leaf node (7.2)"),
         Step(3, "kdf", 0, "epoch 0: confirmation, membership and init secret (11)"),
-        Step(2, "mac", kind.hash_length, "epoch 0: confirmation tag, and its place in the transcript (11)"),
+        Step(2, "mac", kind.hash_length, "epoch 0: confirmation tag and transcript (11)"),
         Step(n - 1, "verify", kind.key_package, "each key package (10.1)"),
         Step(n - 1, "verify", kind.leaf, "each leaf node (7.3)"),
-        Step(n - 1, "hash", kind.key_package, "each key package's reference, for the Welcome (12.4.3.1)"),
+        Step(n - 1, "hash", kind.key_package, "its reference, for the Welcome (12.4.3.1)"),
         *_key_checks(kind, n - 1, "each leaf's HPKE key is one (7.3)"),
         *_tree_hashes(kind, n),
         *_commit_sent(kind, commit),
@@ -347,7 +347,7 @@ def _tree_hashes(kind: Kind, n: int) -> Steps:
     width = 1 << (n - 1).bit_length()
     return [
         Step(n, "hash", kind.leaf, "tree hash of each leaf (7.8)"),
-        Step(2 * width - 1 - n, "hash", 2 * kind.hash_length + 3, "tree hash of each other node (7.8)"),
+        Step(2 * width - 1 - n, "hash", 2 * kind.hash_length + 3, "tree hash of the others (7.8)"),
     ]
 
 
@@ -357,7 +357,7 @@ def _tree_checked(kind: Kind, shape: Shape, signatures: int) -> Steps:
         Step(signatures, "verify", kind.leaf, "each other leaf's signature (7.3)"),
         *_key_checks(kind, shape.members + shape.filled_parents, "each HPKE key is one (7.3)"),
         *_tree_hashes(kind, shape.members),
-        Step(shape.filled_parents, "hash", kind.public_key + 70, "each filled parent's hash (7.9.2)"),
+        Step(shape.filled_parents, "hash", kind.public_key + 70, "each parent hash (7.9.2)"),
     ]
 
 
@@ -378,8 +378,8 @@ def _path_made(kind: Kind, shape: Shape, sender: int, seals: int) -> Steps:
         Step(nodes, "derive_key", 0, "each node's key pair (7.4)"),
         Step(nodes, "hash", kind.public_key + 70, "each parent hash (7.9)"),
         Step(1, "sign", kind.leaf + 40, "the leaf node (7.2)"),
-        Step(shape.height + 1, "hash", kind.public_key + 120, "tree hashes from the leaf to the root (7.8)"),
-        Step(seals, "hpke_seal", kind.hash_length, "a path secret for each node of the copath's resolutions (7.5)"),
+        Step(shape.height + 1, "hash", kind.public_key + 120, "tree hashes to the root (7.8)"),
+        Step(seals, "hpke_seal", kind.hash_length, "path secrets to the copath (7.5)"),
     ]
 
 
@@ -389,9 +389,9 @@ def _path_processed(kind: Kind, shape: Shape, sender: int, receiver: int) -> Ste
         Step(1, "verify", kind.leaf + 40, "the new leaf node (7.3)"),
         *_key_checks(kind, nodes + 1, "each new HPKE key is one (7.3)"),
         Step(nodes, "hash", kind.public_key + 70, "each parent hash (7.9.2)"),
-        Step(shape.height + 1, "hash", kind.public_key + 120, "tree hashes from the leaf to the root (7.8)"),
+        Step(shape.height + 1, "hash", kind.public_key + 120, "tree hashes to the root (7.8)"),
         Step(1, "hpke_open", kind.hash_length, "the path secret sealed to us (7.5)"),
-        Step(2 * derived, "kdf", 0, "path and node secrets from there up, and the commit secret (7.4)"),
+        Step(2 * derived, "kdf", 0, "path, node and commit secrets from there (7.4)"),
         Step(derived, "derive_key", 0, "their keys, which must be those of the path (7.5)"),
     ]
 
@@ -409,7 +409,7 @@ def _schedule(kind: Kind, size: int) -> Steps:
     return [
         Step(1, "hash", size + _SIGNATURE + 60, "confirmed transcript hash (8.2)"),
         Step(1, "hash", 2 * kind.hash_length, "interim transcript hash (8.2)"),
-        Step(5, "kdf", GROUP_CONTEXT, "joiner, member and epoch secret, and the extractions between (8)"),
+        Step(5, "kdf", GROUP_CONTEXT, "joiner, member, epoch secret; two extractions (8)"),
         Step(3, "kdf", 0, "confirmation, membership and init secret (8)"),
         Step(1, "mac", kind.hash_length, "confirmation tag (6.1)"),
     ]
@@ -437,7 +437,7 @@ def _welcome_made(kind: Kind, joiners: int, info: int) -> Steps:
         Step(1, "sign", info, "GroupInfo with the tree (12.4.3)"),
         Step(3, "kdf", 0, "welcome secret, its key and nonce (8)"),
         Step(1, "aead", info, "GroupInfo"),
-        Step(1, "hash", info, "the encrypted GroupInfo is the context of every seal: hashed once for all"),
+        Step(1, "hash", info, "the encrypted GroupInfo, which every seal's context is"),
         Step(joiners, "load_public", 0, "each init key"),
         Step(joiners, "hpke_seal", GROUP_SECRETS, "group secrets for each joiner (12.4.3.1)"),
     ]
@@ -445,7 +445,7 @@ def _welcome_made(kind: Kind, joiners: int, info: int) -> Steps:
 
 #: Every formula with the arguments to show it at, for `python -m bench --counts`.
 def counted(kind: Kind, n: int) -> dict[str, Steps]:
-    """All formulas for a group of `n` in a cold tree, its first member at work, its last one looking on."""
+    """All formulas for a group of `n` in a cold tree, from its first member to its last."""
     shape, last, middle = Shape(n), n - 1, n // 2
     smaller, larger = Shape(n), Shape(n)
     smaller.remove(middle)

@@ -1,7 +1,8 @@
 """Which nodes of a ratchet tree are filled: enough to count, not enough to encrypt.
 
-The cost of a path is the number of nodes it is sealed to, and that depends on the history of the tree
-(RFC 9420, 4.1.1 and 7.5). `Shape` follows this history without keys, independent of the engine it judges.
+The cost of a path is the number of nodes it is sealed to, and that depends on the history of the
+tree (RFC 9420, 4.1.1 and 7.5). `Shape` follows this history without keys, independent of the
+engine it judges.
 """
 
 from typing import NamedTuple
@@ -23,7 +24,7 @@ class Place(NamedTuple):
 
 
 class Shape:
-    """A tree of `members` leaves from the left; all parents blank, as one commit of Adds leaves it."""
+    """`members` leaves from the left, all parents blank: what one commit of Adds leaves."""
 
     def __init__(self, members: int) -> None:
         self.height = max(0, (members - 1).bit_length())
@@ -31,21 +32,22 @@ class Shape:
         # The filled parents, each with its unmerged leaves.
         self._parents: dict[Place, set[int]] = {}
 
+    def copy(self) -> "Shape":
+        twin = Shape(0)
+        twin.height, twin._leaves = self.height, set(self._leaves)
+        twin._parents = {place: set(unmerged) for place, unmerged in self._parents.items()}
+        return twin
+
     @property
     def members(self) -> int:
         return len(self._leaves)
-
-    @property
-    def nodes(self) -> int:
-        """All nodes of the perfect tree, blank ones too: each has a tree hash (RFC 9420, 7.8)."""
-        return (2 << self.height) - 1
 
     @property
     def filled_parents(self) -> int:
         return len(self._parents)
 
     def add(self) -> int:
-        """The leaf of a new member: the leftmost blank one, unmerged at every filled parent above."""
+        """The leaf of a new member: the leftmost blank one, unmerged at filled parents above."""
         leaf = next(i for i in range(len(self._leaves) + 1) if i not in self._leaves)
         while leaf >= 1 << self.height:
             self.height += 1
@@ -56,7 +58,7 @@ class Shape:
         return leaf
 
     def remove(self, leaf: int) -> None:
-        """Blank a leaf and its direct path. The tree is never truncated: no scenario empties its right half."""
+        """Blank a leaf and its direct path. Nothing is truncated: the right half stays in use."""
         self._leaves.remove(leaf)
         for place in self._above(leaf):
             self._parents.pop(place, None)
@@ -80,9 +82,7 @@ class Shape:
 
     def derived_by(self, sender: int, receiver: int) -> int:
         """How many path nodes `receiver` can derive from the one secret it opens, to the root."""
-        return sum(
-            place.number == receiver >> place.level for place, _ in self._filtered(sender)
-        )
+        return sum(place.number == receiver >> place.level for place, _ in self._filtered(sender))
 
     def fill_path(self, leaf: int) -> None:
         """What a path leaves: its nodes filled and nobody unmerged, those filtered out blank."""
@@ -95,7 +95,7 @@ class Shape:
         return [Place(level, leaf >> level) for level in range(1, self.height + 1)]
 
     def _filtered(self, leaf: int) -> list[tuple[Place, set[Place]]]:
-        """The filtered direct path (RFC 9420, 4.1.2), each node with the resolution of its copath child."""
+        """The filtered direct path (4.1.2), each node with the resolution of its copath child."""
         child, found = Place(0, leaf), []
         for _ in range(self.height):
             copath = self.resolution(child.sibling)
