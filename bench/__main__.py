@@ -24,10 +24,12 @@ SIZES = (2, 10, 100, 1000)
 NOTES = (
     "ours: this engine. 2 threads: the same with a pool of two threads as `Config.parallel`.",
     "rine-mls: mls-rs (Rust). Each of its commits has a path and comes with a GroupInfo that holds "
-    "the tree; it makes one Welcome a joiner. Its state is a file, in memory here. Its post-quantum "
-    "suite is X-Wing with SHA-256 and ChaCha20-Poly1305: comparable, but not the same as ours.",
+    "the tree; it makes one Welcome a joiner. Its state is a file, in memory here. Its post-"
+    "quantum suite is X-Wing with SHA-256 and ChaCha20-Poly1305: comparable, not the same as ours.",
     "floor: the primitives that the operation cannot do without, one after the other in one thread "
     "(`python -m bench --counts` lists them).",
+    "mdk-python (OpenMLS) is not measured: its compiled part needs glibc 2.39, and each of its "
+    "operations is also a transaction of an encrypted database.",
     "cold tree: no member but the sender has committed. warm tree: up to 64 have, evenly spread.",
 )
 

@@ -23,8 +23,9 @@ class Engine(Protocol[Member, Group]):
     """One engine at one cipher suite.
 
     `offers` names what not every engine does: "update" (an empty commit), "add" (without path).
-    A `Member` is somebody with a signature key and a key package, a `Group` what one member knows of a group.
-    Groups may change in place or give way to new ones: callers go on with what is returned.
+    A `Member` is somebody with a signature key and a key package, a `Group` what one member knows
+    of a group. Groups may change in place or give way to new ones: callers go on with what is
+    returned.
     """
 
     offers: frozenset[str]

@@ -38,7 +38,7 @@ _BLOCK = bytes(range(256))
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a cipher suite is made of, as far as costs go. Signatures are Ed25519 in all of these."""
+    """What a cipher suite is made of, as far as costs go. Signatures are Ed25519 in both."""
 
     name: str
     post_quantum: bool
@@ -110,7 +110,7 @@ class Floor:
         self._loaded = self._private.public_key()
 
     def prepare(self, steps: Steps) -> Callable[[], None]:
-        """All of these calls as one function. Inputs are made now, so that only the calls are timed."""
+        """All of these calls as one function. Inputs are made now: only the calls are timed."""
         calls = [(step.count, self._call(step.primitive, step.size)) for step in steps]
 
         def run() -> None:
@@ -195,10 +195,10 @@ class Floor:
         return lambda: self._hpke.decrypt(sealed, self._private, _BLOCK)
 
 
-# --- the counts -------------------------------------------------------------------------------------------
+# --- the counts -----------------------------------------------------------------------------------
 #
-# n: members after the operation, as in `Shape.members`. Sizes are in bytes and only need to be near: over
-# short inputs they hardly matter, over long ones (a commit of 1,000 Adds) they are sums of exact parts.
+# n: members after the operation, as in `Shape.members`. Sizes in bytes only need to be near: of
+# short inputs they hardly matter, of long ones (a commit of 1,000 Adds) they are nearly right.
 
 
 def key_package(kind: Kind) -> Steps:
@@ -335,7 +335,7 @@ def unprotected(kind: Kind, length: int) -> Steps:
     ]
 
 
-# --- parts of several -------------------------------------------------------------------------------------
+# --- parts of several -----------------------------------------------------------------------------
 
 
 def _key_checks(kind: Kind, count: int, why: str) -> Steps:
