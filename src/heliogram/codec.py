@@ -157,7 +157,7 @@ class Reader:
     def _length(self, ceiling: int) -> int:
         size = self.varint()
         if size > ceiling:
-            raise DecodeError("2.1.2", "a vector is longer than this reader accepts")
+            raise DecodeError("16.1", "a vector is longer than this reader accepts")
         return size
 
 

@@ -1,0 +1,265 @@
+"""Extensions and capabilities: RFC 9420, sections 7.2, 11.1, 13 and 17.3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
+
+from heliogram.codec import Reader, opaque, u16, vector
+from heliogram.mls.credentials import Credential, decode_credential
+from heliogram.mls.errors import InvalidMessage
+from heliogram.mls.registries import (
+    DEFAULT_EXTENSIONS,
+    DEFAULT_PROPOSALS,
+    MLS10,
+    ExtensionType,
+)
+
+#: Bytes that one list of extensions may have, unless it can hold a ratchet tree.
+EXTENSIONS_CEILING = 1 << 20
+#: Bytes that a list of extensions with a ratchet tree may have: 100,000 members with classical keys.
+TREE_CEILING = 1 << 26
+#: Bytes that one list of values in capabilities may have.
+VALUES_CEILING = 1 << 12
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """struct { ExtensionType extension_type; opaque extension_data<V>; } (section 13.4)"""
+
+    extension_type: int
+    extension_data: bytes
+
+    def encode(self) -> bytes:
+        return u16(self.extension_type) + opaque(self.extension_data)
+
+    @classmethod
+    def decode(cls, reader: Reader) -> Extension:
+        return cls(reader.u16(), reader.opaque(TREE_CEILING))
+
+
+Extensions = tuple[Extension, ...]
+
+
+def encode_extensions(extensions: Extensions) -> bytes:
+    """`Extension extensions<V>`."""
+    return vector(extension.encode() for extension in extensions) if extensions else b"\x00"
+
+
+def decode_extensions(reader: Reader, ceiling: int = EXTENSIONS_CEILING) -> Extensions:
+    """`Extension extensions<V>`, of any types, in the order they came."""
+    return reader.vector(Extension.decode, ceiling)
+
+
+def find_extension(extensions: Extensions, extension_type: int) -> bytes | None:
+    """The data of the extension of this type, or None."""
+    for extension in extensions:
+        if extension.extension_type == extension_type:
+            return extension.extension_data
+    return None
+
+
+class Place(Enum):
+    """Where a list of extensions stands (the columns of the table in section 17.3)."""
+
+    KEY_PACKAGE = "key package"
+    LEAF_NODE = "leaf node"
+    GROUP_CONTEXT = "group context"
+    GROUP_INFO = "group info"
+
+
+#: Where each known extension may stand (section 17.3; draft-ietf-mls-extensions-10, section 8).
+PLACES: dict[int, frozenset[Place]] = {
+    ExtensionType.APPLICATION_ID: frozenset({Place.LEAF_NODE}),
+    ExtensionType.RATCHET_TREE: frozenset({Place.GROUP_INFO}),
+    ExtensionType.REQUIRED_CAPABILITIES: frozenset({Place.GROUP_CONTEXT}),
+    ExtensionType.EXTERNAL_PUB: frozenset({Place.GROUP_INFO}),
+    ExtensionType.EXTERNAL_SENDERS: frozenset({Place.GROUP_CONTEXT}),
+    ExtensionType.APP_DATA_DICTIONARY: frozenset(Place),
+    ExtensionType.SUPPORTED_WIRE_FORMATS: frozenset({Place.LEAF_NODE}),
+    ExtensionType.REQUIRED_WIRE_FORMATS: frozenset({Place.GROUP_CONTEXT}),
+}
+
+
+def check_extensions(extensions: Extensions, place: Place) -> None:
+    """Refuse a list that holds a type twice or a known type where it does not belong.
+
+    Raises `InvalidMessage` (rows 32 and 34). Unknown types pass: who may use them is for capabilities to say.
+    """
+    seen: set[int] = set()
+    for extension in extensions:
+        if extension.extension_type in seen:  # RFC 9420, 13.4
+            raise InvalidMessage(32, "13.4", f"the {place.value} holds one extension type twice")
+        seen.add(extension.extension_type)
+        allowed = PLACES.get(extension.extension_type)
+        if allowed is not None and place not in allowed:  # RFC 9420, 17.3
+            raise InvalidMessage(34, "17.3", f"an extension does not belong into a {place.value}")
+
+
+def _values(reader: Reader) -> tuple[int, ...]:
+    content = reader.opaque(VALUES_CEILING)
+    inner = Reader(content)
+    values = []
+    while not inner.done():
+        values.append(inner.u16())
+    return tuple(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a client can do (section 7.2).
+
+    struct {
+        ProtocolVersion versions<V>;   CipherSuite cipher_suites<V>;   ExtensionType extensions<V>;
+        ProposalType proposals<V>;     CredentialType credentials<V>;
+    } Capabilities;
+
+    Values that nobody here knows are kept and ignored (sections 7.2 and 13.4).
+    """
+
+    versions: tuple[int, ...]
+    cipher_suites: tuple[int, ...]
+    extensions: tuple[int, ...]
+    proposals: tuple[int, ...]
+    credentials: tuple[int, ...]
+    _encoded: bytes = field(default=b"", compare=False, repr=False)
+
+    def encode(self) -> bytes:
+        if not self._encoded:
+            lists = (
+                self.versions,
+                self.cipher_suites,
+                self.extensions,
+                self.proposals,
+                self.credentials,
+            )
+            encoded = b"".join(vector(map(u16, values)) for values in lists)
+            object.__setattr__(self, "_encoded", encoded)
+        return self._encoded
+
+    @classmethod
+    def decode(cls, reader: Reader) -> Capabilities:
+        start = reader.pos
+        for _ in range(5):
+            reader.rest(VALUES_CEILING)
+        # Nearly all members of a group say the same here, so the parsed value is shared.
+        return _capabilities(reader.data[start : reader.pos])
+
+    def has_extension(self, extension_type: int) -> bool:
+        """Whether this client understands the type; the default ones it always does (section 7.2)."""
+        return extension_type in DEFAULT_EXTENSIONS or extension_type in self.extensions
+
+    def has_proposal(self, proposal_type: int) -> bool:
+        """Whether this client understands the type; the default ones it always does (section 7.2)."""
+        return proposal_type in DEFAULT_PROPOSALS or proposal_type in self.proposals
+
+    def meets(self, required: RequiredCapabilities) -> bool:
+        """Whether everything that the group requires is here (section 11.1)."""
+        return (
+            all(map(self.has_extension, required.extensions))
+            and all(map(self.has_proposal, required.proposals))
+            and all(value in self.credentials for value in required.credentials)
+        )
+
+    def speaks(self, cipher_suite: int) -> bool:
+        """Whether mls10 and this suite are listed (section 7.2)."""
+        return MLS10 in self.versions and cipher_suite in self.cipher_suites
+
+    def lists_defaults(self) -> bool:
+        """Whether a default type is listed, which a sender must not do (section 7.2)."""
+        return not (
+            DEFAULT_EXTENSIONS.isdisjoint(self.extensions)
+            and DEFAULT_PROPOSALS.isdisjoint(self.proposals)
+        )
+
+
+@lru_cache(maxsize=1024)
+def _capabilities(encoded: bytes) -> Capabilities:
+    reader = Reader(encoded)
+    lists = [_values(reader) for _ in range(5)]
+    return Capabilities(*lists, _encoded=encoded)
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredCapabilities:
+    """The required_capabilities extension of a group context (section 11.1).
+
+    struct {
+        ExtensionType extension_types<V>;  ProposalType proposal_types<V>;
+        CredentialType credential_types<V>;
+    } RequiredCapabilities;
+    """
+
+    extensions: tuple[int, ...] = ()
+    proposals: tuple[int, ...] = ()
+    credentials: tuple[int, ...] = ()
+
+    def encode(self) -> bytes:
+        lists = (self.extensions, self.proposals, self.credentials)
+        return b"".join(vector(map(u16, values)) for values in lists)
+
+    @classmethod
+    def decode(cls, reader: Reader) -> RequiredCapabilities:
+        return cls(_values(reader), _values(reader), _values(reader))
+
+    def extension(self) -> Extension:
+        """This value as an extension of a group context."""
+        return Extension(ExtensionType.REQUIRED_CAPABILITIES, self.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalSender:
+    """Somebody outside the group who may send proposals (section 12.1.8.1).
+
+    struct { SignaturePublicKey signature_key; Credential credential; } ExternalSender;
+    """
+
+    signature_key: bytes
+    credential: Credential
+
+    def encode(self) -> bytes:
+        return opaque(self.signature_key) + self.credential.encode()
+
+    @classmethod
+    def decode(cls, reader: Reader) -> ExternalSender:
+        return cls(reader.opaque(), decode_credential(reader))
+
+
+def external_senders_extension(senders: Iterable[ExternalSender]) -> Extension:
+    """The external_senders extension of a group context (section 12.1.8.1)."""
+    return Extension(
+        ExtensionType.EXTERNAL_SENDERS, vector(sender.encode() for sender in senders)
+    )
+
+
+def required_capabilities(extensions: Extensions) -> RequiredCapabilities | None:
+    """What a group context requires of its members, or None (section 11.1).
+
+    Raises `DecodeError` when the extension does not hold what it says.
+    """
+    data = find_extension(extensions, ExtensionType.REQUIRED_CAPABILITIES)
+    return None if data is None else _required(data)
+
+
+def external_senders(extensions: Extensions) -> tuple[ExternalSender, ...]:
+    """Who may send external proposals, in the order of their indices (section 12.1.8.1)."""
+    data = find_extension(extensions, ExtensionType.EXTERNAL_SENDERS)
+    return () if data is None else _senders(data)
+
+
+@lru_cache(maxsize=256)
+def _required(data: bytes) -> RequiredCapabilities:
+    reader = Reader(data)
+    value = RequiredCapabilities.decode(reader)
+    reader.finish()
+    return value
+
+
+@lru_cache(maxsize=64)
+def _senders(data: bytes) -> tuple[ExternalSender, ...]:
+    reader = Reader(data)
+    value = reader.vector(ExternalSender.decode)
+    reader.finish()
+    return value
