@@ -1,15 +1,17 @@
 """The TLS presentation language as RFC 9420, section 2.1, uses it.
 
-Integers are big-endian. `opaque<V>` and `T<V>` carry their length in bytes in front, as a variable-size
-integer: the two top bits of the first byte tell the width (`00` one byte, `01` two, `10` four; `11` is
-refused) and the shortest width is the only legal one (section 2.1.2). `optional<T>` is one byte, 0 or 1,
-then the value if there is one (section 2.1.1).
+Integers are big-endian. `opaque<V>` and `T<V>` carry their length in bytes in front, as a
+variable-size integer: the two top bits of the first byte tell the width (`00` one byte, `01` two,
+`10` four; `11` is refused) and the shortest width is the only legal one (section 2.1.2).
+`optional<T>` is one byte, 0 or 1, then the value if there is one (section 2.1.1).
 
-A value has exactly one encoding here: what decodes, encodes to the same bytes. So decoded structures may
-keep the bytes they came from instead of encoding again, and hashes over an encoding mean one value.
+A value has exactly one encoding here: what decodes, encodes to the same bytes. So decoded
+structures may keep the bytes they came from instead of encoding again, and hashes over an encoding
+mean one value.
 
-`Reader` walks over received bytes. It never copies more than what it hands out, knows where the value ends
-that it is inside of, and refuses whatever is longer than the caller's ceiling *before* it touches it.
+`Reader` walks over received bytes. It never copies more than what it hands out, knows where the
+value ends that it is inside of, and refuses whatever is longer than the caller's ceiling *before*
+it touches it.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Bytes that one vector may have unless its reader says otherwise. The format itself allows 2**30 - 1
-#: (section 2.1.2); nobody needs that, and a peer must not be able to make us hold it.
+#: Bytes that one vector may have unless its reader says otherwise. The format itself allows 2**30 -
+#: 1 (section 2.1.2); nobody needs that, and a peer must not be able to make us hold it.
 DEFAULT_CEILING = 1 << 24
 
 #: The largest length the format can express (30 bits).
@@ -30,7 +32,8 @@ MAX_LENGTH = (1 << 30) - 1
 class DecodeError(ValueError):
     """These bytes are not that value. The sender's fault; drop the message.
 
-    `section` names the section of RFC 9420 that the bytes break. The text never holds received bytes.
+    `section` names the section of RFC 9420 that the bytes break. The text never holds received
+    bytes.
     """
 
     def __init__(self, section: str, what: str) -> None:
@@ -45,8 +48,8 @@ class DecodeError(ValueError):
 class Reader:
     """A cursor over received bytes, from `pos` up to `end`.
 
-    Each method takes the next value and moves on, or raises `DecodeError`. `finish()` must be the last call:
-    bytes that nobody asked for are an error.
+    Each method takes the next value and moves on, or raises `DecodeError`. `finish()` must be the
+    last call: bytes that nobody asked for are an error.
     """
 
     __slots__ = ("data", "end", "pos")

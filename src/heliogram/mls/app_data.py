@@ -1,8 +1,8 @@
 """The safe application interface: draft-ietf-mls-extensions-10, sections 4 and 6.4.
 
-An application keeps its state in *components*, each with a number of its own: data in the app data dictionary
-of a group context, leaf, key package or group info; changes by AppDataUpdate; secrets by the safe exporter.
-The draft is not an RFC; all code points stand in `registries`.
+An application keeps its state in *components*, each with a number of its own: data in the app data
+dictionary of a group context, leaf, key package or group info; changes by AppDataUpdate; secrets by
+the safe exporter. The draft is not an RFC; all code points stand in `registries`.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ def is_last_resort(extensions: Extensions) -> bool:
 class SafeExporter:
     """One secret for each component of an epoch, each given out once (section 4.4).
 
-    A secret tree of 2**16 leaves under `application_export_secret`; what was given out is gone, with all
-    secrets above it, so a later break-in cannot compute it again. Mutable: part of an epoch's live state.
+    A secret tree of 2**16 leaves under `application_export_secret`; what was given out is gone,
+    with all secrets above it, so a later break-in cannot compute it again. Mutable: part of an
+    epoch's live state.
     """
 
     __slots__ = ("_nodes", "_suite")
@@ -90,7 +91,11 @@ class SafeExporter:
             raise UsageError("a component id has 16 bits")
         target = (1 << _EXPORTER_LEVELS) | component_id
         depth = next(
-            (d for d in range(_EXPORTER_LEVELS + 1) if target >> (_EXPORTER_LEVELS - d) in self._nodes),
+            (
+                d
+                for d in range(_EXPORTER_LEVELS + 1)
+                if target >> (_EXPORTER_LEVELS - d) in self._nodes
+            ),
             None,
         )
         if depth is None:
@@ -109,7 +114,8 @@ class SafeExporter:
     def encode(self) -> bytes:
         """What is left of the tree, for a store."""
         return vector(
-            number.to_bytes(4, "big") + opaque(secret) for number, secret in sorted(self._nodes.items())
+            number.to_bytes(4, "big") + opaque(secret)
+            for number, secret in sorted(self._nodes.items())
         )
 
     @classmethod

@@ -102,7 +102,8 @@ class GroupInfo:
 class GroupSecrets:
     """What one joiner needs to compute the epoch (section 12.4.3.1).
 
-    struct { opaque joiner_secret<V>; optional<PathSecret> path_secret; PreSharedKeyID psks<V>; } GroupSecrets;
+    struct { opaque joiner_secret<V>; optional<PathSecret> path_secret; PreSharedKeyID psks<V>; }
+    GroupSecrets;
     """
 
     joiner_secret: Secret = field(repr=False)
@@ -126,7 +127,9 @@ class GroupSecrets:
 
 @dataclass(frozen=True, slots=True)
 class EncryptedGroupSecrets:
-    """struct { KeyPackageRef new_member; HPKECiphertext encrypted_group_secrets; } (section 12.4.3.1)"""
+    """struct { KeyPackageRef new_member; HPKECiphertext encrypted_group_secrets; } (section
+    12.4.3.1)
+    """
 
     new_member: bytes
     encrypted_group_secrets: HPKECiphertext
@@ -143,7 +146,8 @@ class EncryptedGroupSecrets:
 class Welcome:
     """One message for all members that a commit added (section 12.4.3.1).
 
-    struct { CipherSuite cipher_suite; EncryptedGroupSecrets secrets<V>; opaque encrypted_group_info<V>; } Welcome;
+    struct { CipherSuite cipher_suite; EncryptedGroupSecrets secrets<V>; opaque
+    encrypted_group_info<V>; } Welcome;
     """
 
     cipher_suite: int

@@ -6,7 +6,7 @@ RFC 9750, section 7, lists the parameters that every deployment must fix. They a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from heliogram.mls.credentials import AuthenticationService
@@ -38,8 +38,9 @@ class EpochView:
 class Policy:
     """What the application allows, asked in the same way by who makes a commit and who receives it.
 
-    Answers must follow from the arguments alone, or members will disagree and part. This default lets members
-    do everything and nobody from outside do anything; override what should be different.
+    Answers must follow from the arguments alone, or members will disagree and part. This default
+    lets members do everything and nobody from outside do anything; override what should be
+    different.
     """
 
     def allows_proposal(self, view: EpochView, sent: SentProposal) -> bool:
@@ -75,12 +76,13 @@ def _no_padding(size: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """How groups behave here. One value serves any number of groups; it is not part of saved state."""
+    """How groups behave here. One value serves any number of groups; it is never saved."""
 
-    #: Checks credentials (RFC 9420, 5.3.1). There is no default: it is what end-to-end security hangs on.
+    #: Checks credentials (RFC 9420, 5.3.1). There is no default: it is what end-to-end security
+    #: hangs on.
     authentication: AuthenticationService
     #: What members may do.
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     #: Finds pre-shared keys that are not resumption secrets of the group itself; None: not known.
     psk: Callable[[PreSharedKeyID], Secret | None] = _no_psk
     #: Size in bytes that content of a given size is padded to with zeros (RFC 9420, 6.3.1).
@@ -97,5 +99,9 @@ class Config:
     max_proposals: int = 1000
     #: Seconds that a key package may live from its first to its last moment (RFC 9420, 7.2).
     max_lifetime: int = 90 * 24 * 3600
-    #: Like `map`; give a thread pool's `map` to check the signatures of large trees on several cores.
+    #: Cipher suites from the best down. When set, a new group whose creator passed over a better
+    #: one that all its members have is refused (RFC 9420, 11).
+    suites: Sequence[int] = ()
+    #: Like `map`; give a thread pool's `map` to check the signatures of large trees on several
+    #: cores.
     parallel: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map

@@ -104,8 +104,11 @@ class AuthenticationService(Protocol):
         """Whether a member may replace its credential `old` by `new` (section 5.3.1)."""
         ...
 
-    def same_client(self, a: Credential, b: Credential) -> bool:
-        """Whether both stand for one client, which may be in a group once (section 12.2)."""
+    def client(self, credential: Credential) -> bytes:
+        """A name for the client: equal for credentials of one client, which may be in a group once.
+
+        Section 12.2. Only for credentials that were accepted.
+        """
         ...
 
 
@@ -121,9 +124,9 @@ class AcceptAnyCredential:
         """Whether the two are equal."""
         return old == new
 
-    def same_client(self, a: Credential, b: Credential) -> bool:
-        """Whether the two are equal."""
-        return a == b
+    def client(self, credential: Credential) -> bytes:
+        """The credential itself."""
+        return credential.encode()
 
 
 #: What the library raises for certificates that are malformed, unsupported, or not signed as
@@ -194,20 +197,17 @@ class X509Authentication:
 
     def is_successor(self, old: Credential, new: Credential) -> bool:
         """Whether both name the same client."""
-        return self.same_client(old, new)
+        return self.client(old) == self.client(new)
 
-    def same_client(self, a: Credential, b: Credential) -> bool:
-        """Whether both end-entity certificates carry the same names."""
-        if not isinstance(a, X509Credential) or not isinstance(b, X509Credential):
-            return False
-        if not a.certificates or not b.certificates:
-            return False
-        if a.certificates[0] == b.certificates[0]:
-            return True
-        try:
-            return _names(a.certificates[0]) == _names(b.certificates[0])
-        except _BAD_CERTIFICATE:
-            return False
+    def client(self, credential: Credential) -> bytes:
+        """The names in the end-entity certificate; a credential that names nobody, itself."""
+        if isinstance(credential, X509Credential) and credential.certificates:
+            try:
+                subject, alternative = _names(credential.certificates[0])
+            except _BAD_CERTIFICATE:
+                return credential.encode()
+            return codec.opaque(subject) + codec.optional(alternative)
+        return credential.encode()
 
 
 def _names(der: bytes) -> tuple[bytes, bytes | None]:

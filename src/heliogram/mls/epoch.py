@@ -1,8 +1,8 @@
 """One epoch's keys at work: messages in and out, verified and sealed. RFC 9420, sections 6 and 9.
 
-An `Epoch` is what is needed to read messages of an epoch, also after the group moved on: its context, its
-members, and the keys that nobody used yet. Nothing is trusted before its signature was verified with the key
-of the sender *in that epoch*, and no key is used up before that either.
+An `Epoch` is what is needed to read messages of an epoch, also after the group moved on: its
+context, its members, and the keys that nobody used yet. Nothing is trusted before its signature was
+verified with the key of the sender *in that epoch*, and no key is used up before that either.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ from heliogram.mls.secret_tree import FoundKey, RatchetKind, SecretTree
 
 
 class Epoch:
-    """The keys and members of one epoch, current or past. Its secret tree is the only part that changes."""
+    """The keys and members of one epoch, current or past. Its secret tree is the only part that
+    changes.
+    """
 
     __slots__ = ("context", "leaves", "secret_tree", "sender_data_secret", "suite")
 
@@ -61,7 +63,7 @@ class Epoch:
             raise InvalidMessage(16, "6.3.2", "a message comes from a leaf where nobody is")
         return leaf
 
-    # -- private messages ------------------------------------------------------------------------------
+    # -- private messages --------------------------------------------------------------------------
 
     def sender_of(self, message: PrivateMessage) -> SenderData:
         """Who sent a private message; the member exists, the message is not verified yet."""
@@ -107,7 +109,7 @@ class Epoch:
             self.suite, content, sender_data, key, nonce, self.sender_data_secret, padding
         )
 
-    # -- both framings ---------------------------------------------------------------------------------
+    # -- both framings -----------------------------------------------------------------------------
 
     def sign(
         self,

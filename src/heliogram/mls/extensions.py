@@ -19,7 +19,8 @@ from heliogram.mls.registries import (
 
 #: Bytes that one list of extensions may have, unless it can hold a ratchet tree.
 EXTENSIONS_CEILING = 1 << 20
-#: Bytes that a list of extensions with a ratchet tree may have: 100,000 members with classical keys.
+#: Bytes that a list of extensions with a ratchet tree may have: 100,000 members with classical
+#: keys.
 TREE_CEILING = 1 << 26
 #: Bytes that one list of values in capabilities may have.
 VALUES_CEILING = 1 << 12
@@ -86,7 +87,8 @@ PLACES: dict[int, frozenset[Place]] = {
 def check_extensions(extensions: Extensions, place: Place) -> None:
     """Refuse a list that holds a type twice or a known type where it does not belong.
 
-    Raises `InvalidMessage` (rows 32 and 34). Unknown types pass: who may use them is for capabilities to say.
+    Raises `InvalidMessage` (rows 32 and 34). Unknown types pass: who may use them is for
+    capabilities to say.
     """
     seen: set[int] = set()
     for extension in extensions:
@@ -148,11 +150,17 @@ class Capabilities:
         return _capabilities(reader.data[start : reader.pos])
 
     def has_extension(self, extension_type: int) -> bool:
-        """Whether this client understands the type; the default ones it always does (section 7.2)."""
+        """Whether this client understands the type; the default ones it always does.
+
+        Section 7.2.
+        """
         return extension_type in DEFAULT_EXTENSIONS or extension_type in self.extensions
 
     def has_proposal(self, proposal_type: int) -> bool:
-        """Whether this client understands the type; the default ones it always does (section 7.2)."""
+        """Whether this client understands the type; the default ones it always does.
+
+        Section 7.2.
+        """
         return proposal_type in DEFAULT_PROPOSALS or proposal_type in self.proposals
 
     def meets(self, required: RequiredCapabilities) -> bool:
@@ -178,8 +186,8 @@ class Capabilities:
 @lru_cache(maxsize=1024)
 def _capabilities(encoded: bytes) -> Capabilities:
     reader = Reader(encoded)
-    lists = [_values(reader) for _ in range(5)]
-    return Capabilities(*lists, _encoded=encoded)
+    versions, suites, extensions, proposals, credentials = (_values(reader) for _ in range(5))
+    return Capabilities(versions, suites, extensions, proposals, credentials, encoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +237,7 @@ class ExternalSender:
 
 def external_senders_extension(senders: Iterable[ExternalSender]) -> Extension:
     """The external_senders extension of a group context (section 12.1.8.1)."""
-    return Extension(
-        ExtensionType.EXTERNAL_SENDERS, vector(sender.encode() for sender in senders)
-    )
+    return Extension(ExtensionType.EXTERNAL_SENDERS, vector(sender.encode() for sender in senders))
 
 
 def required_capabilities(extensions: Extensions) -> RequiredCapabilities | None:

@@ -1,11 +1,12 @@
-"""Messages on the wire: who says what in which epoch, signed, and sealed if private. RFC 9420, section 6."""
+"""Messages on the wire: who says what in which epoch, signed, and sealed if private. RFC 9420,
+section 6.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Union
 
 from heliogram.codec import DecodeError, Reader, opaque, u8, u16, u32, u64
 from heliogram.mls.commits import Commit, GroupInfo, Welcome
@@ -47,7 +48,9 @@ _SENDER_TYPES = {int(value): value for value in SenderType}
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """struct Sender of section 6. `index` is the leaf of a member, or the number of an external sender."""
+    """struct Sender of section 6. `index` is the leaf of a member, or the number of an external
+    sender.
+    """
 
     sender_type: SenderType
     index: int = 0
@@ -71,7 +74,7 @@ class Sender:
         return self.sender_type is SenderType.MEMBER
 
 
-Content = Union[bytes, Proposal, Commit]
+Content = bytes | Proposal | Commit
 
 
 def _encode_content(content: Content) -> bytes:
@@ -121,7 +124,12 @@ class FramedContent:
 
     @classmethod
     def of(
-        cls, group_id: bytes, epoch: int, sender: Sender, authenticated_data: bytes, content: Content
+        cls,
+        group_id: bytes,
+        epoch: int,
+        sender: Sender,
+        authenticated_data: bytes,
+        content: Content,
     ) -> FramedContent:
         """A message of ours, before it is signed."""
         return cls(
@@ -170,7 +178,9 @@ class AuthenticatedContent:
     confirmation_tag: bytes | None = None
 
     def to_be_signed(self, context: bytes) -> bytes:
-        """FramedContentTBS; `context` is the encoded GroupContext of the message's epoch (section 6.1)."""
+        """FramedContentTBS; `context` is the encoded GroupContext of the message's epoch (section
+        6.1).
+        """
         tbs = _MLS10 + u16(self.wire_format) + self.content.encode()
         kind = self.content.sender.sender_type
         if kind in (SenderType.MEMBER, SenderType.NEW_MEMBER_COMMIT):
@@ -221,7 +231,8 @@ def _decode_auth(reader: Reader, content_type: ContentType) -> tuple[bytes, byte
 class PublicMessage:
     """A handshake message that everybody may read (section 6.2).
 
-    struct { FramedContent content; FramedContentAuthData auth; [MAC membership_tag;] } PublicMessage;
+    struct { FramedContent content; FramedContentAuthData auth; [MAC membership_tag;] }
+    PublicMessage;
     """
 
     content: AuthenticatedContent
@@ -237,9 +248,7 @@ class PublicMessage:
         signature, confirmation_tag = _decode_auth(reader, content.content_type)
         tag = reader.opaque(KEY_CEILING) if content.sender.is_member else None
         return cls(
-            AuthenticatedContent(
-                WireFormat.PUBLIC_MESSAGE, content, signature, confirmation_tag
-            ),
+            AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, content, signature, confirmation_tag),
             tag,
         )
 
@@ -256,8 +265,8 @@ class PrivateMessage:
     """A message that only members can read (section 6.3).
 
     struct {
-        opaque group_id<V>;            uint64 epoch;  ContentType content_type;  opaque authenticated_data<V>;
-        opaque encrypted_sender_data<V>;  opaque ciphertext<V>;
+        opaque group_id<V>;            uint64 epoch;  ContentType content_type;  opaque
+        authenticated_data<V>; opaque encrypted_sender_data<V>;  opaque ciphertext<V>;
     } PrivateMessage;
     """
 
@@ -323,9 +332,7 @@ class PrivateMessage:
             content,
             body,
         )
-        return AuthenticatedContent(
-            WireFormat.PRIVATE_MESSAGE, framed, signature, confirmation_tag
-        )
+        return AuthenticatedContent(WireFormat.PRIVATE_MESSAGE, framed, signature, confirmation_tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,8 +372,8 @@ def seal_private(
 ) -> PrivateMessage:
     """A signed message sealed for the members (section 6.3).
 
-    `padding` gets the size of the content in bytes and gives the size it shall have; the difference is filled
-    with zeros. Raises `UsageError` when it asks for less.
+    `padding` gets the size of the content in bytes and gives the size it shall have; the difference
+    is filled with zeros. Raises `UsageError` when it asks for less.
     """
     framed = content.content
     plain = framed.body + content.auth()
@@ -388,7 +395,7 @@ def seal_private(
     )
 
 
-Message = Union[PublicMessage, PrivateMessage, Welcome, GroupInfo, KeyPackage]
+Message = PublicMessage | PrivateMessage | Welcome | GroupInfo | KeyPackage
 
 _DECODERS: dict[int, Callable[[Reader], Message]] = {
     WireFormat.PUBLIC_MESSAGE: PublicMessage.decode,

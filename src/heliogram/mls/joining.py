@@ -1,22 +1,20 @@
-"""What a newcomer checks before it believes a Welcome or a group info. RFC 9420, sections 12.4.3 and 12.4.3.1."""
+"""What a newcomer checks before it believes a Welcome or a group info. RFC 9420, sections 12.4.3
+and 12.4.3.1.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from heliogram.codec import Reader, decode_all
-from heliogram.mls import app_data
 from heliogram.mls.commits import GroupInfo, GroupSecrets, Welcome
 from heliogram.mls.config import Config
 from heliogram.mls.crypto import SUITES, Secret, Suite
-from heliogram.mls.errors import InvalidMessage, UsageError
+from heliogram.mls.errors import InvalidMessage
 from heliogram.mls.extensions import (
     Place,
-    RequiredCapabilities,
     check_extensions,
-    external_senders,
     find_extension,
-    required_capabilities,
 )
 from heliogram.mls.key_packages import OwnKeyPackage
 from heliogram.mls.key_schedule import welcome_key_and_nonce
@@ -42,9 +40,7 @@ def open_group_secrets(
     """Our entry in a Welcome (section 12.4.3.1; row 85)."""
     suite = suite_of_peer(welcome.cipher_suite, 85, "12.4.3.1")
     by_reference = {
-        package.reference: package
-        for package in own
-        if package.key_package.cipher_suite in SUITES
+        package.reference: package for package in own if package.key_package.cipher_suite in SUITES
     }
     for entry in welcome.secrets:
         package = by_reference.get(entry.new_member)
@@ -78,10 +74,11 @@ def open_group_info(welcome: Welcome, suite: Suite, member: Secret) -> GroupInfo
 def check_group_info(
     info: GroupInfo, suite: Suite, config: Config, ratchet_tree: bytes | None, *, now: int
 ) -> RatchetTree:
-    """The group's tree, when everything a newcomer can see of the group is right (rows 87 to 93, 97).
+    """The group's tree, when everything a newcomer can see of the group is right (rows 87 to 93,
+    97).
 
-    `ratchet_tree` is the tree that came by other means; one in the group info goes first. Signature checks
-    of many leaves are shared out over `config.parallel`.
+    `ratchet_tree` is the tree that came by other means; one in the group info goes first. Signature
+    checks of many leaves are shared out over `config.parallel`.
     """
     check_extensions(info.extensions, Place.GROUP_INFO)
     tree = _tree(info, suite, ratchet_tree)
@@ -139,7 +136,9 @@ def check_understood(info: GroupInfo, own_leaf: LeafNode) -> None:
 
 
 def check_best_suite(tree: RatchetTree, suite: Suite, preferred: Sequence[int]) -> None:
-    """Refuse a new group whose creator passed over a better suite that all have (section 11; row 101)."""
+    """Refuse a new group whose creator passed over a better suite that all have (section 11; row
+    101).
+    """
     if suite.id not in preferred:
         return
     for better in preferred[: preferred.index(suite.id)]:

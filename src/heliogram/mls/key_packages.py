@@ -1,7 +1,7 @@
 """Key packages: how somebody is added while being offline. RFC 9420, section 10.
 
-A `KeyPackage` is public and goes to whoever wants to add us. An `OwnKeyPackage` is the same with the private
-keys, and stays here until a Welcome uses it up.
+A `KeyPackage` is public and goes to whoever wants to add us. An `OwnKeyPackage` is the same with
+the private keys, and stays here until a Welcome uses it up.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ class KeyPackage:
     """A client's offer to be added (section 10).
 
     struct {
-        ProtocolVersion version;  CipherSuite cipher_suite;  HPKEPublicKey init_key;  LeafNode leaf_node;
-        Extension extensions<V>;  /* SignWithLabel(., "KeyPackageTBS", KeyPackageTBS) */ opaque signature<V>;
+        ProtocolVersion version;  CipherSuite cipher_suite;  HPKEPublicKey init_key;  LeafNode
+        leaf_node; Extension extensions<V>;  /* SignWithLabel(., "KeyPackageTBS", KeyPackageTBS) */
+        opaque signature<V>;
     } KeyPackage;
     """
 
@@ -129,8 +130,9 @@ def _decode_message(reader: Reader) -> KeyPackage:
 def check_key_package(key_package: KeyPackage, suite: Suite) -> None:
     """Refuse a key package that is wrong in any group of this suite (section 10.1).
 
-    Raises `InvalidMessage` (rows 41 to 45 and those of its leaf). Both signatures are verified here.
-    Credential and lifetime are the caller's to check: they need an authentication service and a clock.
+    Raises `InvalidMessage` (rows 41 to 45 and those of its leaf). Both signatures are verified
+    here. Credential and lifetime are the caller's to check: they need an authentication service and
+    a clock.
     """
     if key_package.version != MLS10 or key_package.cipher_suite != suite.id:  # RFC 9420, 10.1
         raise InvalidMessage(41, "10.1", "a key package is of another version or cipher suite")
@@ -143,8 +145,8 @@ def check_key_package(key_package: KeyPackage, suite: Suite) -> None:
     if key_package.init_key == leaf.encryption_key:  # RFC 9420, 10.1
         raise InvalidMessage(44, "10.1", "a key package uses one key for two purposes")
     if key_package.extensions:
-        # Types that the leaf does not list are ignored, not refused: section 13.4 binds the sender only,
-        # and deployed clients send GREASE there.
+        # Types that the leaf does not list are ignored, not refused: section 13.4 binds the sender
+        # only, and deployed clients send GREASE there.
         check_extensions(key_package.extensions, Place.KEY_PACKAGE)
     if not suite.verify_with_label(
         leaf.signature_key, b"KeyPackageTBS", key_package.to_be_signed(), key_package.signature
@@ -158,8 +160,8 @@ def check_key_package(key_package: KeyPackage, suite: Suite) -> None:
 class OwnKeyPackage:
     """A key package of ours with its private keys.
 
-    Keep it, encrypted, until `Group.join` returned a group; then delete it (sections 10 and 16.8), unless
-    `key_package.last_resort` is set.
+    Keep it, encrypted, until `Group.join` returned a group; then delete it (sections 10 and 16.8),
+    unless `key_package.last_resort` is set.
     """
 
     key_package: KeyPackage
@@ -245,7 +247,8 @@ def new_key_package(
     """A fresh key package of ours, to be given away through `message`.
 
     `lifetime` is in seconds from `now`. With `last_resort` it may be used more often than once
-    (draft-ietf-mls-extensions-10, section 6.4). Raises `UsageError` when the parts do not fit together.
+    (draft-ietf-mls-extensions-10, section 6.4). Raises `UsageError` when the parts do not fit
+    together.
     """
     suite = suite_of(cipher_suite)
     if capabilities is None:

@@ -1,4 +1,6 @@
-"""The key schedule: from epoch to epoch, and from an epoch's secret to everything else. RFC 9420, section 8."""
+"""The key schedule: from epoch to epoch, and from an epoch's secret to everything else. RFC 9420,
+section 8.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ class GroupContext:
 
     struct {
         ProtocolVersion version;  CipherSuite cipher_suite;  opaque group_id<V>;  uint64 epoch;
-        opaque tree_hash<V>;      opaque confirmed_transcript_hash<V>;            Extension extensions<V>;
+        opaque tree_hash<V>;      opaque confirmed_transcript_hash<V>;            Extension
+        extensions<V>;
     } GroupContext;
     """
 
@@ -80,7 +83,9 @@ def interim_transcript_hash(suite: Suite, confirmed: bytes, confirmation_tag: by
 
 @dataclass(frozen=True, slots=True)
 class EpochSecrets:
-    """What an epoch's secret gives (section 8, table 4); Nh bytes each. The epoch secret itself is gone."""
+    """What an epoch's secret gives (section 8, table 4); Nh bytes each. The epoch secret itself is
+    gone.
+    """
 
     sender_data: Secret
     encryption: Secret
@@ -124,7 +129,10 @@ def joiner_secret(
 
 
 def member_secret(suite: Suite, joiner: bytes, psk_secret: bytes) -> Secret:
-    """The secret below the pre-shared keys, from which welcome and epoch secrets come (section 8)."""
+    """The secret below the pre-shared keys, from which welcome and epoch secrets come.
+
+    Section 8.
+    """
     return suite.extract(joiner, psk_secret)
 
 
@@ -159,7 +167,9 @@ def psk_secret(suite: Suite, psks: Sequence[tuple[PreSharedKeyID, bytes]]) -> Se
     return secret
 
 
-def export(suite: Suite, exporter_secret: Secret, label: bytes, context: bytes, size: int) -> Secret:
+def export(
+    suite: Suite, exporter_secret: Secret, label: bytes, context: bytes, size: int
+) -> Secret:
     """MLS-Exporter(label, context, size) of section 8.5: `size` bytes."""
     derived = suite.derive_secret(exporter_secret, label)
     return suite.expand_with_label(derived, b"exported", suite.hash(context), size)

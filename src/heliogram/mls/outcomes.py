@@ -1,9 +1,11 @@
-"""What a received message can turn out to be. `Group.process` returns one of these and nothing else."""
+"""What a received message can turn out to be. `Group.process` returns one of these and nothing
+else.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from heliogram.mls.framing import ContentType, Sender
 from heliogram.mls.proposal_list import SentProposal
@@ -42,9 +44,9 @@ class ProposalReceived:
 class EpochAdvanced:
     """A commit took effect: go on with `group`, and forget the old one.
 
-    `committer` is the leaf of the committer in the new epoch; `own` tells that the commit was our own staged
-    one. `proposals` are what it changed, in order. When one of them is a `ReInit`, the group is closed:
-    `group.reinit` holds it.
+    `committer` is the leaf of the committer in the new epoch; `own` tells that the commit was our
+    own staged one. `proposals` are what it changed, in order. When one of them is a `ReInit`, the
+    group is closed: `group.reinit` holds it.
     """
 
     group: Group
@@ -60,7 +62,8 @@ class EpochAdvanced:
 class Removed:
     """A commit took us out of the group. Stop sending there and delete the group's state (row 82).
 
-    The new epoch cannot be checked by somebody who is not in it: what is known is that a member signed this.
+    The new epoch cannot be checked by somebody who is not in it: what is known is that a member
+    signed this.
     """
 
     committer: int | None
@@ -76,4 +79,4 @@ class OwnMessage:
     epoch: int
 
 
-Outcome = Union[ApplicationMessage, ProposalReceived, EpochAdvanced, Removed, OwnMessage]
+Outcome = ApplicationMessage | ProposalReceived | EpochAdvanced | Removed | OwnMessage

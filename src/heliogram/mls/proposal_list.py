@@ -1,4 +1,5 @@
-"""A commit's list of proposals: whether it is valid, and what it does. RFC 9420, sections 12.2 and 12.3.
+"""A commit's list of proposals: whether it is valid, and what it does. RFC 9420, sections 12.2 and
+12.3.
 
 The same code runs in who makes a commit and in who receives one, so both refuse the same lists.
 """
@@ -12,8 +13,7 @@ from typing import TypeVar
 
 from heliogram.mls import app_data
 from heliogram.mls.config import Config, EpochView
-from heliogram.mls.crypto import suite_of
-from heliogram.mls.errors import InvalidMessage, UsageError
+from heliogram.mls.errors import InvalidMessage
 from heliogram.mls.extensions import (
     Extensions,
     Place,
@@ -65,7 +65,8 @@ EXTERNAL_PROPOSALS = (
     AppEphemeral,
 )
 
-#: What an external joiner's commit may list (RFC 9420, 12.2; draft-ietf-mls-extensions-10, section 8.2).
+#: What an external joiner's commit may list (RFC 9420, 12.2; draft-ietf-mls-extensions-10, section
+#: 8.2).
 EXTERNAL_COMMIT = (ExternalInit, Remove, PreSharedKey, SelfRemove, AppDataUpdate, AppEphemeral)
 
 #: Key packages that one task of a parallel check verifies.
@@ -167,8 +168,8 @@ def check_group_extensions(config: Config, extensions: Extensions, *, now: int) 
 def check_add(tree: RatchetTree, config: Config, key_package: KeyPackage, *, now: int) -> None:
     """Refuse a key package that cannot be added (section 12.1.1).
 
-    The span of its lifetime is checked, not whether it is still running: members process a commit at
-    different times, and must not disagree about it. Whoever adds checks that too.
+    The span of its lifetime is checked, not whether it is still running: members process a commit
+    at different times, and must not disagree about it. Whoever adds checks that too.
     """
     check_key_package(key_package, tree.suite)
     _check_new_leaf(config, key_package.leaf_node, now=now)
@@ -188,7 +189,9 @@ def check_credential(config: Config, leaf: LeafNode, *, now: int) -> None:
 
 
 def check_successor(config: Config, old: LeafNode, new: LeafNode, *, now: int) -> None:
-    """Refuse a new leaf of a member whose credential does not follow from the old one (rows 23, 24)."""
+    """Refuse a new leaf of a member whose credential does not follow from the old one (rows 23,
+    24).
+    """
     if (new.credential, new.signature_key) == (old.credential, old.signature_key):
         return
     check_credential(config, new, now=now)
@@ -215,11 +218,12 @@ def check_update(
 def _check_psk(view: EpochView, psk_id: PreSharedKeyID) -> None:
     if len(psk_id.psk_nonce) != view.tree.suite.hash_length:  # RFC 9420, 12.1.4
         raise InvalidMessage(50, "12.1.4", "a pre-shared key's nonce has the wrong length")
+    # Reinit and branch secrets start a group, so only its first commit has them.
     if (
         isinstance(psk_id, ResumptionPSKID)
         and psk_id.usage is not ResumptionPSKUsage.APPLICATION
         and view.context.epoch != 0
-    ):  # RFC 9420, 12.1.4: reinit and branch secrets start a group, so only its first commit has them
+    ):  # RFC 9420, 12.1.4
         raise InvalidMessage(50, "12.1.4", "a resumption secret is used for what it is not")
 
 
@@ -234,8 +238,9 @@ def apply_proposals(
 ) -> Applied:
     """The next epoch's tree and extensions, when the list is valid (sections 12.2 and 12.3).
 
-    `committer` is a leaf index, or None for an external joiner. `checked` names proposals by reference that
-    passed `check_proposal` in this epoch already. Raises `InvalidMessage`; nothing is changed.
+    `committer` is a leaf index, or None for an external joiner. `checked` names proposals by
+    reference that passed `check_proposal` in this epoch already. Raises `InvalidMessage`; nothing
+    is changed.
     """
     if committer is None:
         _check_external_list(proposals)
@@ -346,8 +351,8 @@ def _check_any_list(view: EpochView, proposals: Sequence[SentProposal]) -> None:
     for sent in proposals:
         proposal = sent.proposal
         if isinstance(proposal, PreSharedKey):
-            # RFC 9420, 12.2 compares whole ids; the same secret under two nonces adds nothing, so it is
-            # refused as well.
+            # RFC 9420, 12.2 compares whole ids; the same secret under two nonces adds nothing, so
+            # it is refused as well.
             name = replace(proposal.psk, psk_nonce=b"").encode()
             if name in seen:
                 raise InvalidMessage(60, "12.2", "one pre-shared key is listed twice")
@@ -360,7 +365,9 @@ def _check_any_list(view: EpochView, proposals: Sequence[SentProposal]) -> None:
 
 
 def _check_supported(tree: RatchetTree, proposals: Sequence[SentProposal]) -> None:
-    """Who processes the commit understands each type in it; `tree` is without those leaving (row 53)."""
+    """Who processes the commit understands each type in it; `tree` is without those leaving (row
+    53).
+    """
     for kind in {int(sent.proposal.proposal_type) for sent in proposals} - DEFAULT_PROPOSALS:
         if not tree.supports_proposal(kind):  # RFC 9420, 12.2
             raise InvalidMessage(53, "12.2", "a member does not know the type of a proposal")
@@ -385,7 +392,7 @@ def _check_clients(config: Config, applied: Applied) -> None:
         new.add(name)
 
 
-# -- the app data dictionary: draft-ietf-mls-extensions-10, section 4.7 --------------------------------------
+# -- the app data dictionary: draft-ietf-mls-extensions-10, section 4.7 ----------------------------
 
 
 def _owns_dictionary(extensions: Extensions) -> bool:
@@ -402,8 +409,11 @@ def _check_dictionary_kept(old: Extensions, new: Extensions) -> None:
 
 
 def _new_extensions(old: Extensions, new: Extensions) -> Extensions:
-    """Replaced wholesale (section 12.1.7), but for a dictionary that only AppDataUpdate may change."""
-    if not _owns_dictionary(old) or find_extension(new, ExtensionType.APP_DATA_DICTIONARY) is not None:
+    """Replaced wholesale (section 12.1.7), but for a dictionary only AppDataUpdate changes."""
+    if (
+        not _owns_dictionary(old)
+        or find_extension(new, ExtensionType.APP_DATA_DICTIONARY) is not None
+    ):
         return new
     kept = (e for e in old if e.extension_type == ExtensionType.APP_DATA_DICTIONARY)
     return (*new, *kept)
@@ -420,7 +430,9 @@ def _update_components(
         current = components.get(number)
         if any(update.update is None for update in changed):
             if len(changed) > 1 or current is None:
-                raise InvalidMessage(64, "12.2", "a component is removed that is not alone or absent")
+                raise InvalidMessage(
+                    64, "12.2", "a component is removed that is not alone or absent"
+                )
             del components[number]
             continue
         values = [update.update for update in changed if update.update is not None]

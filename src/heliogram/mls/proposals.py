@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, Union
+from typing import ClassVar
 
 from heliogram.codec import DecodeError, Reader, opaque, u8, u16, u64
 from heliogram.mls.app_data import COMPONENT_CEILING
@@ -59,7 +59,7 @@ class ResumptionPSKID:
         )
 
 
-PreSharedKeyID = Union[ExternalPSKID, ResumptionPSKID]
+PreSharedKeyID = ExternalPSKID | ResumptionPSKID
 
 
 def decode_psk_id(reader: Reader) -> PreSharedKeyID:
@@ -160,9 +160,7 @@ class ReInit:
 
     @classmethod
     def decode(cls, reader: Reader) -> ReInit:
-        return cls(
-            reader.opaque(ID_CEILING), reader.u16(), reader.u16(), decode_extensions(reader)
-        )
+        return cls(reader.opaque(ID_CEILING), reader.u16(), reader.u16(), decode_extensions(reader))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +239,7 @@ class AppEphemeral:
 
 @dataclass(frozen=True, slots=True)
 class SelfRemove:
-    """The sender leaves; any other member commits it (draft-ietf-mls-extensions-10, section 6.3)."""
+    """The sender leaves; another member commits it (draft-ietf-mls-extensions-10, section 6.3)."""
 
     proposal_type: ClassVar[ProposalType] = ProposalType.SELF_REMOVE
 
@@ -253,18 +251,18 @@ class SelfRemove:
         return cls()
 
 
-Proposal = Union[
-    Add,
-    Update,
-    Remove,
-    PreSharedKey,
-    ReInit,
-    ExternalInit,
-    GroupContextExtensions,
-    AppDataUpdate,
-    AppEphemeral,
-    SelfRemove,
-]
+Proposal = (
+    Add
+    | Update
+    | Remove
+    | PreSharedKey
+    | ReInit
+    | ExternalInit
+    | GroupContextExtensions
+    | AppDataUpdate
+    | AppEphemeral
+    | SelfRemove
+)
 
 _DECODERS: dict[int, Callable[[Reader], Proposal]] = {
     ProposalType.ADD: Add.decode,
@@ -288,8 +286,8 @@ def encode_proposal(proposal: Proposal) -> bytes:
 def decode_proposal(reader: Reader) -> Proposal:
     """struct Proposal of section 12.1.
 
-    A type that we do not know has no length in front, so nothing behind it can be read: `DecodeError`. It
-    cannot come up in a group that checks capabilities, since we never list it.
+    A type that we do not know has no length in front, so nothing behind it can be read:
+    `DecodeError`. It cannot come up in a group that checks capabilities, since we never list it.
     """
     decode = _DECODERS.get(reader.u16())
     if decode is None:
@@ -297,19 +295,19 @@ def decode_proposal(reader: Reader) -> Proposal:
     return decode(reader)
 
 
-ProposalOrRef = Union[
-    Add,
-    Update,
-    Remove,
-    PreSharedKey,
-    ReInit,
-    ExternalInit,
-    GroupContextExtensions,
-    AppDataUpdate,
-    AppEphemeral,
-    SelfRemove,
-    bytes,
-]
+ProposalOrRef = (
+    Add
+    | Update
+    | Remove
+    | PreSharedKey
+    | ReInit
+    | ExternalInit
+    | GroupContextExtensions
+    | AppDataUpdate
+    | AppEphemeral
+    | SelfRemove
+    | bytes
+)
 """What a commit lists: a proposal by value, or the ProposalRef (bytes) of one sent before."""
 
 

@@ -1,21 +1,24 @@
-"""The ratchet tree: who is in the group and which public keys reach whom. RFC 9420, sections 4 and 7.
+"""The ratchet tree: who is in the group and which public keys reach whom. RFC 9420, sections 4 and
+7.
 
-A tree is a flat list of nodes (`tree_math` draws it): leaves are members, parents hold keys that exactly the
-members below them know, except those in `unmerged_leaves`, who joined after the key was made. A blank node
-(None) stands for its children: its *resolution* is the shortest list of keys that reaches everybody below.
+A tree is a flat list of nodes (`tree_math` draws it): leaves are members, parents hold keys that
+exactly the members below them know, except those in `unmerged_leaves`, who joined after the key was
+made. A blank node (None) stands for its children: its *resolution* is the shortest list of keys
+that reaches everybody below.
 
-`RatchetTree` is treated as immutable once a group owns it: a commit works on `copy()`, which shares all nodes
-and all caches, and becomes the next epoch's tree only when everything was checked. Three things are cached
-and follow each change up the direct path: tree hashes, resolutions, and the sets by which duplicate keys and
-missing capabilities are found. So a commit costs the depth of the tree, not its size.
+`RatchetTree` is treated as immutable once a group owns it: a commit works on `copy()`, which shares
+all nodes and all caches, and becomes the next epoch's tree only when everything was checked. Three
+things are cached and follow each change up the direct path: tree hashes, resolutions, and the sets
+by which duplicate keys and missing capabilities are found. So a commit costs the depth of the tree,
+not its size.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Union
 
 from heliogram.codec import DecodeError, Reader, opaque, u8, u32, u64, vector
 from heliogram.mls import tree_math
@@ -193,7 +196,8 @@ _SOURCES = {int(source): source for source in LeafNodeSource}
 class ParentNode:
     """A key that the members below share (section 7.1).
 
-    struct { HPKEPublicKey encryption_key; opaque parent_hash<V>; uint32 unmerged_leaves<V>; } ParentNode;
+    struct { HPKEPublicKey encryption_key; opaque parent_hash<V>; uint32 unmerged_leaves<V>; }
+    ParentNode;
     """
 
     encryption_key: bytes
@@ -228,14 +232,14 @@ class ParentNode:
         )
 
 
-Node = Union[LeafNode, ParentNode, None]
+Node = LeafNode | ParentNode | None
 
 
 def check_leaf(leaf: LeafNode, suite: Suite, source: LeafNodeSource) -> None:
     """Refuse a leaf node that would be wrong in any group of this suite (section 7.3).
 
-    Raises `InvalidMessage` (rows 26, 28 to 30, 32, 34 and 35). Signature, credential, lifetime and what the
-    other members can do are checked where they are known.
+    Raises `InvalidMessage` (rows 26, 28 to 30, 32, 34 and 35). Signature, credential, lifetime and
+    what the other members can do are checked where they are known.
     """
     if leaf.source != source:  # RFC 9420, 7.3
         raise InvalidMessage(35, "7.3", "a leaf node has the source of another use")
@@ -276,8 +280,8 @@ def check_lifetime(leaf: LeafNode, now: int, max_lifetime: int) -> None:
 class RatchetTree:
     """Public state of all members: nodes, and caches that follow them.
 
-    `leaf_count` is a power of two and counts blank leaves too. Methods that change the tree keep every cache
-    true; they are called on a `copy()` only.
+    `leaf_count` is a power of two and counts blank leaves too. Methods that change the tree keep
+    every cache true; they are called on a `copy()` only.
     """
 
     __slots__ = (
@@ -302,7 +306,8 @@ class RatchetTree:
         self._encryption_keys: dict[bytes, int] = {}
         self._signature_keys: dict[bytes, int] = {}
         self._duplicates = 0
-        #: How many members have each (capabilities, credential type): few distinct ones in practice.
+        #: How many members have each (capabilities, credential type): few distinct ones in
+        #: practice.
         self._profiles: dict[tuple[bytes, int], tuple[int, Capabilities]] = {}
         #: No leaf below this index is blank.
         self._blank_from = 0
@@ -334,7 +339,7 @@ class RatchetTree:
         twin._blank_from = self._blank_from
         return twin
 
-    # -- reading ---------------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------------
 
     def leaf(self, leaf_index: int) -> LeafNode | None:
         """The member at this leaf; None if it is blank or outside of the tree."""
@@ -376,7 +381,7 @@ class RatchetTree:
         return result
 
     def filtered_direct_path(self, leaf_index: int) -> list[tuple[NodeIndex, NodeIndex]]:
-        """(node, its child on the copath) up to the root, without those that reach nobody (4.1.2)."""
+        """(node, its child on the copath) up to the root, less those that reach nobody (4.1.2)."""
         count = self.leaf_count
         path = tree_math.direct_path(leaf_index, count)
         copath = tree_math.copath(leaf_index, count)
@@ -386,7 +391,7 @@ class RatchetTree:
             if self.resolution(beside)
         ]
 
-    # -- hashes ----------------------------------------------------------------------------------------
+    # -- hashes ------------------------------------------------------------------------------------
 
     def tree_hash(self, node: NodeIndex | None = None) -> bytes:
         """The hash of a subtree, by default of the whole tree (section 7.8)."""
@@ -421,15 +426,18 @@ class RatchetTree:
             own = b"\x02\x00"
         else:
             unmerged = tuple(leaf for leaf in value.unmerged_leaves if leaf not in excluded)
-            own = b"\x02\x01" + ParentNode(
-                value.encryption_key, value.parent_hash, unmerged
-            ).encode()
+            own = (
+                b"\x02\x01" + ParentNode(value.encryption_key, value.parent_hash, unmerged).encode()
+            )
         left = self._hash_without(tree_math.left(node), excluded)
         right = self._hash_without(tree_math.right(node), excluded)
         return self.suite.hash(own + opaque(left) + opaque(right))
 
     def parent_hash(self, parent: ParentNode, sibling: NodeIndex) -> bytes:
-        """What a node below `parent` must carry, when `sibling` is the other child (section 7.9)."""
+        """What a node below `parent` must carry, when `sibling` is the other child.
+
+        Section 7.9.
+        """
         if parent.unmerged_leaves:
             sibling_hash = self._hash_without(sibling, frozenset(parent.unmerged_leaves))
         else:
@@ -438,7 +446,7 @@ class RatchetTree:
             opaque(parent.encryption_key) + opaque(parent.parent_hash) + opaque(sibling_hash)
         )
 
-    # -- changing a copy -------------------------------------------------------------------------------
+    # -- changing a copy ---------------------------------------------------------------------------
 
     def set_leaf(self, leaf_index: int, leaf: LeafNode | None) -> None:
         """Put a leaf in its place or blank it; the nodes above stay."""
@@ -490,7 +498,7 @@ class RatchetTree:
         while len(self.nodes) > 1 and not any(self.nodes[len(self.nodes) // 2 :]):
             keep = len(self.nodes) // 2
             for values in (self.nodes, self._hashes, self._resolutions):
-                del values[keep:]  # type: ignore[attr-defined]
+                del values[keep:]
         self._blank_from = min(self._blank_from, self.leaf_count)
 
     def _extend(self) -> None:
@@ -555,7 +563,7 @@ class RatchetTree:
         else:
             del counts[key]
 
-    # -- checks ----------------------------------------------------------------------------------------
+    # -- checks ------------------------------------------------------------------------------------
 
     def has_encryption_key(self, key: bytes) -> bool:
         """Whether some leaf or parent has this public key."""
@@ -564,7 +572,8 @@ class RatchetTree:
     def check_members(self, extensions: Extensions) -> None:
         """Refuse a tree whose members do not fit together under these group context extensions.
 
-        Raises `InvalidMessage` (rows 27, 29, 37 and 39). Cheap: it looks at distinct capabilities only.
+        Raises `InvalidMessage` (rows 27, 29, 37 and 39). Cheap: it looks at distinct capabilities
+        only.
         """
         if self._duplicates:  # RFC 9420, 7.3 and 16.7
             raise InvalidMessage(37, "7.3", "two nodes of the tree have the same key")
@@ -603,7 +612,7 @@ class RatchetTree:
 
     def _check_unmerged(self, index: NodeIndex, parent: ParentNode) -> None:
         unmerged = parent.unmerged_leaves
-        if any(a >= b for a, b in zip(unmerged, unmerged[1:], strict=False)):  # RFC 9420, 7.1
+        if any(a >= b for a, b in itertools.pairwise(unmerged)):  # RFC 9420, 7.1
             raise InvalidMessage(92, "7.1", "unmerged leaves are not sorted or not unique")
         below = tree_math.leaves_below(index)
         for leaf_index in unmerged:
@@ -638,10 +647,13 @@ class RatchetTree:
         if vouchers != 1:  # RFC 9420, 7.9.2
             raise InvalidMessage(90, "7.9.2", "a parent node's hash does not fit what is below it")
 
-    # -- encoding --------------------------------------------------------------------------------------
+    # -- encoding ----------------------------------------------------------------------------------
 
     def encode(self) -> bytes:
-        """`optional<Node> ratchet_tree<V>` without the blank nodes at its end (section 12.4.3.3)."""
+        """`optional<Node> ratchet_tree<V>` without the blank nodes at its end.
+
+        Section 12.4.3.3.
+        """
         last = max((i for i, node in enumerate(self.nodes) if node is not None), default=-1)
         return vector(map(_encode_node, self.nodes[: last + 1]))
 
@@ -679,5 +691,3 @@ def _decode_node(reader: Reader, position: int) -> Node:
     if (kind == NodeType.LEAF) != (position % 2 == 0):  # RFC 9420, 12.4.3.3
         raise InvalidMessage(89, "12.4.3.3", "a tree node stands where its kind cannot")
     return LeafNode.decode(reader) if kind == NodeType.LEAF else ParentNode.decode(reader)
-
-

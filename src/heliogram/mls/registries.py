@@ -1,8 +1,8 @@
 """Code points: RFC 9420, section 17, and what we take from draft-ietf-mls-extensions-10.
 
-One table for all numbers that appear on the wire and may grow. Enums that the RFC closes (sender types, node
-types, …) stand beside the structures that use them. The draft's values are *suggested*, not assigned: when
-IANA assigns others, this file is the only one that changes.
+One table for all numbers that appear on the wire and may grow. Enums that the RFC closes (sender
+types, node types, …) stand beside the structures that use them. The draft's values are *suggested*,
+not assigned: when IANA assigns others, this file is the only one that changes.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """The secret tree and the ratchets of all senders. RFC 9420, section 9.
 
-From an epoch's encryption secret grows a tree of secrets, one leaf for each member; a leaf's secret starts
-two ratchets, one for handshake messages and one for application messages. Each step gives a key and a nonce
-for one message and the secret of the next step. Whatever has been used to make something else is deleted at
-once (section 9.2), so that a later break-in finds only what has not been used yet.
+From an epoch's encryption secret grows a tree of secrets, one leaf for each member; a leaf's secret
+starts two ratchets, one for handshake messages and one for application messages. Each step gives a
+key and a nonce for one message and the secret of the next step. Whatever has been used to make
+something else is deleted at once (section 9.2), so that a later break-in finds only what has not
+been used yet.
 
-Receiving happens in two steps. `find` computes a key without changing anything: the message may be forged.
-`consume` is called when it proved to be genuine, and only then moves the ratchet and deletes the key.
+Receiving happens in two steps. `find` computes a key without changing anything: the message may be
+forged. `consume` is called when it proved to be genuine, and only then moves the ratchet and
+deletes the key.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from heliogram.mls.crypto import Secret, Suite
 from heliogram.mls.errors import DecryptionFailed, UsageError
 from heliogram.mls.tree_math import NodeIndex
 
-#: Messages that one sender may protect in one epoch. All senders of an epoch share the key that hides who
-#: sent what, under random nonces: this keeps it within the limits of the AEADs (section 15.2).
+#: Messages that one sender may protect in one epoch. All senders of an epoch share the key that
+#: hides who sent what, under random nonces: this keeps it within the limits of the AEADs (section
+#: 15.2).
 MAX_GENERATION = 1 << 24
 
 
@@ -63,7 +66,9 @@ class _Ratchet:
 
 
 class FoundKey:
-    """Key and nonce for one received message, and what `consume` needs to make it unusable afterwards."""
+    """Key and nonce for one received message, and what `consume` needs to make it unusable
+    afterwards.
+    """
 
     __slots__ = ("generation", "key", "kind", "leaf_index", "nonce", "ratchet", "skipped")
 
@@ -149,7 +154,8 @@ class SecretTree:
     def find(self, leaf_index: int, kind: RatchetKind, generation: int) -> FoundKey:
         """The key of a received message. Changes nothing.
 
-        Raises `DecryptionFailed` (row 18) when it was used before, is too far ahead, or was dropped.
+        Raises `DecryptionFailed` (row 18) when it was used before, is too far ahead, or was
+        dropped.
         """
         ratchet = self._ratchets.get((leaf_index, kind))
         if ratchet is None:
@@ -197,7 +203,9 @@ class SecretTree:
             self._changed.add(_ratchet_name(leaf_index, kind))
 
     def _own_ratchet(self, leaf_index: int, kind: int) -> _Ratchet:
-        """The live ratchet of a leaf; the leaf's secrets are taken out of the tree at its first use."""
+        """The live ratchet of a leaf; the leaf's secrets are taken out of the tree at its first
+        use.
+        """
         ratchet = self._ratchets.get((leaf_index, kind))
         if ratchet is None:
             secrets, path, siblings = self._leaf_secrets(leaf_index)
@@ -214,7 +222,7 @@ class SecretTree:
     def _leaf_secrets(
         self, leaf_index: int
     ) -> tuple[tuple[Secret, Secret], list[NodeIndex], dict[NodeIndex, Secret]]:
-        """A leaf's two ratchet secrets, the nodes used up on the way, and the ones made beside it."""
+        """A leaf's two ratchet secrets, the nodes used up on the way, and those made beside it."""
         suite, size = self.suite, self.suite.hash_length
         if not 0 <= leaf_index < self.leaf_count:
             raise DecryptionFailed(18, "9.2", "a leaf's secrets are not in this epoch's tree")
@@ -245,7 +253,7 @@ class SecretTree:
             derive(secret, b"secret", generation, suite.hash_length),
         )
 
-    # -- saved state -----------------------------------------------------------------------------------
+    # -- saved state -------------------------------------------------------------------------------
 
     def records(self) -> Iterator[tuple[bytes, bytes]]:
         """The whole tree as named records."""
@@ -267,6 +275,10 @@ class SecretTree:
         """The names of all records that this tree has."""
         return [_NODES, *(_ratchet_name(leaf, kind) for leaf, kind in self._ratchets)]
 
+    def mark_changed(self) -> None:
+        """Count all records as not saved."""
+        self._changed = set(self.record_names())
+
     def load(self, records: dict[bytes, bytes]) -> None:
         """Take over saved records; raises `DecodeError` when they are damaged."""
         for name, value in sorted(records.items()):
@@ -274,7 +286,8 @@ class SecretTree:
             if name == _NODES:
                 inner = reader.rest()
                 while not inner.done():
-                    self._nodes[NodeIndex(inner.u32())] = Secret(inner.opaque())
+                    node = NodeIndex(inner.u32())
+                    self._nodes[node] = Secret(inner.opaque())
             else:
                 key = (int.from_bytes(name[1:5], "big"), name[5])
                 ratchet = _Ratchet.decode(reader)

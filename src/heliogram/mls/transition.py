@@ -1,4 +1,6 @@
-"""From one epoch to the next, the part that who commits and who receives share. RFC 9420, section 12.4.2."""
+"""From one epoch to the next, the part that who commits and who receives share. RFC 9420, section
+12.4.2.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,6 @@ from heliogram.mls.key_schedule import (
     EpochSecrets,
     GroupContext,
     confirmed_transcript_hash,
-    epoch_secret,
     interim_transcript_hash,
     joiner_secret,
     member_secret,
@@ -46,8 +47,12 @@ class EpochKeys:
     interim_transcript_hash: bytes
 
 
-def provisional_context(context: GroupContext, tree: RatchetTree, extensions: Extensions) -> GroupContext:
-    """The new epoch's context before the transcript is known: what path secrets are sealed under (12.4.1)."""
+def provisional_context(
+    context: GroupContext, tree: RatchetTree, extensions: Extensions
+) -> GroupContext:
+    """The new epoch's context before the transcript is known: what path secrets are sealed under
+    (12.4.1).
+    """
     return GroupContext(
         MLS10,
         context.cipher_suite,
@@ -62,7 +67,10 @@ def provisional_context(context: GroupContext, tree: RatchetTree, extensions: Ex
 def final_context(
     suite: Suite, provisional: GroupContext, interim: bytes, commit: AuthenticatedContent
 ) -> GroupContext:
-    """The new epoch's context, with the signed commit in its transcript (sections 8.2 and 12.4.2)."""
+    """The new epoch's context, with the signed commit in its transcript.
+
+    Sections 8.2 and 12.4.2.
+    """
     return GroupContext(
         provisional.version,
         provisional.cipher_suite,
@@ -77,9 +85,15 @@ def final_context(
 
 
 def find_psks(
-    config: Config, resumption: ResumptionPSKs, ids: Sequence[PreSharedKeyID], row: int, section: str
+    config: Config,
+    resumption: ResumptionPSKs,
+    ids: Sequence[PreSharedKeyID],
+    row: int,
+    section: str,
 ) -> list[tuple[PreSharedKeyID, Secret]]:
-    """The secrets behind these ids, in their order; `InvalidMessage` when one is unknown (rows 79, 86)."""
+    """The secrets behind these ids, in their order; `InvalidMessage` when one is unknown (rows 79,
+    86).
+    """
     found = []
     for psk_id in ids:
         secret = None
@@ -115,8 +129,8 @@ def start_epoch(
 ) -> EpochKeys:
     """The epoch that grows from an epoch secret.
 
-    With `confirmation_tag` None the tag is made; otherwise it must be the right one: `InvalidMessage`, row 80
-    for commits (section 12.4.2); joining maps it to row 96.
+    With `confirmation_tag` None the tag is made; otherwise it must be the right one:
+    `InvalidMessage`, row 80 for commits (section 12.4.2); joining maps it to row 96.
     """
     secrets, exporter = open_epoch(suite, secret)
     confirmed = context.confirmed_transcript_hash
@@ -146,5 +160,3 @@ def start_epoch(
         confirmation_tag,
         interim_transcript_hash(suite, confirmed, confirmation_tag),
     )
-
-

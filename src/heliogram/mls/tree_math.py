@@ -1,7 +1,8 @@
 """Arithmetic on the array that holds a ratchet tree: RFC 9420, section 4.1 and appendix C.
 
-The tree is always perfect: 2**d leaves, blank where nobody is. Leaf i stands at array position 2·i, parents
-at the odd positions between; the level of a node is the number of ones at the end of its index.
+The tree is always perfect: 2**d leaves, blank where nobody is. Leaf i stands at array position 2·i,
+parents at the odd positions between; the level of a node is the number of ones at the end of its
+index.
 
               3                 level 2
         1           5           level 1

@@ -1,10 +1,11 @@
-"""TreeKEM: new keys for a path of the tree, and one secret for everybody left. RFC 9420, sections 7.4 to 7.6.
+"""TreeKEM: new keys for a path of the tree, and one secret for everybody left. RFC 9420, sections
+7.4 to 7.6.
 
-A committer draws one path secret for the lowest node above its leaf, and derives from it the next one, and so
-on up to the root and one step beyond: that last one is the commit secret. Each path secret gives its node a
-key pair, and is encrypted to the resolution of the node's other child, so every member learns the first path
-secret above its own leaf and derives the rest. Nodes whose other child reaches nobody are left out: the path
-is the *filtered* direct path.
+A committer draws one path secret for the lowest node above its leaf, and derives from it the next
+one, and so on up to the root and one step beyond: that last one is the commit secret. Each path
+secret gives its node a key pair, and is encrypted to the resolution of the node's other child, so
+every member learns the first path secret above its own leaf and derives the rest. Nodes whose other
+child reaches nobody are left out: the path is the *filtered* direct path.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from heliogram.mls.ratchet_tree import (
 )
 from heliogram.mls.tree_math import NodeIndex
 
-#: Bytes that all encrypted path secrets of one node may have: 16,000 members with post-quantum keys.
+#: Bytes that all encrypted path secrets of one node may have: 16,000 members with post-quantum
+#: keys.
 CIPHERTEXTS_CEILING = 1 << 25
 
 
@@ -49,9 +51,9 @@ class HPKECiphertext:
 class HPKECiphertexts(Sequence[HPKECiphertext]):
     """`HPKECiphertext encrypted_path_secret<V>`, parsed only where it is looked at.
 
-    A member needs one of them, and in a large group there are hundreds. All entries normally have one size;
-    then comparing the length bytes column by column proves the structure of every entry without walking
-    over them one by one.
+    A member needs one of them, and in a large group there are hundreds. All entries normally have
+    one size; then comparing the length bytes column by column proves the structure of every entry
+    without walking over them one by one.
     """
 
     __slots__ = ("_data", "_offsets")
@@ -127,9 +129,7 @@ class UpdatePathNode:
 
     @classmethod
     def decode(cls, reader: Reader) -> UpdatePathNode:
-        return cls(
-            reader.opaque(KEY_CEILING), HPKECiphertexts(reader.opaque(CIPHERTEXTS_CEILING))
-        )
+        return cls(reader.opaque(KEY_CEILING), HPKECiphertexts(reader.opaque(CIPHERTEXTS_CEILING)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,9 @@ class NewPath:
 def derive_path(
     suite: Suite, path_secret: Secret, nodes: Iterable[NodeIndex]
 ) -> tuple[dict[NodeIndex, HPKEKey], dict[NodeIndex, Secret], Secret]:
-    """Keys and path secrets of `nodes` from the first one's path secret, and the commit secret (7.4)."""
+    """Keys and path secrets of `nodes` from the first one's path secret, and the commit secret
+    (7.4).
+    """
     keys: dict[NodeIndex, HPKEKey] = {}
     secrets: dict[NodeIndex, Secret] = {}
     for node in nodes:
@@ -189,8 +191,8 @@ def derive_path(
 def put_path(tree: RatchetTree, committer: int, public_keys: Sequence[bytes]) -> bytes:
     """Set the public keys of a committer's path with their parent hashes; returns the leaf's (7.9).
 
-    Parent hashes go from the top down: each depends on the one above. The topmost node of the filtered path
-    carries an empty one, even when it stands below the root of the array.
+    Parent hashes go from the top down: each depends on the one above. The topmost node of the
+    filtered path carries an empty one, even when it stands below the root of the array.
 
     Raises `InvalidMessage` (row 76) when there are more or fewer keys than nodes.
     """
@@ -215,8 +217,8 @@ def new_path(
 ) -> NewPath:
     """Give our path new keys. `tree` is a copy with all proposals applied, and is changed.
 
-    `make_leaf` gets the parent hash and returns the signed leaf node; `leaf_key` is that leaf's key pair, made
-    independently of the path secrets (section 7.4).
+    `make_leaf` gets the parent hash and returns the signed leaf node; `leaf_key` is that leaf's key
+    pair, made independently of the path secrets (section 7.4).
     """
     suite = tree.suite
     nodes = [node for node, _ in tree.filtered_direct_path(committer)]
@@ -250,7 +252,9 @@ def encrypt_path(
     return UpdatePath(path.leaf_node, tuple(nodes))
 
 
-def check_path(tree: RatchetTree, committer: int, path: UpdatePath, added: AbstractSet[int]) -> None:
+def check_path(
+    tree: RatchetTree, committer: int, path: UpdatePath, added: AbstractSet[int]
+) -> None:
     """Refuse a path that does not fit the tree before its keys are put in (rows 75 and 76)."""
     suite = tree.suite
     filtered = tree.filtered_direct_path(committer)
@@ -283,10 +287,12 @@ def decrypt_path(
     context: bytes,
     added: AbstractSet[int],
 ) -> tuple[dict[NodeIndex, HPKEKey], Secret]:
-    """Our share of somebody's path: the new private keys above us, and the commit secret (section 7.5).
+    """Our share of somebody's path: the new private keys above us, and the commit secret (section
+    7.5).
 
-    `tree` already holds the path; `keys` are our private keys by node. Raises `InvalidMessage` (row 78) when
-    nothing there is for us, it does not open, or the derived keys are not the ones in the path.
+    `tree` already holds the path; `keys` are our private keys by node. Raises `InvalidMessage` (row
+    78) when nothing there is for us, it does not open, or the derived keys are not the ones in the
+    path.
     """
     suite = tree.suite
     filtered = tree.filtered_direct_path(committer)
@@ -319,7 +325,9 @@ def decrypt_path(
 
 
 def check_derived(tree: RatchetTree, derived: dict[NodeIndex, HPKEKey]) -> None:
-    """Refuse a path secret whose key pairs are not the ones that the tree shows (row 78, section 7.5)."""
+    """Refuse a path secret whose key pairs are not the ones that the tree shows (row 78, section
+    7.5).
+    """
     for node, key in derived.items():
         if _public(tree, node) != key.public:
             raise InvalidMessage(78, "7.5", "a path secret does not give the keys of the tree")

@@ -1,0 +1,64 @@
+# Heliogram. `make run` shows it, `make test` proves it. Nothing to install by hand but Python and make.
+
+PYTHON ?= python3
+SECONDS ?= 60
+PYTEST ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
+CODE := src tests $(wildcard bench examples)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix bench fuzz clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+run: $(VENV)/run ## the demonstration: three members, one leaves, what she can no longer read
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/dev ## all tests (PYTEST="-n 4 -k welcome" is passed on)
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: $(VENV)/dev ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/lint-imports --no-logo
+
+fix: $(VENV)/dev ## format, and repair what can be repaired
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/dev ## the table of speeds and sizes
+	@$(BIN)/python -m bench
+
+fuzz: $(VENV)/dev ## broken input for every decoder, for SECONDS=60
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+clean: ## forget the environment and all caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# An environment is complete when its stamp is newer than pyproject.toml: `run` has what the
+# program needs, `dev` the tools as well. A stamp is touched last, so a failed install is repeated.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'Heliogram needs Python 3.11 or newer; $(PYTHON) is not.'; \
+	  echo 'Debian and Ubuntu: apt install python3 python3-venv'; \
+	  echo 'Another interpreter: make PYTHON=/path/to/python3.12'; exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo '$(PYTHON) cannot make virtual environments.'; \
+	  echo 'Debian and Ubuntu: apt install python3-venv'; exit 1; } >&2
+	@echo 'Making $(VENV), once.' >&2
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: pyproject.toml | $(BIN)/python
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml | $(BIN)/python
+	@$(PIP) --editable '.[dev]'
+	@touch $(VENV)/run $@

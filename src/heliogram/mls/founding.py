@@ -1,0 +1,527 @@
+"""How a member comes into a group: founding it, by a Welcome, or by an external commit.
+
+RFC 9420, sections 11 and 12.4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Sequence
+
+from heliogram.codec import DecodeError, decode_all
+from heliogram.mls import committing, joining, tree_math
+from heliogram.mls.commits import Commit, GroupInfo, GroupSecrets, Welcome
+from heliogram.mls.config import Config, EpochView
+from heliogram.mls.credentials import Credential
+from heliogram.mls.crypto import HPKEKey, Secret, SignatureKey, suite_of
+from heliogram.mls.errors import InvalidMessage, UsageError
+from heliogram.mls.extensions import Capabilities, Extensions, find_extension
+from heliogram.mls.framing import (
+    AuthenticatedContent,
+    FramedContent,
+    PublicMessage,
+    Sender,
+    SenderType,
+    decode_message,
+    encode_message,
+    refused,
+)
+from heliogram.mls.key_packages import (
+    CLOCK_SKEW,
+    DEFAULT_LIFETIME,
+    KeyPackage,
+    OwnKeyPackage,
+    check_own_capabilities,
+    default_capabilities,
+)
+from heliogram.mls.key_schedule import (
+    GroupContext,
+    epoch_secret,
+    interim_transcript_hash,
+    member_secret,
+    psk_secret,
+)
+from heliogram.mls.member import Advanced, Member, Staged
+from heliogram.mls.proposal_list import (
+    SentProposal,
+    apply_proposals,
+    check_credential,
+    check_group_extensions,
+)
+from heliogram.mls.proposals import (
+    Add,
+    ExternalInit,
+    PreSharedKey,
+    Proposal,
+    Remove,
+    ResumptionPSKID,
+    ResumptionPSKUsage,
+)
+from heliogram.mls.ratchet_tree import (
+    LeafNode,
+    LeafNodeSource,
+    Lifetime,
+    RatchetTree,
+    check_leaf,
+)
+from heliogram.mls.registries import MLS10, ExtensionType, WireFormat
+from heliogram.mls.transition import (
+    EpochKeys,
+    derive_member_secret,
+    final_context,
+    find_psks,
+    provisional_context,
+    start_epoch,
+)
+from heliogram.mls.treekem import check_derived, derive_path, encrypt_path, new_path
+
+Entropy = Callable[[int], bytes]
+
+#: Label of the secret that an external joiner shares with the group (RFC 9420, 8.3).
+EXTERNAL_INIT = b"MLS 1.0 external init secret"
+
+
+def create(
+    group_id: bytes,
+    cipher_suite: int,
+    credential: Credential,
+    signature_key: SignatureKey,
+    *,
+    config: Config,
+    extensions: Extensions,
+    capabilities: Capabilities | None,
+    leaf_extensions: Extensions,
+    now: int,
+    entropy: Entropy,
+) -> Member:
+    """A group of one, at epoch 0 (section 11)."""
+    suite = suite_of(cipher_suite)
+    if capabilities is None:
+        capabilities = default_capabilities(suite.id, credential.credential_type, entropy)
+    check_own_capabilities(capabilities)
+    leaf_key = suite.new_hpke_key(entropy)
+    leaf = LeafNode(
+        leaf_key.public,
+        signature_key.public,
+        credential,
+        capabilities,
+        LeafNodeSource.KEY_PACKAGE,
+        Lifetime(max(0, now - CLOCK_SKEW), now + DEFAULT_LIFETIME),
+        None,
+        leaf_extensions,
+        b"",
+    ).signed(suite, signature_key, group_id, 0)
+    tree = RatchetTree(suite)
+    tree.set_leaf(0, leaf)
+    try:
+        check_leaf(leaf, suite, LeafNodeSource.KEY_PACKAGE)
+        check_credential(config, leaf, now=now)
+        check_group_extensions(config, extensions, now=now)
+        tree.check_members(extensions)
+    except (InvalidMessage, DecodeError) as error:
+        raise UsageError(f"others would refuse this group: {error}") from error
+    context = GroupContext(MLS10, suite.id, group_id, 0, tree.tree_hash(), b"", extensions)
+    secret = Secret(entropy(suite.hash_length))
+    state = start_epoch(suite, config, context, tree, secret, None)
+    return _first(config, state, 0, signature_key, {tree_math.leaf_node(0): leaf_key})
+
+
+def _first(
+    config: Config,
+    keys: EpochKeys,
+    own_leaf_index: int,
+    signature_key: SignatureKey,
+    private_keys: dict[tree_math.NodeIndex, HPKEKey],
+) -> Member:
+    """A member in the first epoch that it sees."""
+    member = Member(config, keys, own_leaf_index, signature_key, private_keys)
+    member.remember_resumption()
+    return member
+
+
+def join(
+    welcome: bytes,
+    own: Sequence[OwnKeyPackage],
+    *,
+    config: Config,
+    ratchet_tree: bytes | None,
+    in_use: Container[bytes],
+    previous: Member | None,
+    now: int,
+) -> Member:
+    """The group that a Welcome brings us into (section 12.4.3.1)."""
+    message = decode_message(welcome)
+    if not isinstance(message, Welcome):
+        raise InvalidMessage(85, "12.4.3.1", "a message is no welcome")
+    try:
+        return _join(message, own, config, ratchet_tree, in_use, previous, now)
+    except DecodeError as error:
+        raise refused(error) from error
+
+
+def _join(
+    welcome: Welcome,
+    own: Sequence[OwnKeyPackage],
+    config: Config,
+    ratchet_tree: bytes | None,
+    in_use: Container[bytes],
+    previous: Member | None,
+    now: int,
+) -> Member:
+    package, suite, secrets = joining.open_group_secrets(welcome, own)
+    _check_psks(secrets, suite.hash_length)
+    resumption = {} if previous is None else previous.resumption
+    psks = find_psks(config, resumption, secrets.psks, 86, "12.4.3.1")
+    member = member_secret(suite, secrets.joiner_secret, psk_secret(suite, psks))
+    info = joining.open_group_info(welcome, suite, member)
+    context = info.group_context
+    if context.group_id in in_use:  # RFC 9420, 12.4.3.1
+        raise InvalidMessage(87, "12.4.3.1", "a welcome leads into a group that we are in already")
+    tree = joining.check_group_info(info, suite, config, ratchet_tree, now=now)
+    own_leaf = package.key_package.leaf_node
+    own_index = next((i for i, leaf in tree.leaves() if leaf == own_leaf), None)
+    if own_index is None:  # RFC 9420, 12.4.3.1
+        raise InvalidMessage(94, "12.4.3.1", "the group's tree does not hold our leaf")
+    joining.check_understood(info, own_leaf)
+    _check_origin(secrets, info, tree, config, previous)
+    if context.epoch == 1:
+        joining.check_best_suite(tree, suite, config.suites)
+
+    keys: dict[tree_math.NodeIndex, HPKEKey] = {tree_math.leaf_node(own_index): package.leaf_key}
+    if secrets.path_secret is not None:
+        keys.update(_path_keys(tree, secrets.path_secret, own_index, info.signer))
+    secret = epoch_secret(suite, member, context)
+    try:
+        state = start_epoch(suite, config, context, tree, secret, info.confirmation_tag)
+    except InvalidMessage as error:  # RFC 9420, 12.4.3.1
+        raise InvalidMessage(96, "12.4.3.1", error.what) from error
+    return _first(config, state, own_index, package.signature_key, keys)
+
+
+def _check_psks(secrets: GroupSecrets, size: int) -> None:
+    """The pre-shared keys that a Welcome names (section 12.4.3.1; row 86)."""
+    origins = 0
+    for psk_id in secrets.psks:
+        if len(psk_id.psk_nonce) != size:  # RFC 9420, 8.4
+            raise InvalidMessage(86, "8.4", "a pre-shared key's nonce has the wrong length")
+        if isinstance(psk_id, ResumptionPSKID):
+            origins += psk_id.usage is not ResumptionPSKUsage.APPLICATION
+    if origins > 1:  # RFC 9420, 12.4.3.1
+        raise InvalidMessage(86, "12.4.3.1", "a group claims to follow from two others")
+
+
+def _path_keys(
+    tree: RatchetTree, path_secret: Secret, own: int, signer: int
+) -> dict[tree_math.NodeIndex, HPKEKey]:
+    """Our private keys above the place where our path meets the committer's (row 95)."""
+    suite = tree.suite
+    if len(path_secret) != suite.hash_length or own == signer:
+        raise InvalidMessage(95, "12.4.3.1", "a path secret in a welcome has the wrong length")
+    meeting = tree_math.common_ancestor(own, signer)
+    path = tree_math.direct_path(signer, tree.leaf_count)
+    # The committer left out the nodes whose other side was empty; those are blank now.
+    nodes = [node for node in path[path.index(meeting) :] if tree.nodes[node] is not None]
+    derived, _, _ = derive_path(suite, path_secret, nodes)
+    try:
+        check_derived(tree, derived)
+    except InvalidMessage as error:  # RFC 9420, 12.4.3.1
+        raise InvalidMessage(95, "12.4.3.1", error.what) from error
+    return derived
+
+
+def _check_origin(
+    secrets: GroupSecrets,
+    info: GroupInfo,
+    tree: RatchetTree,
+    config: Config,
+    previous: Member | None,
+) -> None:
+    """A group that claims to follow from another one really does (sections 11.2, 11.3; rows 98 to
+    100).
+    """
+    context = info.group_context
+    for psk_id in secrets.psks:
+        if not isinstance(psk_id, ResumptionPSKID):
+            continue
+        if psk_id.usage is ResumptionPSKUsage.APPLICATION:
+            continue
+        if context.epoch != 1:  # RFC 9420, 11.2 and 11.3
+            raise InvalidMessage(98, "11.2", "a group that follows from another starts too late")
+        if previous is None or previous.current.context.group_id != psk_id.psk_group_id:
+            raise InvalidMessage(
+                86, "12.4.3.1", "the group that this one follows from is not given"
+            )
+        before_context = previous.current.context
+        client = config.authentication.client
+        before = {client(leaf.credential) for _, leaf in previous.tree.leaves()}
+        after = {client(leaf.credential) for _, leaf in tree.leaves()}
+        if psk_id.usage is ResumptionPSKUsage.BRANCH:
+            same = (context.version, context.cipher_suite) == (
+                before_context.version,
+                before_context.cipher_suite,
+            )
+            if not same or not after <= before:  # RFC 9420, 11.3
+                raise InvalidMessage(100, "11.3", "a branch is no part of the group it names")
+            continue
+        reinit = previous.reinit
+        if reinit is None or psk_id.psk_epoch != before_context.epoch:  # RFC 9420, 11.2
+            raise InvalidMessage(99, "11.2", "the old group was not closed for a new one")
+        wanted = (reinit.group_id, reinit.version, reinit.cipher_suite, reinit.extensions)
+        got = (context.group_id, context.version, context.cipher_suite, context.extensions)
+        if wanted != got or before != after:  # RFC 9420, 11.2
+            raise InvalidMessage(99, "11.2", "the new group is not what the reinit said")
+
+
+def join_external(
+    group_info: bytes,
+    credential: Credential,
+    signature_key: SignatureKey,
+    *,
+    config: Config,
+    resync: int | None,
+    psks: Iterable[PreSharedKey],
+    capabilities: Capabilities | None,
+    leaf_extensions: Extensions,
+    ratchet_tree: bytes | None,
+    authenticated_data: bytes,
+    now: int,
+    entropy: Entropy,
+) -> Staged:
+    """A commit that brings ourselves in (section 12.4.3.2)."""
+    message = decode_message(group_info)
+    if not isinstance(message, GroupInfo):
+        raise InvalidMessage(71, "12.4.3", "a message is no group info")
+    info, context = message, message.group_context
+    suite = joining.suite_of_peer(context.cipher_suite, 71, "12.4.3")
+    if context.version != MLS10:
+        raise InvalidMessage(71, "12.4.3", "a group is of another version")
+    try:
+        external_pub = _external_pub(info)
+        tree = joining.check_group_info(info, suite, config, ratchet_tree, now=now)
+    except DecodeError as error:
+        raise refused(error) from error
+    if capabilities is None:
+        capabilities = default_capabilities(suite.id, credential.credential_type, entropy)
+    check_own_capabilities(capabilities)
+
+    kem_output, init = suite.export_to(
+        external_pub, EXTERNAL_INIT, suite.hash_length, entropy=entropy
+    )
+    proposals: list[Proposal] = [ExternalInit(kem_output), *psks]
+    if resync is not None:
+        proposals.append(Remove(resync))
+    sender = Sender(SenderType.NEW_MEMBER_COMMIT)
+    sent = [SentProposal(proposal, sender) for proposal in proposals]
+    view = EpochView(context, tree)
+    try:
+        applied = apply_proposals(view, config, sent, None, now=now)
+        found = find_psks(config, {}, applied.psks, 79, "12.4.2")
+        own_index = applied.tree.free_leaf()
+        leaf_key = suite.new_hpke_key(entropy)
+
+        def make_leaf(parent_hash: bytes) -> LeafNode:
+            return LeafNode(
+                leaf_key.public,
+                signature_key.public,
+                credential,
+                capabilities,
+                LeafNodeSource.COMMIT,
+                None,
+                parent_hash,
+                leaf_extensions,
+                b"",
+            ).signed(suite, signature_key, context.group_id, own_index)
+
+        path = new_path(applied.tree, own_index, make_leaf, leaf_key, entropy)
+        check_leaf(path.leaf_node, suite, LeafNodeSource.COMMIT)
+        check_credential(config, path.leaf_node, now=now)
+        applied.tree.check_members(applied.extensions)
+        joining.check_understood(info, path.leaf_node)
+    except (InvalidMessage, DecodeError) as error:
+        raise UsageError(f"others would refuse this: {error}") from error
+    provisional = provisional_context(context, applied.tree, applied.extensions)
+    update_path = encrypt_path(applied.tree, own_index, path, provisional.encode(), frozenset())
+    framed = FramedContent.of(
+        context.group_id,
+        context.epoch,
+        sender,
+        authenticated_data,
+        Commit(tuple(proposals), update_path),
+    )
+    content = AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, framed, b"").signed(
+        suite, signature_key, context.encode()
+    )
+    interim = interim_transcript_hash(
+        suite, context.confirmed_transcript_hash, info.confirmation_tag
+    )
+    new_context = final_context(suite, provisional, interim, content)
+    _, below = derive_member_secret(suite, init, path.commit_secret, new_context, found)
+    secret = epoch_secret(suite, below, new_context)
+    state = start_epoch(suite, config, new_context, applied.tree, secret, None)
+    member = _first(config, state, own_index, signature_key, path.keys)
+    public = PublicMessage(content.with_tag(state.confirmation_tag), None)
+    step = Advanced.by(member, own_index, sent, applied, authenticated_data)
+    return Staged(encode_message(public), None, step)
+
+
+def _external_pub(info: GroupInfo) -> bytes:
+    data = find_extension(info.extensions, ExtensionType.EXTERNAL_PUB)
+    if data is None:  # RFC 9420, 12.4.3.2
+        raise InvalidMessage(71, "12.4.3.2", "a group info has no key for external joiners")
+    # extension_data holds an HPKEPublicKey, which has a length of its own (section 12.4.3.2).
+    return decode_all(lambda reader: reader.opaque(), data)
+
+
+def branch(
+    member: Member,
+    group_id: bytes,
+    key_packages: Iterable[KeyPackage],
+    signature_key: SignatureKey | None,
+    *,
+    extensions: Extensions,
+    now: int,
+    entropy: Entropy,
+) -> Staged:
+    """A new group of some of our members, bound to this epoch (section 11.3)."""
+    context = member.current.context
+    packages = list(key_packages)
+    client = member.config.authentication.client
+    present = {client(leaf.credential) for _, leaf in member.tree.leaves()}
+    for package in packages:
+        if client(package.leaf_node.credential) not in present:  # RFC 9420, 11.3
+            raise UsageError("row 100: a branch can only hold members of the group it comes from")
+    return _follow_up(
+        member,
+        ResumptionPSKUsage.BRANCH,
+        group_id,
+        context.cipher_suite,
+        extensions,
+        packages,
+        signature_key,
+        now=now,
+        entropy=entropy,
+    )
+
+
+def reinitialize(
+    member: Member,
+    key_packages: Iterable[KeyPackage],
+    signature_key: SignatureKey | None,
+    *,
+    now: int,
+    entropy: Entropy,
+) -> Staged:
+    """The group that a committed ReInit announced (section 11.2)."""
+    reinit = member.reinit
+    if reinit is None:
+        raise UsageError("this group was not closed by a reinit")
+    packages = list(key_packages)
+    client = member.config.authentication.client
+    before = {client(leaf.credential) for _, leaf in member.tree.leaves()}
+    after = {client(package.leaf_node.credential) for package in packages}
+    after.add(client(member.own_leaf.credential))
+    if before != after:  # RFC 9420, 11.2
+        raise UsageError("row 99: the new group must have the members of the old one")
+    return _follow_up(
+        member,
+        ResumptionPSKUsage.REINIT,
+        reinit.group_id,
+        reinit.cipher_suite,
+        reinit.extensions,
+        packages,
+        signature_key,
+        now=now,
+        entropy=entropy,
+    )
+
+
+def _follow_up(
+    member: Member,
+    usage: ResumptionPSKUsage,
+    group_id: bytes,
+    cipher_suite: int,
+    extensions: Extensions,
+    key_packages: Sequence[KeyPackage],
+    signature_key: SignatureKey | None,
+    *,
+    now: int,
+    entropy: Entropy,
+) -> Staged:
+    """A group whose first commit mixes in this epoch's resumption secret.
+
+    Sections 11.2 and 11.3.
+    """
+    context, own_leaf = member.current.context, member.own_leaf
+    capabilities = own_leaf.capabilities
+    if cipher_suite not in capabilities.cipher_suites:
+        raise UsageError("our own capabilities do not list the new group's cipher suite")
+    founder = create(
+        group_id,
+        cipher_suite,
+        own_leaf.credential,
+        signature_key or member.signature_key,
+        config=member.config,
+        extensions=extensions,
+        capabilities=capabilities,
+        leaf_extensions=own_leaf.extensions,
+        now=now,
+        entropy=entropy,
+    )
+    name = (context.group_id, context.epoch)
+    founder.resumption[name] = member.current.secrets.resumption_psk
+    nonce = entropy(founder.current.suite.hash_length)
+    psk = PreSharedKey(ResumptionPSKID(usage, context.group_id, context.epoch, nonce))
+    return committing.commit(
+        founder,
+        (*map(Add, key_packages), psk),
+        include_pending=False,
+        path=False,
+        new=committing.SAME_LEAF,
+        welcome_tree=True,
+        group_info_extensions=(),
+        authenticated_data=b"",
+        now=now,
+        entropy=entropy,
+    )
+
+
+def external_proposal(
+    group_info: GroupInfo,
+    proposal: Proposal,
+    index: int,
+    signature_key: SignatureKey,
+    authenticated_data: bytes = b"",
+) -> bytes:
+    """A proposal by the external sender with this index, as an `MLSMessage` (section 12.1.8)."""
+    return _from_outside(
+        group_info.group_context,
+        Sender(SenderType.EXTERNAL, index),
+        proposal,
+        signature_key,
+        authenticated_data,
+    )
+
+
+def propose_own_add(
+    group_info: GroupInfo, own: OwnKeyPackage, authenticated_data: bytes = b""
+) -> bytes:
+    """Our request to be added, as an `MLSMessage` (section 12.1.8)."""
+    return _from_outside(
+        group_info.group_context,
+        Sender(SenderType.NEW_MEMBER_PROPOSAL),
+        Add(own.key_package),
+        own.signature_key,
+        authenticated_data,
+    )
+
+
+def _from_outside(
+    context: GroupContext,
+    sender: Sender,
+    proposal: Proposal,
+    signature_key: SignatureKey,
+    authenticated_data: bytes,
+) -> bytes:
+    framed = FramedContent.of(context.group_id, context.epoch, sender, authenticated_data, proposal)
+    content = AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, framed, b"")
+    suite = suite_of(context.cipher_suite)
+    return encode_message(PublicMessage(content.signed(suite, signature_key, b""), None))
