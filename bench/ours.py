@@ -117,7 +117,7 @@ class Ours:
         return outcome.group
 
     def group_info(self, group: mls.Group) -> bytes:
-        return group.group_info()
+        return group.group_info(external_pub=True)
 
     def join_external(
         self, member: Member, group_info: bytes, resync: int | None = None
