@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives import hpke as pyca
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x448, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from nacl.bindings import crypto_scalarmult_base, randombytes
+from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base, randombytes
 
 Entropy: TypeAlias = Callable[[int], bytes]
 
@@ -216,12 +216,16 @@ class _DHKEM(KEM):
     def dh(self, loaded: Any, public: bytes) -> bytes:
         """The Diffie-Hellman value. Raises `ValueError` for a bad point or a zero result."""
 
+    def dh_once(self, private: bytes, public: bytes) -> bytes:
+        """`dh` for a private key that is used only here; `public` is valid."""
+        return self.dh(self.load_private(private), public)
+
     def encap(self, public: bytes, entropy: Entropy) -> tuple[bytes, bytes]:
         if not self.public_valid(public):
             raise ValueError("no public key of this KEM")
         ephemeral = self.derive(entropy(self.private_size))
         enc = self.public(ephemeral)
-        return self._shared_secret(self.dh(self.load_private(ephemeral), public), enc, public), enc
+        return self._shared_secret(self.dh_once(ephemeral, public), enc, public), enc
 
     def decap(self, loaded: Any, public: bytes, enc: bytes) -> bytes:
         return self._shared_secret(self.dh(loaded, enc), enc, public)
@@ -286,6 +290,10 @@ class _X25519(_DHKEM):
 
     def dh(self, loaded: x25519.X25519PrivateKey, public: bytes) -> bytes:
         return loaded.exchange(x25519.X25519PublicKey.from_public_bytes(public))
+
+    def dh_once(self, private: bytes, public: bytes) -> bytes:
+        # Loading the key into the other library would cost as much again.
+        return crypto_scalarmult(private, public)
 
 
 def x25519_valid(public: bytes) -> bool:
@@ -553,7 +561,7 @@ class _Hybrid(KEM):
         pq_secret, pq_enc = self._pq.encap(pq_public, entropy)
         ephemeral = self._scalar(entropy(self._scalars * self._group.private_size))
         group_enc = self._group.public(ephemeral)
-        group_secret = self._group.dh(self._group.load_private(ephemeral), group_public)
+        group_secret = self._group.dh_once(ephemeral, group_public)
         shared = self._combine(pq_secret, group_secret, group_enc, group_public)
         return shared, pq_enc + group_enc
 
@@ -679,9 +687,24 @@ class HPKE:
         self, public: bytes, info: bytes, plaintext: bytes, entropy: Entropy
     ) -> tuple[bytes, bytes]:
         """What `seal` does, without the library's HPKE."""
-        shared, enc = self.kem.encap(public, entropy)
-        key, nonce, _ = self.key_schedule(shared, info)
-        return enc, self._aead(key).encrypt(nonce, plaintext, None)
+        return self.sealer(info, entropy)(public, plaintext)
+
+    def sealer(
+        self, info: bytes, entropy: Entropy = randombytes
+    ) -> Callable[[bytes, bytes], tuple[bytes, bytes]]:
+        """`seal` for many keys under one `info`: (public key, plaintext) to what `seal` returns.
+
+        The hash of `info` is the same for all. The library would make it for each; with the GroupInfo
+        of a large group as `info`, that is most of the work.
+        """
+        context = self._context(info)
+
+        def seal(public: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+            shared, enc = self.kem.encap(public, entropy)
+            key, nonce = self._key_and_nonce(self._secret(shared), context)
+            return enc, self._aead(key).encrypt(nonce, plaintext, None)
+
+        return seal
 
     def open_by_hand(self, key: KeyPair, info: bytes, enc: bytes, ciphertext: bytes) -> bytes:
         """What `open` does, without the library's HPKE."""
@@ -710,13 +733,20 @@ class HPKE:
 
     def key_schedule(self, shared: bytes, info: bytes) -> tuple[bytes, bytes, bytes]:
         """Key, base nonce and exporter secret (section 5.1, base mode)."""
-        kdf = self._kdf
-        context = b"\x00" + self._psk_hash + kdf.extract(b"", b"info_hash", info)
-        secret = kdf.extract(shared, b"secret", b"")
+        context, secret = self._context(info), self._secret(shared)
+        exporter = self._kdf.expand(secret, b"exp", context, self._kdf.hash_size)
+        return (*self._key_and_nonce(secret, context), exporter)
+
+    def _context(self, info: bytes) -> bytes:
+        return b"\x00" + self._psk_hash + self._kdf.extract(b"", b"info_hash", info)
+
+    def _secret(self, shared: bytes) -> bytes:
+        return self._kdf.extract(shared, b"secret", b"")
+
+    def _key_and_nonce(self, secret: bytes, context: bytes) -> tuple[bytes, bytes]:
         return (
-            kdf.expand(secret, b"key", context, self._key_size),
-            kdf.expand(secret, b"base_nonce", context, 12),
-            kdf.expand(secret, b"exp", context, kdf.hash_size),
+            self._kdf.expand(secret, b"key", context, self._key_size),
+            self._kdf.expand(secret, b"base_nonce", context, 12),
         )
 
     def export(self, exporter_secret: bytes, context: bytes, length: int) -> bytes:
