@@ -130,7 +130,7 @@ def _counts(kind: Kind, members: int) -> str:
     parts = [f"{kind.name}, a group of {members:,} in a cold tree: calls, primitive, bytes, why"]
     for operation, steps in counted(kind, members).items():
         parts.append(f"\n{operation}")
-        parts += [f"  {s.count:>6,} {s.primitive:<12} {s.size:>9,}  {s.why}" for s in steps]
+        parts += [f"  {s.times:>6,} {s.primitive:<12} {s.size:>9,}  {s.why}" for s in steps]
     return "\n".join(parts)
 
 

@@ -79,7 +79,7 @@ POST_QUANTUM = Kind("post-quantum", post_quantum=True, hash_name="sha384", key_l
 class Step(NamedTuple):
     """So many calls of one primitive over so many bytes, and why they must be."""
 
-    count: int
+    times: int
     primitive: str
     size: int
     why: str
@@ -111,7 +111,7 @@ class Floor:
 
     def prepare(self, steps: Steps) -> Callable[[], None]:
         """All of these calls as one function. Inputs are made now: only the calls are timed."""
-        calls = [(step.count, self._call(step.primitive, step.size)) for step in steps]
+        calls = [(step.times, self._call(step.primitive, step.size)) for step in steps]
 
         def run() -> None:
             for count, call in calls:

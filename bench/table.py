@@ -90,9 +90,9 @@ def goals(notebook: Notebook, row: Row, post_quantum: str) -> list[Goal]:
             for other, cell in notebook.cells.items()
             if other.operation == row.operation and other.suite == row.suite and OURS in cell
         }
-        smallest, size = sizes[min(sizes)], sizes[row.members]
-        if smallest and size and row.members > min(sizes):
-            found.append(Goal("bytes / smallest", size / smallest, CONSTANT))
+        smallest, mine = sizes.get(min(sizes)), sizes.get(row.members)
+        if smallest and mine and row.members > min(sizes):
+            found.append(Goal("bytes / smallest", mine / smallest, CONSTANT))
     return found
 
 
