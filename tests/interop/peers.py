@@ -97,7 +97,9 @@ class View:
     epoch: int
     members: dict[int, bytes]
     group_context: bytes
-    external_pub: bytes  # derived from external_secret, so it shows that the epoch's secrets are equal
+    external_pub: (
+        bytes  # derived from external_secret, so it shows that the epoch's secrets are equal
+    )
     epoch_authenticator: bytes | None  # rine-mls shows none
 
     def agrees(self, other: View) -> bool:
@@ -492,9 +494,7 @@ class Ours(Peer):
     def reinit(self, group_id: bytes) -> Staged:
         """The commit that closes this group for another of the same suite (RFC 9420, 11.2)."""
         proposal = mls.ReInit(group_id, 1, self._suite, ())
-        return self._stage(
-            _call(self.group.commit, [proposal], now=clock(), entropy=self.entropy)
-        )
+        return self._stage(_call(self.group.commit, [proposal], now=clock(), entropy=self.entropy))
 
     def reinitialized(self, group_id: bytes, key_packages: Sequence[bytes]) -> Staged:
         """The first commit of the group that follows; after `merge()` this peer is in it."""
@@ -626,7 +626,6 @@ class Rine(Peer):
             raise PeerError(f"{type(error).__name__}: {error}") from error
         self._group.save()
         return None
-
 
     def protect(self, text: bytes) -> bytes:
         message: bytes = self._call(self._group.encrypt_application_message, text)
@@ -882,7 +881,11 @@ class Ts(Peer):
     def fork(self) -> Ts:
         """The same client once more, for a second group."""
         copy = object.__new__(Ts)
-        copy.name, copy.public_handshakes, copy._host = self.name, self.public_handshakes, self._host
+        copy.name, copy.public_handshakes, copy._host = (
+            self.name,
+            self.public_handshakes,
+            self._host,
+        )
         copy._member = self._host.member()
         self._call("fork", copy=copy._member)
         return copy
@@ -904,7 +907,9 @@ class Ts(Peer):
     def reinitialized(self, group_id: bytes, key_packages: Sequence[bytes]) -> Staged:
         """The first commit of the group that follows; after `merge()` this peer is in it."""
         packages = [package.hex() for package in key_packages]
-        return self._staged(self._call("reinitialized", groupId=group_id.hex(), keyPackages=packages))
+        return self._staged(
+            self._call("reinitialized", groupId=group_id.hex(), keyPackages=packages)
+        )
 
     def close(self) -> None:
         self._call("forget")

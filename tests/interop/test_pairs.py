@@ -7,8 +7,8 @@ import pytest
 from tests.interop.conftest import Make
 from tests.interop.peers import (
     Add,
-    ExternalPsk,
     Extensions,
+    ExternalPsk,
     Ours,
     Peer,
     PeerError,
@@ -158,9 +158,7 @@ def test_pre_shared_keys_and_exporter(make: Make, kind: str, suite: int, ours_fo
     tell(founder.propose(ExternalPsk(b"two")), joiner)
     take(joiner, joiner.commit(), founder)
     agree(founder, joiner)
-    staged = joiner.commit(
-        [ExternalPsk(b"two"), Add(third.key_package()), ExternalPsk(b"one")]
-    )
+    staged = joiner.commit([ExternalPsk(b"two"), Add(third.key_package()), ExternalPsk(b"one")])
     take(joiner, staged, founder)
     third.join(staged.welcome(0))
     agree(founder, joiner, third)

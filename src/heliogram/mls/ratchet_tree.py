@@ -656,8 +656,10 @@ class RatchetTree:
 
         Section 12.4.3.3.
         """
-        last = max((i for i, node in enumerate(self.nodes) if node is not None), default=-1)
-        return vector(map(_encode_node, self.nodes[: last + 1]))
+        end = len(self.nodes)
+        while end and self.nodes[end - 1] is None:
+            end -= 1
+        return vector(map(_encode_node, self.nodes[:end]))
 
     @classmethod
     def decode(cls, suite: Suite, reader: Reader) -> RatchetTree:
@@ -680,8 +682,8 @@ class RatchetTree:
 def _encode_node(node: Node) -> bytes:
     if node is None:
         return b"\x00"
-    kind = NodeType.LEAF if isinstance(node, LeafNode) else NodeType.PARENT
-    return b"\x01" + u8(kind) + node.encode()
+    head = b"\x01\x01" if isinstance(node, LeafNode) else b"\x01\x02"
+    return head + node.encode()
 
 
 def _decode_node(reader: Reader, position: int) -> Node:
