@@ -332,14 +332,20 @@ def _check_member_list(view: EpochView, proposals: Sequence[SentProposal], commi
 
 
 def _check_external_list(proposals: Sequence[SentProposal]) -> None:
-    """Section 12.2, "external commit": rows 67 and 69."""
+    """Section 12.2, "external commit": rows 57, 67 and 69."""
     kinds = Counter(type(sent.proposal) for sent in proposals)
+    leaving: set[int] = set()
     for sent in proposals:
         # draft-ietf-mls-extensions-10, 6.3: a self-remove may come along, and only by reference.
         if sent.reference is not None and not isinstance(sent.proposal, SelfRemove):
             raise InvalidMessage(69, "12.4.3.2", "an external commit refers to a proposal")
         if not isinstance(sent.proposal, EXTERNAL_COMMIT):  # RFC 9420, 12.2
             raise InvalidMessage(67, "12.2", "an external commit lists what it cannot")
+        if isinstance(sent.proposal, Remove | SelfRemove):
+            leaf = sent.proposal.removed if isinstance(sent.proposal, Remove) else sent.sender.index
+            if leaf in leaving:  # draft-ietf-mls-extensions-10, 6.3
+                raise InvalidMessage(57, "12.2", "two proposals touch one leaf")
+            leaving.add(leaf)
     if kinds[ExternalInit] != 1 or kinds[Remove] > 1:  # RFC 9420, 12.2
         raise InvalidMessage(67, "12.2", "an external commit lists what it cannot")
 
