@@ -46,6 +46,7 @@ from heliogram.mls.proposal_list import (
     apply_proposals,
     check_credential,
     check_group_extensions,
+    check_resync,
 )
 from heliogram.mls.proposals import (
     Add,
@@ -337,6 +338,8 @@ def join_external(
         path = new_path(applied.tree, own_index, make_leaf, leaf_key, entropy)
         check_leaf(path.leaf_node, suite, LeafNodeSource.COMMIT)
         check_credential(config, path.leaf_node, now=now)
+        if resync is not None:
+            check_resync(view, config, resync, path.leaf_node)
         applied.tree.check_members(applied.extensions)
         joining.check_understood(info, path.leaf_node)
     except (InvalidMessage, DecodeError) as error:

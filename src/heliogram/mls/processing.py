@@ -32,6 +32,7 @@ from heliogram.mls.proposal_list import (
     apply_proposals,
     check_credential,
     check_proposal,
+    check_resync,
     check_successor,
 )
 from heliogram.mls.proposals import ExternalInit, Proposal, Remove, SelfRemove
@@ -217,7 +218,7 @@ def _check_path_leaf(
         check_credential(config, leaf, now=now)
         for sent in proposals:
             if isinstance(sent.proposal, Remove):
-                _check_resync(member, sent.proposal.removed, leaf)
+                check_resync(member.view, config, sent.proposal.removed, leaf)
     else:
         old = member.view.leaf(committer)
         if old is not None:
@@ -227,19 +228,6 @@ def _check_path_leaf(
     group_id = member.current.context.group_id
     if not leaf.signature_valid(suite, group_id, leaf_index):  # RFC 9420, 7.3
         raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")
-
-
-def _check_resync(member: Member, removed: int, new: LeafNode) -> None:
-    """An external joiner may only remove itself, and with new keys (section 12.2; row 68)."""
-    old = member.view.leaf(removed)
-    if old is None:  # RFC 9420, 12.1.3
-        raise InvalidMessage(49, "12.1.3", "a remove names a leaf where nobody is")
-    authentication = member.config.authentication
-    same = authentication.client(old.credential) == authentication.client(new.credential)
-    if not same and not authentication.is_successor(old.credential, new.credential):
-        raise InvalidMessage(68, "12.2", "an external joiner removes somebody else")
-    if old.encryption_key == new.encryption_key:
-        raise InvalidMessage(68, "12.2", "an external joiner keeps its old encryption key")
 
 
 def _keys_after(

@@ -215,6 +215,19 @@ def check_update(
         raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")
 
 
+def check_resync(view: EpochView, config: Config, removed: int, new: LeafNode) -> None:
+    """An external joiner may only remove itself, and with new keys (section 12.2; row 68)."""
+    old = view.leaf(removed)
+    if old is None:  # RFC 9420, 12.1.3
+        raise InvalidMessage(49, "12.1.3", "a remove names a leaf where nobody is")
+    authentication = config.authentication
+    same = authentication.client(old.credential) == authentication.client(new.credential)
+    if not same and not authentication.is_successor(old.credential, new.credential):
+        raise InvalidMessage(68, "12.2", "an external joiner removes somebody else")
+    if old.encryption_key == new.encryption_key:
+        raise InvalidMessage(68, "12.2", "an external joiner keeps its old encryption key")
+
+
 def _check_psk(view: EpochView, psk_id: PreSharedKeyID) -> None:
     if len(psk_id.psk_nonce) != view.tree.suite.hash_length:  # RFC 9420, 12.1.4
         raise InvalidMessage(50, "12.1.4", "a pre-shared key's nonce has the wrong length")
