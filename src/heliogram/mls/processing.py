@@ -146,9 +146,6 @@ def _process_commit(
     )
     if commit.path is None and applied.path_required:  # RFC 9420, 12.4
         raise InvalidMessage(73, "12.4", "a commit has no path but needs one")
-    if member.own_leaf_index in applied.removed:  # RFC 9420, 12.4.2
-        return Removed(committer, tuple(proposals), authenticated_data)
-
     tree = applied.tree
     leaf_index = tree.free_leaf() if committer is None else committer
     if commit.path is not None:
@@ -160,6 +157,9 @@ def _process_commit(
             raise InvalidMessage(77, "7.9.2", "a committer's leaf has the wrong parent hash")
         tree.set_leaf(leaf_index, leaf)
         tree.check_members(applied.extensions)
+    # Not before: what the others refuse must not talk us out of the group.
+    if member.own_leaf_index in applied.removed:  # RFC 9420, 12.4.2
+        return Removed(committer, tuple(proposals), authenticated_data)
     provisional = provisional_context(current.context, tree, applied.extensions)
     private_keys, signature_key = _keys_after(member, applied, proposals)
     commit_secret = Secret(bytes(suite.hash_length))
