@@ -84,7 +84,9 @@ def _process_private(member: Member, message: PrivateMessage, now: int) -> Recei
             raise UnknownEpoch(message.epoch)
         epoch = past
     sender_data = epoch.sender_of(message)
-    if sender_data.leaf_index == member.own_leaf_index and epoch is member.current.epoch:
+    if sender_data.leaf_index == member.own_leaf_index:  # our leaf is the same in all epochs
+        if message.content_type is ContentType.COMMIT:  # RFC 9420, 14
+            raise _not_staged()
         return OwnMessage(message.content_type, message.epoch)
     content, found = epoch.open(message, sender_data)
     data = content.content.content
@@ -102,6 +104,10 @@ def _process_private(member: Member, message: PrivateMessage, now: int) -> Recei
         received = _process_handshake(member, content, now)
     epoch.secret_tree.consume(found)
     return received
+
+
+def _not_staged() -> InvalidMessage:
+    return InvalidMessage(83, "14", "a commit of our own is not the one that we staged")
 
 
 def _process_handshake(member: Member, content: AuthenticatedContent, now: int) -> Received:
@@ -139,7 +145,7 @@ def _process_commit(
     authenticated_data = content.content.authenticated_data
     committer = sender.index if sender.is_member else None
     if committer == member.own_leaf_index:  # RFC 9420, 14
-        raise InvalidMessage(83, "14", "a commit of our own is not the one that we staged")
+        raise _not_staged()
     proposals = [_resolve(member, item, sender) for item in commit.proposals]
     applied = apply_proposals(
         member.view, config, proposals, committer, checked=frozenset(member.proposals), now=now
