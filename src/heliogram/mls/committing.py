@@ -37,6 +37,7 @@ from heliogram.mls.proposals import (
     Add,
     GroupContextExtensions,
     PreSharedKey,
+    PreSharedKeyID,
     Proposal,
     ReInit,
     Remove,
@@ -197,13 +198,8 @@ def commit(
     for sent in given:
         if isinstance(sent.proposal, Add):
             check_running(member, sent.proposal.key_package, now)
-    chosen = (_choose(member, given) if include_pending else []) + given
-    applied = as_usage(
-        lambda: apply_proposals(
-            member.view, config, chosen, own_index, checked=frozenset(member.proposals), now=now
-        )
-    )
-    psks = as_usage(lambda: find_psks(config, member.resumption, applied.psks, 79, "12.4.2"))
+    waiting = _choose(member, given) if include_pending else []
+    chosen, applied, psks = _fit(member, waiting, given, now)
 
     tree = applied.tree
     made: NewPath | None = None
@@ -336,6 +332,46 @@ def _choose(member: Member, given: Sequence[SentProposal]) -> list[SentProposal]
     if not chosen and not given:
         return [sent for sent in waiting if isinstance(sent.proposal, ReInit)][:1]
     return [sent for sent in waiting if sent.reference in chosen]
+
+
+_PSKs = list[tuple[PreSharedKeyID, Secret]]
+
+
+def _fit(
+    member: Member, waiting: list[SentProposal], given: list[SentProposal], now: int
+) -> tuple[list[SentProposal], Applied, _PSKs]:
+    """The list to commit and what it does: the given proposals and what can go with them.
+
+    Each waiting proposal is valid alone, but together, or in our eyes, they may not be: a removed
+    component is updated, a pre-shared key is not known here, the policy objects. Such ones are
+    dropped (section 12.2), or nobody could commit any more. Raises `UsageError` when what was given
+    is wrong itself.
+    """
+    checked = frozenset(member.proposals)
+
+    def attempt(proposals: list[SentProposal]) -> tuple[list[SentProposal], Applied, _PSKs]:
+        applied = apply_proposals(
+            member.view, member.config, proposals, member.own_leaf_index, checked=checked, now=now
+        )
+        psks = find_psks(member.config, member.resumption, applied.psks, 79, "12.4.2")
+        return proposals, applied, psks
+
+    def keep(kept: list[SentProposal], candidates: list[SentProposal]) -> list[SentProposal]:
+        """`kept`, and of the candidates, from the first on, those that go with what is kept."""
+        try:
+            attempt([*kept, *candidates, *given])
+            return [*kept, *candidates]
+        except (InvalidMessage, DecodeError):
+            half = len(candidates) // 2
+            if not half:
+                return kept
+            return keep(keep(kept, candidates[:half]), candidates[half:])
+
+    try:
+        return attempt([*waiting, *given])
+    except (InvalidMessage, DecodeError):
+        as_usage(lambda: attempt(given))
+        return attempt([*keep([], waiting), *given])
 
 
 def _once(member: Member, proposal: Proposal) -> bytes | None:

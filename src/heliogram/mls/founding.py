@@ -46,6 +46,7 @@ from heliogram.mls.proposal_list import (
     apply_proposals,
     check_credential,
     check_group_extensions,
+    check_resync,
 )
 from heliogram.mls.proposals import (
     Add,
@@ -55,6 +56,7 @@ from heliogram.mls.proposals import (
     Remove,
     ResumptionPSKID,
     ResumptionPSKUsage,
+    SelfRemove,
 )
 from heliogram.mls.ratchet_tree import (
     LeafNode,
@@ -279,6 +281,7 @@ def join_external(
     config: Config,
     resync: int | None,
     psks: Iterable[PreSharedKey],
+    self_removes: Iterable[bytes],
     capabilities: Capabilities | None,
     leaf_extensions: Extensions,
     ratchet_tree: bytes | None,
@@ -299,6 +302,8 @@ def join_external(
         tree = joining.check_group_info(info, suite, config, ratchet_tree, now=now)
     except DecodeError as error:
         raise refused(error) from error
+    view = EpochView(context, tree)
+    leaving = [_self_remove(view, data) for data in self_removes]
     if capabilities is None:
         capabilities = default_capabilities(suite.id, credential.credential_type, entropy)
     check_own_capabilities(capabilities, suite)
@@ -310,8 +315,7 @@ def join_external(
     if resync is not None:
         proposals.append(Remove(resync))
     sender = Sender(SenderType.NEW_MEMBER_COMMIT)
-    sent = [SentProposal(proposal, sender) for proposal in proposals]
-    view = EpochView(context, tree)
+    sent = [*(SentProposal(proposal, sender) for proposal in proposals), *leaving]
     try:
         applied = apply_proposals(view, config, sent, None, now=now)
         found = find_psks(config, {}, applied.psks, 79, "12.4.2")
@@ -334,6 +338,8 @@ def join_external(
         path = new_path(applied.tree, own_index, make_leaf, leaf_key, entropy)
         check_leaf(path.leaf_node, suite, LeafNodeSource.COMMIT)
         check_credential(config, path.leaf_node, now=now)
+        if resync is not None:
+            check_resync(view, config, resync, path.leaf_node)
         applied.tree.check_members(applied.extensions)
         joining.check_understood(info, path.leaf_node)
     except (InvalidMessage, DecodeError) as error:
@@ -345,7 +351,7 @@ def join_external(
         context.epoch,
         sender,
         authenticated_data,
-        Commit(tuple(proposals), update_path),
+        Commit(tuple(one.reference or one.proposal for one in sent), update_path),
     )
     content = AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, framed, b"").signed(
         suite, signature_key, context.encode()
@@ -369,6 +375,29 @@ def _external_pub(info: GroupInfo) -> bytes:
         raise InvalidMessage(71, "12.4.3.2", "a group info has no key for external joiners")
     # extension_data holds an HPKEPublicKey, which has a length of its own (section 12.4.3.2).
     return decode_all(lambda reader: reader.opaque(), data)
+
+
+def _self_remove(view: EpochView, data: bytes) -> SentProposal:
+    """A self-remove that waits in this epoch, for an external joiner to take along.
+
+    draft-ietf-mls-extensions-10, section 6.3. Its membership tag is for members to check, and they
+    do: they follow only those that they hold.
+    """
+    message = decode_message(data)
+    if not isinstance(message, PublicMessage):
+        raise InvalidMessage(69, "12.4.3.2", "an external joiner takes along anything else")
+    signed, content = message.content, message.content.content
+    if not isinstance(content.content, SelfRemove):
+        raise InvalidMessage(69, "12.4.3.2", "an external joiner takes along anything else")
+    if (content.group_id, content.epoch) != (view.context.group_id, view.context.epoch):
+        raise InvalidMessage(7, "12.1", "a proposal is of another group or epoch")
+    leaf = view.leaf(content.sender.index) if content.sender.is_member else None
+    if leaf is None:
+        raise InvalidMessage(16, "6.3.2", "a message comes from a leaf where nobody is")
+    suite = view.tree.suite
+    if not signed.signature_valid(suite, leaf.signature_key, view.context.encode()):
+        raise InvalidMessage(11, "6.1", "a message's signature is wrong")  # RFC 9420, 6.1
+    return SentProposal(content.content, content.sender, signed.proposal_ref(suite))
 
 
 def branch(

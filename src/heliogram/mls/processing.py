@@ -32,6 +32,7 @@ from heliogram.mls.proposal_list import (
     apply_proposals,
     check_credential,
     check_proposal,
+    check_resync,
     check_successor,
 )
 from heliogram.mls.proposals import ExternalInit, Proposal, Remove, SelfRemove
@@ -83,7 +84,9 @@ def _process_private(member: Member, message: PrivateMessage, now: int) -> Recei
             raise UnknownEpoch(message.epoch)
         epoch = past
     sender_data = epoch.sender_of(message)
-    if sender_data.leaf_index == member.own_leaf_index and epoch is member.current.epoch:
+    if sender_data.leaf_index == member.own_leaf_index:  # our leaf is the same in all epochs
+        if message.content_type is ContentType.COMMIT:  # RFC 9420, 14
+            raise _not_staged()
         return OwnMessage(message.content_type, message.epoch)
     content, found = epoch.open(message, sender_data)
     data = content.content.content
@@ -101,6 +104,10 @@ def _process_private(member: Member, message: PrivateMessage, now: int) -> Recei
         received = _process_handshake(member, content, now)
     epoch.secret_tree.consume(found)
     return received
+
+
+def _not_staged() -> InvalidMessage:
+    return InvalidMessage(83, "14", "a commit of our own is not the one that we staged")
 
 
 def _process_handshake(member: Member, content: AuthenticatedContent, now: int) -> Received:
@@ -138,16 +145,13 @@ def _process_commit(
     authenticated_data = content.content.authenticated_data
     committer = sender.index if sender.is_member else None
     if committer == member.own_leaf_index:  # RFC 9420, 14
-        raise InvalidMessage(83, "14", "a commit of our own is not the one that we staged")
+        raise _not_staged()
     proposals = [_resolve(member, item, sender) for item in commit.proposals]
     applied = apply_proposals(
         member.view, config, proposals, committer, checked=frozenset(member.proposals), now=now
     )
     if commit.path is None and applied.path_required:  # RFC 9420, 12.4
         raise InvalidMessage(73, "12.4", "a commit has no path but needs one")
-    if member.own_leaf_index in applied.removed:  # RFC 9420, 12.4.2
-        return Removed(committer, tuple(proposals), authenticated_data)
-
     tree = applied.tree
     leaf_index = tree.free_leaf() if committer is None else committer
     if commit.path is not None:
@@ -159,6 +163,9 @@ def _process_commit(
             raise InvalidMessage(77, "7.9.2", "a committer's leaf has the wrong parent hash")
         tree.set_leaf(leaf_index, leaf)
         tree.check_members(applied.extensions)
+    # Not before: what the others refuse must not talk us out of the group.
+    if member.own_leaf_index in applied.removed:  # RFC 9420, 12.4.2
+        return Removed(committer, tuple(proposals), authenticated_data)
     provisional = provisional_context(current.context, tree, applied.extensions)
     private_keys, signature_key = _keys_after(member, applied, proposals)
     commit_secret = Secret(bytes(suite.hash_length))
@@ -217,7 +224,7 @@ def _check_path_leaf(
         check_credential(config, leaf, now=now)
         for sent in proposals:
             if isinstance(sent.proposal, Remove):
-                _check_resync(member, sent.proposal.removed, leaf)
+                check_resync(member.view, config, sent.proposal.removed, leaf)
     else:
         old = member.view.leaf(committer)
         if old is not None:
@@ -227,19 +234,6 @@ def _check_path_leaf(
     group_id = member.current.context.group_id
     if not leaf.signature_valid(suite, group_id, leaf_index):  # RFC 9420, 7.3
         raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")
-
-
-def _check_resync(member: Member, removed: int, new: LeafNode) -> None:
-    """An external joiner may only remove itself, and with new keys (section 12.2; row 68)."""
-    old = member.view.leaf(removed)
-    if old is None:  # RFC 9420, 12.1.3
-        raise InvalidMessage(49, "12.1.3", "a remove names a leaf where nobody is")
-    authentication = member.config.authentication
-    same = authentication.client(old.credential) == authentication.client(new.credential)
-    if not same and not authentication.is_successor(old.credential, new.credential):
-        raise InvalidMessage(68, "12.2", "an external joiner removes somebody else")
-    if old.encryption_key == new.encryption_key:
-        raise InvalidMessage(68, "12.2", "an external joiner keeps its old encryption key")
 
 
 def _keys_after(

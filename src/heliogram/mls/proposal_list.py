@@ -215,6 +215,19 @@ def check_update(
         raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")
 
 
+def check_resync(view: EpochView, config: Config, removed: int, new: LeafNode) -> None:
+    """An external joiner may only remove itself, and with new keys (section 12.2; row 68)."""
+    old = view.leaf(removed)
+    if old is None:  # RFC 9420, 12.1.3
+        raise InvalidMessage(49, "12.1.3", "a remove names a leaf where nobody is")
+    authentication = config.authentication
+    same = authentication.client(old.credential) == authentication.client(new.credential)
+    if not same and not authentication.is_successor(old.credential, new.credential):
+        raise InvalidMessage(68, "12.2", "an external joiner removes somebody else")
+    if old.encryption_key == new.encryption_key:
+        raise InvalidMessage(68, "12.2", "an external joiner keeps its old encryption key")
+
+
 def _check_psk(view: EpochView, psk_id: PreSharedKeyID) -> None:
     if len(psk_id.psk_nonce) != view.tree.suite.hash_length:  # RFC 9420, 12.1.4
         raise InvalidMessage(50, "12.1.4", "a pre-shared key's nonce has the wrong length")
@@ -332,14 +345,20 @@ def _check_member_list(view: EpochView, proposals: Sequence[SentProposal], commi
 
 
 def _check_external_list(proposals: Sequence[SentProposal]) -> None:
-    """Section 12.2, "external commit": rows 67 and 69."""
+    """Section 12.2, "external commit": rows 57, 67 and 69."""
     kinds = Counter(type(sent.proposal) for sent in proposals)
+    leaving: set[int] = set()
     for sent in proposals:
         # draft-ietf-mls-extensions-10, 6.3: a self-remove may come along, and only by reference.
         if sent.reference is not None and not isinstance(sent.proposal, SelfRemove):
             raise InvalidMessage(69, "12.4.3.2", "an external commit refers to a proposal")
         if not isinstance(sent.proposal, EXTERNAL_COMMIT):  # RFC 9420, 12.2
             raise InvalidMessage(67, "12.2", "an external commit lists what it cannot")
+        if isinstance(sent.proposal, Remove | SelfRemove):
+            leaf = sent.proposal.removed if isinstance(sent.proposal, Remove) else sent.sender.index
+            if leaf in leaving:  # draft-ietf-mls-extensions-10, 6.3
+                raise InvalidMessage(57, "12.2", "two proposals touch one leaf")
+            leaving.add(leaf)
     if kinds[ExternalInit] != 1 or kinds[Remove] > 1:  # RFC 9420, 12.2
         raise InvalidMessage(67, "12.2", "an external commit lists what it cannot")
 
