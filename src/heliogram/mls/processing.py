@@ -57,11 +57,11 @@ def process(member: Member, message: Message, *, now: int) -> Received:
     Raises `InvalidMessage`, `DecodeError` or `UnknownEpoch`; then nothing has changed.
     """
     if isinstance(message, PrivateMessage):
-        _check_group(member, message.group_id)
+        _check_group(member, message.group_id, message.epoch)
         return _process_private(member, message, now)
     if isinstance(message, PublicMessage):
         framed = message.content.content
-        _check_group(member, framed.group_id)
+        _check_group(member, framed.group_id, framed.epoch)
         if framed.epoch != member.current.context.epoch:  # RFC 9420, 12.1 and 12.4.2
             raise UnknownEpoch(framed.epoch)
         content = member.current.epoch.verify_public(
@@ -71,9 +71,12 @@ def process(member: Member, message: Message, *, now: int) -> Received:
     raise InvalidMessage(7, "6", "a message is not one that is sent inside a group")
 
 
-def _check_group(member: Member, group_id: bytes) -> None:
-    if group_id != member.current.context.group_id:  # RFC 9420, 12.4.2
+def _check_group(member: Member, group_id: bytes, epoch: int) -> None:
+    context = member.current.context
+    if group_id != context.group_id:  # RFC 9420, 12.4.2
         raise InvalidMessage(7, "12.4.2", "a message is for another group")
+    if member.reinit is not None and epoch == context.epoch:  # RFC 9420, 12.4.2
+        raise InvalidMessage(81, "12.4.2", "a message comes after the group was closed")
 
 
 def _process_private(member: Member, message: PrivateMessage, now: int) -> Received:
