@@ -178,12 +178,12 @@ def _join(
     context = info.group_context
     if context.group_id in in_use:  # RFC 9420, 12.4.3.1
         raise InvalidMessage(87, "12.4.3.1", "a welcome leads into a group that we are in already")
-    tree = joining.check_group_info(info, suite, config, ratchet_tree, now=now)
     own_leaf = package.key_package.leaf_node
+    joining.check_understood(info, own_leaf)
+    tree = joining.check_group_info(info, suite, config, ratchet_tree, now=now)
     own_index = next((i for i, leaf in tree.leaves() if leaf == own_leaf), None)
     if own_index is None:  # RFC 9420, 12.4.3.1
         raise InvalidMessage(94, "12.4.3.1", "the group's tree does not hold our leaf")
-    joining.check_understood(info, own_leaf)
     _check_origin(secrets, info, tree, config, previous)
     if context.epoch == 1:
         joining.check_best_suite(tree, suite, config.suites)
