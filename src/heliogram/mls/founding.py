@@ -191,6 +191,7 @@ def _join(
     keys: dict[tree_math.NodeIndex, HPKEKey] = {tree_math.leaf_node(own_index): package.leaf_key}
     if secrets.path_secret is not None:
         keys.update(_path_keys(tree, secrets.path_secret, own_index, info.signer))
+    _check_reached(tree, own_index, keys)
     secret = epoch_secret(suite, member, context)
     try:
         state = start_epoch(suite, config, context, tree, secret, info.confirmation_tag)
@@ -222,12 +223,26 @@ def _path_keys(
     path = tree_math.direct_path(signer, tree.leaf_count)
     # The committer left out the nodes whose other side was empty; those are blank now.
     nodes = [node for node in path[path.index(meeting) :] if tree.nodes[node] is not None]
+    if meeting not in nodes:  # RFC 9420, 12.4.3.1
+        raise InvalidMessage(95, "12.4.3.1", "a path secret in a welcome is for a blank node")
     derived, _, _ = derive_path(suite, path_secret, nodes)
     try:
         check_derived(tree, derived)
     except InvalidMessage as error:  # RFC 9420, 12.4.3.1
         raise InvalidMessage(95, "12.4.3.1", error.what) from error
     return derived
+
+
+def _check_reached(tree: RatchetTree, own: int, keys: dict[tree_math.NodeIndex, HPKEKey]) -> None:
+    """Each key above us is known to us, or its node says that it is not (sections 7.1, 12.4.3.1;
+    row 95).
+
+    Otherwise the next path secrets could be encrypted to keys that we are thought to have.
+    """
+    for node in tree_math.direct_path(own, tree.leaf_count):
+        parent = tree.parent(node)
+        if parent is not None and node not in keys and own not in parent.unmerged_leaves:
+            raise InvalidMessage(95, "12.4.3.1", "a welcome lacks the path secret of a node")
 
 
 def _check_origin(
