@@ -32,6 +32,7 @@ from heliogram.mls.proposal_list import (
     SentProposal,
     apply_proposals,
     check_proposal,
+    check_successor,
 )
 from heliogram.mls.proposals import (
     Add,
@@ -210,6 +211,8 @@ def commit(
             return new_leaf_node(member, new, leaf_key, LeafNodeSource.COMMIT, parent_hash)
 
         made = new_path(tree, own_index, make_leaf, leaf_key, entropy)
+        leaf = made.leaf_node
+        as_usage(lambda: check_successor(config, member.own_leaf, leaf, now=now))
         as_usage(lambda: tree.check_members(applied.extensions))
     provisional = provisional_context(current.context, tree, applied.extensions)
     update_path: UpdatePath | None = None
