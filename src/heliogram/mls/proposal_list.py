@@ -131,8 +131,12 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
     proposal, sender = sent.proposal, sent.sender
     check_sender(view, sender, proposal)
     if not config.policy.allows_proposal(view, sent):
-        row, section = (65, "12.2") if sender.is_member else (15, "12.1.8")
-        raise InvalidMessage(row, section, "the application does not allow this proposal")
+        what = "the application does not allow this proposal"
+        if sender.is_member:  # RFC 9420, 12.2
+            raise InvalidMessage(65, "12.2", what)
+        if sender.sender_type is SenderType.NEW_MEMBER_COMMIT:  # RFC 9420, 12.4.3.2
+            raise InvalidMessage(72, "12.4.3.2", what)
+        raise InvalidMessage(15, "12.1.8", what)  # RFC 9420, 12.1.8
     if isinstance(proposal, Add):
         check_add(view.tree, config, proposal.key_package, now=now)
     elif isinstance(proposal, Update):
@@ -145,6 +149,9 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
     elif isinstance(proposal, ReInit):
         if proposal.version < view.context.version:  # RFC 9420, 12.1.5
             raise InvalidMessage(51, "12.1.5", "a reinit goes back to an older version")
+    elif isinstance(proposal, ExternalInit):
+        if sender.sender_type is not SenderType.NEW_MEMBER_COMMIT:  # RFC 9420, 12.1.6 and 12.2
+            raise InvalidMessage(63, "12.2", "a member proposes an external init")
     elif isinstance(proposal, GroupContextExtensions):
         check_group_extensions(config, proposal.extensions, now=now)
     elif isinstance(proposal, SelfRemove):
@@ -263,8 +270,9 @@ def apply_proposals(
     fresh = [sent for sent in proposals if sent.reference not in checked]
     _check_each(view, config, fresh, now=now)
     if not config.policy.allows_commit(view, committer, proposals):
-        row, section = (72, "12.4.3.2") if committer is None else (65, "12.4")
-        raise InvalidMessage(row, section, "the application does not allow this commit")
+        if committer is None:  # RFC 9420, 12.4.3.2
+            raise InvalidMessage(72, "12.4.3.2", "the application does not let this client join")
+        raise InvalidMessage(65, "12.4", "the application does not allow this commit")
 
     applied = Applied(view.tree.copy(), view.context.extensions)
     applied.path_required = path_required([sent.proposal for sent in proposals])
