@@ -218,7 +218,7 @@ def _check_path_leaf(
     leaf_index: int,
     now: int,
 ) -> None:
-    """The committer's new leaf (section 12.4.2; rows 68 and 74, and 22 to 40)."""
+    """The committer's new leaf (section 12.4.2; rows 68, 70 and 74, and 22 to 40)."""
     suite, config = member.current.suite, member.config
     if leaf.source != LeafNodeSource.COMMIT:  # RFC 9420, 12.4.2
         raise InvalidMessage(74, "12.4.2", "a committer's leaf was made for another use")
@@ -235,8 +235,10 @@ def _check_path_leaf(
                 raise InvalidMessage(74, "12.4.2", "a committer keeps its encryption key")
             check_successor(config, old, leaf, now=now)
     group_id = member.current.context.group_id
-    if not leaf.signature_valid(suite, group_id, leaf_index):  # RFC 9420, 7.3
-        raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")
+    if not leaf.signature_valid(suite, group_id, leaf_index):
+        if committer is None:  # RFC 9420, 12.4.3.2
+            raise InvalidMessage(70, "12.4.3.2", "a joiner's leaf is not signed for the free leaf")
+        raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")  # RFC 9420, 7.3
 
 
 def _keys_after(

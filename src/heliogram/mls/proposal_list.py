@@ -223,15 +223,17 @@ def check_update(
 
 
 def check_resync(view: EpochView, config: Config, removed: int, new: LeafNode) -> None:
-    """An external joiner may only remove itself, and with new keys (section 12.2; row 68)."""
+    """An external joiner may only remove itself: its leaf would do as an update of the removed one.
+
+    Section 12.2; row 68.
+    """
     old = view.leaf(removed)
     if old is None:  # RFC 9420, 12.1.3
         raise InvalidMessage(49, "12.1.3", "a remove names a leaf where nobody is")
-    authentication = config.authentication
-    same = authentication.client(old.credential) == authentication.client(new.credential)
-    if not same and not authentication.is_successor(old.credential, new.credential):
+    same = (new.credential, new.signature_key) == (old.credential, old.signature_key)
+    if not same and not config.authentication.is_successor(old.credential, new.credential):
         raise InvalidMessage(68, "12.2", "an external joiner removes somebody else")
-    if old.encryption_key == new.encryption_key:
+    if old.encryption_key == new.encryption_key:  # RFC 9420, 7.3 and 12.2
         raise InvalidMessage(68, "12.2", "an external joiner keeps its old encryption key")
 
 
