@@ -493,6 +493,7 @@ def commit(
     own_index: int | None = None,
     sender: Sender | None = None,
     key: SignatureKey | None = None,
+    framed: Callable[[FramedContent], FramedContent] = same,
     signed: Callable[[AuthenticatedContent], AuthenticatedContent] = same,
     confirmation_tag: Callable[[bytes], bytes] = same,
     authenticated_data: bytes = b"",
@@ -508,7 +509,8 @@ def commit(
     before it is signed (its parent hash is right), `signed_leaf` after; `path_keys` on the public
     keys of the path, before parent hashes; `update_path` on the whole, before the commit is signed
     (the tree that the commit commits to is not changed by it); `context` on the new epoch's
-    context, provisional and final; `signed` on the signed commit, `confirmation_tag` last.
+    context, provisional and final; `framed` on the content to be signed, `signed` on the signed
+    commit, `confirmation_tag` last.
     """
     member, suite, entropy = group._member, group.suite, Stream(group.group_id + b"commit")
     current = member.current
@@ -587,6 +589,7 @@ def commit(
             sender=sender,
             authenticated_data=authenticated_data,
             key=key,
+            framed=framed,
         )
     )
     interim = interim_transcript_hash(

@@ -14,13 +14,14 @@ A module here holds one chapter of `docs/validation.md`. Its cases are functions
         return receives(bob, forge.proposal(alice, Remove(3)))
 
 An `Attempt` is made by the runner, in `test_rules.py`: a right one must succeed, a broken one must
-be refused under the row's own number and leave every group that it watches as it was. A case that
-returns None has asserted what it claims itself: that is how rows are tested that are properties.
+be refused under the row's own number and leave every group that it watches as it was. A case may
+yield several attempts. One that returns None has asserted what it claims itself: that is how rows
+are tested that are properties.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +62,7 @@ class Attempt:
     row: int | None = None
 
 
-Run = Callable[[World], Attempt | None]
+Run = Callable[[World], Attempt | Iterator[Attempt] | None]
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Case:
 
     @property
     def name(self) -> str:
+        """What pytest calls it."""
         return f"{self.row:03}-{self.kind}-{self.run.__name__}"
 
 
