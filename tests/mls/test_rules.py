@@ -86,7 +86,8 @@ def _source(place: str) -> str:
     found: Any = importlib.import_module(f"heliogram.mls.{module}")
     for name in names:
         found = inspect.getattr_static(found, name)
-    return inspect.getsource(found.fget if isinstance(found, property) else found)
+    found = getattr(found, "fget", None) or getattr(found, "__func__", found)
+    return inspect.getsource(found)
 
 
 def test_the_table_has_every_row() -> None:

@@ -11,8 +11,8 @@ from enum import IntEnum
 from heliogram.codec import DecodeError, Reader, opaque, u8, u16, u32, u64
 from heliogram.mls.commits import Commit, GroupInfo, Welcome
 from heliogram.mls.crypto import Secret, SignatureKey, Suite
-from heliogram.mls.errors import DecryptionFailed, InvalidMessage, UsageError
-from heliogram.mls.key_packages import KeyPackage
+from heliogram.mls.errors import DecryptionFailed, InvalidMessage, UsageError, refused
+from heliogram.mls.key_packages import KeyPackage, decode_in_message
 from heliogram.mls.proposals import ID_CEILING, Proposal, decode_proposal, encode_proposal
 from heliogram.mls.ratchet_tree import KEY_CEILING
 from heliogram.mls.registries import MLS10, WireFormat
@@ -402,7 +402,7 @@ _DECODERS: dict[int, Callable[[Reader], Message]] = {
     WireFormat.PRIVATE_MESSAGE: PrivateMessage.decode,
     WireFormat.WELCOME: Welcome.decode,
     WireFormat.GROUP_INFO: GroupInfo.decode,
-    WireFormat.KEY_PACKAGE: KeyPackage.decode,
+    WireFormat.KEY_PACKAGE: decode_in_message,
 }
 
 _WIRE_FORMATS: dict[type[Message], WireFormat] = {
@@ -436,11 +436,3 @@ def decode_message(data: bytes) -> Message:
     except DecodeError as error:
         raise refused(error) from error
     return message
-
-
-def refused(error: DecodeError) -> InvalidMessage:
-    """A decoding error as the refusal of the message it came from (rows 1 to 6)."""
-    return InvalidMessage(_DECODE_ROWS.get(error.section, 4), error.section, error.what)
-
-
-_DECODE_ROWS = {"2.1.1": 1, "2.1.2": 2, "2.1": 3, "13.4": 3, "16.1": 6}
