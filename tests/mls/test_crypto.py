@@ -270,7 +270,7 @@ def test_what_the_hpke_side_refuses(suite: Suite) -> None:
         with pytest.raises(InvalidMessage) as caught:
             suite.export_from(pair, enc, b"", 32)
         assert caught.value.rule == 105
-    for public in (b"", pair.public[:-1], pair.public + b"\0", b"\xff" * len(pair.public)):
+    for public in (b"", pair.public[:-1], pair.public + b"\0"):
         assert not suite.hpke_public_valid(public)
         with pytest.raises(InvalidMessage) as caught:
             suite.encrypt_with_label(public, b"", b"", b"")
