@@ -71,7 +71,9 @@ def test_rfc9180() -> None:
         shared, enc = kem.encap(key.public, lambda size, seed=ephemeral: seed)  # type: ignore[misc]
         assert (shared, enc) == (unhex(case["shared_secret"]), unhex(case["enc"]))
         assert kem.decap(key.loaded, key.public, enc) == shared
-        aead_key, nonce, exporter = hpke.schedule.keys(shared, unhex(case["info"]))
+        context = hpke.schedule.context(unhex(case["info"]))
+        aead_key, nonce = hpke.schedule.keys(shared, context)
+        exporter = hpke.schedule.exporter(shared, context)
         assert aead_key == unhex(case["key"])
         assert nonce == unhex(case["base_nonce"])
         assert exporter == unhex(case["exporter_secret"])
@@ -196,7 +198,12 @@ def test_hpke_pq() -> None:
             assert kem.public_valid(key.public)
             assert kem.decap(key.loaded, key.public, unhex(case["enc"])) == shared
             kems += 1
-        aead_key, nonce, exporter = schedule.keys(shared, unhex(case["info"]))
+        if isinstance(schedule, OneStage):
+            aead_key, nonce, exporter = schedule.keys(shared, unhex(case["info"]))
+        else:
+            context = schedule.context(unhex(case["info"]))
+            aead_key, nonce = schedule.keys(shared, context)
+            exporter = schedule.exporter(shared, context)
         assert aead_key == unhex(case["key"])
         assert nonce == unhex(case["base_nonce"])
         assert exporter == unhex(case["exporter_secret"])

@@ -632,16 +632,23 @@ class KeySchedule:
         self._key_size = AEAD_KEYS[aead]
         self._psk_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
 
-    def keys(self, shared: bytes, info: bytes) -> tuple[bytes, bytes, bytes]:
-        """Key, base nonce and exporter secret."""
+    def context(self, info: bytes) -> bytes:
+        """key_schedule_context: what all messages under one `info` share."""
+        return b"\x00" + self._psk_hash + self._kdf.extract(b"", b"info_hash", info)
+
+    def keys(self, shared: bytes, context: bytes) -> tuple[bytes, bytes]:
+        """Key and base nonce."""
         kdf = self._kdf
-        context = b"\x00" + self._psk_hash + kdf.extract(b"", b"info_hash", info)
         secret = kdf.extract(shared, b"secret", b"")
         return (
             kdf.expand(secret, b"key", context, self._key_size),
             kdf.expand(secret, b"base_nonce", context, 12),
-            kdf.expand(secret, b"exp", context, kdf.hash_size),
         )
+
+    def exporter(self, shared: bytes, context: bytes) -> bytes:
+        """The exporter secret."""
+        kdf = self._kdf
+        return kdf.expand(kdf.extract(shared, b"secret", b""), b"exp", context, kdf.hash_size)
 
     def export(self, exporter_secret: bytes, context: bytes, length: int) -> bytes:
         """Context.Export (section 5.3)."""
@@ -687,9 +694,24 @@ class HPKE:
         self, public: bytes, info: bytes, plaintext: bytes, entropy: Entropy
     ) -> tuple[bytes, bytes]:
         """What `seal` does, without the library's HPKE."""
-        shared, enc = self.kem.encap(public, entropy)
-        key, nonce, _ = self.schedule.keys(shared, info)
-        return enc, self._aead(key).encrypt(nonce, plaintext, None)
+        return self.sealer(info, entropy)(public, plaintext)
+
+    def sealer(
+        self, info: bytes, entropy: Entropy = randombytes
+    ) -> Callable[[bytes, bytes], tuple[bytes, bytes]]:
+        """`seal` for many keys under one `info`: (public key, plaintext) to what `seal` returns.
+
+        The hash of `info` is the same for all. The library would make it for each; with the
+        GroupInfo of a large group as `info`, that is most of the work.
+        """
+        context = self.schedule.context(info)
+
+        def seal(public: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+            shared, enc = self.kem.encap(public, entropy)
+            key, nonce = self.schedule.keys(shared, context)
+            return enc, self._aead(key).encrypt(nonce, plaintext, None)
+
+        return seal
 
     def open_by_hand(self, key: KeyPair, info: bytes, enc: bytes, ciphertext: bytes) -> bytes:
         """What `open` does, without the library's HPKE."""
@@ -697,7 +719,7 @@ class HPKE:
             shared = self.kem.decap(key.loaded, key.public, enc)
         except ValueError:
             raise InvalidTag from None
-        aead_key, nonce, _ = self.schedule.keys(shared, info)
+        aead_key, nonce = self.schedule.keys(shared, self.schedule.context(info))
         return self._aead(aead_key).decrypt(nonce, ciphertext, None)
 
     def export_to(
@@ -705,7 +727,8 @@ class HPKE:
     ) -> tuple[bytes, bytes]:
         """Encapsulated key and exported secret (section 5.3). Raises `ValueError` for a bad key."""
         shared, enc = self.kem.encap(public, entropy)
-        return enc, self.schedule.export(self.schedule.keys(shared, info)[2], context, length)
+        exporter = self.schedule.exporter(shared, self.schedule.context(info))
+        return enc, self.schedule.export(exporter, context, length)
 
     def export_from(
         self, key: KeyPair, info: bytes, enc: bytes, context: bytes, length: int
@@ -714,4 +737,5 @@ class HPKE:
         if len(enc) != self.kem.enc_size:
             raise ValueError("an encapsulated key of another length")
         shared = self.kem.decap(key.loaded, key.public, enc)
-        return self.schedule.export(self.schedule.keys(shared, info)[2], context, length)
+        exporter = self.schedule.exporter(shared, self.schedule.context(info))
+        return self.schedule.export(exporter, context, length)
