@@ -281,6 +281,21 @@ def test_what_the_hpke_side_refuses(suite: Suite) -> None:
 
 
 @all_suites
+def test_sealing_to_many(suite: Suite) -> None:
+    pairs = [suite.new_hpke_key(os.urandom) for _ in range(3)]
+    messages = [(pair.public, bytes((number,))) for number, pair in enumerate(pairs)]
+    sealed = list(suite.encrypt_each_with_label(b"label", b"context", messages))
+    assert len({enc for enc, _ in sealed}) == 3
+    for number, (pair, (enc, ciphertext)) in enumerate(zip(pairs, sealed, strict=True)):
+        opened = suite.decrypt_with_label(pair, b"label", b"context", enc, ciphertext)
+        assert opened == bytes((number,))
+    for bad in (b"", pairs[0].public[:-1], bytes(len(pairs[0].public) + 1)):
+        with pytest.raises(InvalidMessage) as caught:
+            list(suite.encrypt_each_with_label(b"", b"", [*messages, (bad, b"")]))
+        assert caught.value.rule == 26
+
+
+@all_suites
 def test_private_keys_that_are_none(suite: Suite) -> None:
     """Private keys are ours; a bad one is our own mistake."""
     hpke, signature = (

@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives import hpke as pyca
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x448, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from nacl.bindings import crypto_scalarmult_base, randombytes
+from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base, randombytes
 
 Entropy: TypeAlias = Callable[[int], bytes]
 
@@ -216,10 +216,14 @@ class _DHKEM(KEM):
     def dh(self, loaded: Any, public: bytes) -> bytes:
         """The Diffie-Hellman value. Raises `ValueError` for a bad point or a zero result."""
 
+    def dh_once(self, private: bytes, public: bytes) -> bytes:
+        """`dh` for a private key that is used once, so that loading it need not pay."""
+        return self.dh(self.load_private(private), public)
+
     def encap(self, public: bytes, entropy: Entropy) -> tuple[bytes, bytes]:
         ephemeral = self.derive(entropy(self.private_size))
         enc = self.public(ephemeral)
-        return self._shared_secret(self.dh(self.load_private(ephemeral), public), enc, public), enc
+        return self._shared_secret(self.dh_once(ephemeral, public), enc, public), enc
 
     def decap(self, loaded: Any, public: bytes, enc: bytes) -> bytes:
         return self._shared_secret(self.dh(loaded, enc), enc, public)
@@ -286,6 +290,11 @@ class _X25519(_DHKEM):
 
     def dh(self, loaded: x25519.X25519PrivateKey, public: bytes) -> bytes:
         return loaded.exchange(self.load_public(public))
+
+    def dh_once(self, private: bytes, public: bytes) -> bytes:
+        if not self.public_valid(public):
+            raise ValueError("no public key of this KEM")
+        return crypto_scalarmult(private, public)
 
 
 class _X448(_DHKEM):
@@ -537,7 +546,7 @@ class _Hybrid(KEM):
         pq_secret, pq_enc = self._pq.encap(pq_public, entropy)
         ephemeral = self._scalar(entropy(self._scalars * self._group.private_size))
         group_enc = self._group.public(ephemeral)
-        group_secret = self._group.dh(self._group.load_private(ephemeral), group_public)
+        group_secret = self._group.dh_once(ephemeral, group_public)
         shared = self._combine(pq_secret, group_secret, group_enc, group_public)
         return shared, pq_enc + group_enc
 
