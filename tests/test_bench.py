@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bench.floor import CLASSICAL, POST_QUANTUM, Floor, Kind, counted
 from bench.measure import FLOOR, OURS, Notebook, Row
 from bench.run import OPERATIONS

@@ -156,7 +156,7 @@ def new_leaf_node(
     """Our next leaf, signed: what `new` says, and the rest as it was."""
     old = member.own_leaf
     if new.capabilities is not None:
-        check_own_capabilities(new.capabilities)
+        check_own_capabilities(new.capabilities, member.current.suite)
     suite, signature_key = member.current.suite, new.signature_key or member.signature_key
     leaf = LeafNode(
         leaf_key.public,

@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives import hpke as pyca
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x448, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base, randombytes
+from nacl.bindings import crypto_scalarmult_base, randombytes
 
 Entropy: TypeAlias = Callable[[int], bytes]
 
@@ -216,16 +216,12 @@ class _DHKEM(KEM):
     def dh(self, loaded: Any, public: bytes) -> bytes:
         """The Diffie-Hellman value. Raises `ValueError` for a bad point or a zero result."""
 
-    def dh_once(self, private: bytes, public: bytes) -> bytes:
-        """`dh` for a private key that is used only here; `public` is valid."""
-        return self.dh(self.load_private(private), public)
-
     def encap(self, public: bytes, entropy: Entropy) -> tuple[bytes, bytes]:
         if not self.public_valid(public):
             raise ValueError("no public key of this KEM")
         ephemeral = self.derive(entropy(self.private_size))
         enc = self.public(ephemeral)
-        return self._shared_secret(self.dh_once(ephemeral, public), enc, public), enc
+        return self._shared_secret(self.dh(self.load_private(ephemeral), public), enc, public), enc
 
     def decap(self, loaded: Any, public: bytes, enc: bytes) -> bytes:
         return self._shared_secret(self.dh(loaded, enc), enc, public)
@@ -290,10 +286,6 @@ class _X25519(_DHKEM):
 
     def dh(self, loaded: x25519.X25519PrivateKey, public: bytes) -> bytes:
         return loaded.exchange(x25519.X25519PublicKey.from_public_bytes(public))
-
-    def dh_once(self, private: bytes, public: bytes) -> bytes:
-        # Loading the key into the other library would cost as much again.
-        return crypto_scalarmult(private, public)
 
 
 def x25519_valid(public: bytes) -> bool:
@@ -561,7 +553,7 @@ class _Hybrid(KEM):
         pq_secret, pq_enc = self._pq.encap(pq_public, entropy)
         ephemeral = self._scalar(entropy(self._scalars * self._group.private_size))
         group_enc = self._group.public(ephemeral)
-        group_secret = self._group.dh_once(ephemeral, group_public)
+        group_secret = self._group.dh(self._group.load_private(ephemeral), group_public)
         shared = self._combine(pq_secret, group_secret, group_enc, group_public)
         return shared, pq_enc + group_enc
 
@@ -646,18 +638,49 @@ class KeyPair(Protocol):
     def public(self) -> bytes: ...
 
 
+class KeySchedule:
+    """What comes after the shared secret, in base mode (RFC 9180, sections 5.1 and 5.3)."""
+
+    __slots__ = ("_kdf", "_key_size", "_psk_hash")
+
+    def __init__(self, suite_id: bytes, kdf: KDFId, aead: AEADId) -> None:
+        self._kdf = _LabeledKDF(kdf, suite_id)
+        self._key_size = AEAD_KEYS[aead]
+        self._psk_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
+
+    def context(self, info: bytes) -> bytes:
+        """key_schedule_context: what all messages under one `info` share."""
+        return b"\x00" + self._psk_hash + self._kdf.extract(b"", b"info_hash", info)
+
+    def keys(self, shared: bytes, context: bytes) -> tuple[bytes, bytes]:
+        """Key and base nonce."""
+        kdf = self._kdf
+        secret = kdf.extract(shared, b"secret", b"")
+        return (
+            kdf.expand(secret, b"key", context, self._key_size),
+            kdf.expand(secret, b"base_nonce", context, 12),
+        )
+
+    def exporter(self, shared: bytes, context: bytes) -> bytes:
+        """The exporter secret."""
+        kdf = self._kdf
+        return kdf.expand(kdf.extract(shared, b"secret", b""), b"exp", context, kdf.hash_size)
+
+    def export(self, exporter_secret: bytes, context: bytes, length: int) -> bytes:
+        """Context.Export (section 5.3)."""
+        return self._kdf.expand(exporter_secret, b"sec", context, length)
+
+
 class HPKE:
     """One suite in base mode: single messages and single exports (RFC 9180, section 6)."""
 
-    __slots__ = ("_aead", "_kdf", "_key_size", "_library", "_psk_hash", "kem")
+    __slots__ = ("_aead", "_library", "kem", "schedule")
 
     def __init__(self, kem: KEMId, kdf: KDFId, aead: AEADId) -> None:
         self.kem = KEMS[kem]
         suite_id = b"HPKE" + b"".join(number.to_bytes(2, "big") for number in (kem, kdf, aead))
-        self._kdf = _LabeledKDF(kdf, suite_id)
+        self.schedule = KeySchedule(suite_id, kdf, aead)
         self._aead = ChaCha20Poly1305 if aead == AEADId.CHACHA20_POLY1305 else AESGCM
-        self._key_size = AEAD_KEYS[aead]
-        self._psk_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
         self._library: pyca.Suite | None = None
         if self.kem.library is not None:
             self._library = pyca.Suite(
@@ -694,14 +717,14 @@ class HPKE:
     ) -> Callable[[bytes, bytes], tuple[bytes, bytes]]:
         """`seal` for many keys under one `info`: (public key, plaintext) to what `seal` returns.
 
-        The hash of `info` is the same for all. The library would make it for each; with the GroupInfo
-        of a large group as `info`, that is most of the work.
+        The hash of `info` is the same for all. The library would make it for each; with the
+        GroupInfo of a large group as `info`, that is most of the work.
         """
-        context = self._context(info)
+        context = self.schedule.context(info)
 
         def seal(public: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
             shared, enc = self.kem.encap(public, entropy)
-            key, nonce = self._key_and_nonce(self._secret(shared), context)
+            key, nonce = self.schedule.keys(shared, context)
             return enc, self._aead(key).encrypt(nonce, plaintext, None)
 
         return seal
@@ -712,7 +735,7 @@ class HPKE:
             shared = self.kem.decap(key.loaded, key.public, enc)
         except ValueError:
             raise InvalidTag from None
-        aead_key, nonce, _ = self.key_schedule(shared, info)
+        aead_key, nonce = self.schedule.keys(shared, self.schedule.context(info))
         return self._aead(aead_key).decrypt(nonce, ciphertext, None)
 
     def export_to(
@@ -720,7 +743,8 @@ class HPKE:
     ) -> tuple[bytes, bytes]:
         """Encapsulated key and exported secret (section 5.3). Raises `ValueError` for a bad key."""
         shared, enc = self.kem.encap(public, entropy)
-        return enc, self.export(self.key_schedule(shared, info)[2], context, length)
+        exporter = self.schedule.exporter(shared, self.schedule.context(info))
+        return enc, self.schedule.export(exporter, context, length)
 
     def export_from(
         self, key: KeyPair, info: bytes, enc: bytes, context: bytes, length: int
@@ -729,26 +753,5 @@ class HPKE:
         if len(enc) != self.kem.enc_size:
             raise ValueError("an encapsulated key of another length")
         shared = self.kem.decap(key.loaded, key.public, enc)
-        return self.export(self.key_schedule(shared, info)[2], context, length)
-
-    def key_schedule(self, shared: bytes, info: bytes) -> tuple[bytes, bytes, bytes]:
-        """Key, base nonce and exporter secret (section 5.1, base mode)."""
-        context, secret = self._context(info), self._secret(shared)
-        exporter = self._kdf.expand(secret, b"exp", context, self._kdf.hash_size)
-        return (*self._key_and_nonce(secret, context), exporter)
-
-    def _context(self, info: bytes) -> bytes:
-        return b"\x00" + self._psk_hash + self._kdf.extract(b"", b"info_hash", info)
-
-    def _secret(self, shared: bytes) -> bytes:
-        return self._kdf.extract(shared, b"secret", b"")
-
-    def _key_and_nonce(self, secret: bytes, context: bytes) -> tuple[bytes, bytes]:
-        return (
-            self._kdf.expand(secret, b"key", context, self._key_size),
-            self._kdf.expand(secret, b"base_nonce", context, 12),
-        )
-
-    def export(self, exporter_secret: bytes, context: bytes, length: int) -> bytes:
-        """Context.Export (section 5.3)."""
-        return self._kdf.expand(exporter_secret, b"sec", context, length)
+        exporter = self.schedule.exporter(shared, self.schedule.context(info))
+        return self.schedule.export(exporter, context, length)
