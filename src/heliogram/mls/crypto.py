@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from functools import lru_cache
@@ -198,7 +199,7 @@ class SignatureKey:
 # --- Signature schemes ----------------------------------------------------------------------------
 
 
-class _Scheme:
+class _Scheme(ABC):
     """A signature scheme on serialised keys. `verify` never raises."""
 
     __slots__ = ("id", "private_size")
@@ -210,21 +211,21 @@ class _Scheme:
         """A serialised private key."""
         return entropy(self.private_size)
 
+    @abstractmethod
     def load(self, private: bytes) -> tuple[Any, bytes]:
         """The library's private key and the serialised public key. Raises `UsageError`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def valid(self, public: bytes) -> bool:
         """Whether these bytes are a public key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sign(self, loaded: Any, message: bytes) -> bytes:
         """A signature."""
-        raise NotImplementedError
 
+    @abstractmethod
     def verify(self, public: bytes, message: bytes, signature: bytes) -> bool:
         """Whether `signature` is one of `message` by `public`."""
-        raise NotImplementedError
 
 
 # Points of small order are no keys: a signature by them says nothing about its message. Edwards

@@ -243,10 +243,11 @@ def encrypt_path(
     nodes = []
     for node, beside in tree.filtered_direct_path(committer):
         secret = path.path_secrets[node]
+        targets = [target for target in tree.resolution(beside) if target not in new_leaves]
         ciphertexts = HPKECiphertexts.of(
-            suite.encrypt_with_label(_public(tree, target), b"UpdatePathNode", context, secret)
-            for target in tree.resolution(beside)
-            if target not in new_leaves
+            suite.encrypt_each_with_label(
+                b"UpdatePathNode", context, ((_public(tree, target), secret) for target in targets)
+            )
         )
         nodes.append(UpdatePathNode(path.keys[node].public, ciphertexts))
     return UpdatePath(path.leaf_node, tuple(nodes))
