@@ -97,7 +97,9 @@ class View:
     epoch: int
     members: dict[int, bytes]
     group_context: bytes
-    external_pub: bytes  # derived from external_secret, so it shows that the epoch's secrets are equal
+    external_pub: (
+        bytes  # derived from external_secret, so it shows that the epoch's secrets are equal
+    )
     epoch_authenticator: bytes | None  # rine-mls shows none
 
     def agrees(self, other: View) -> bool:
@@ -187,7 +189,7 @@ class Peer(ABC):
     def export(self, label: str, context: bytes, length: int) -> bytes:
         raise Unsupported(f"{self.implementation}: no exporter")
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most have nothing to do)
         """Give back what the client holds outside the process's memory."""
 
 
@@ -335,7 +337,7 @@ class Ours(Peer):
     def _enter(self, group: mls.Group) -> None:
         self._group, self._staged, self._removed = group, None, False
 
-    def create(self, group_id: bytes) -> None:
+    def create(self, group_id: bytes, extensions: tuple[mls.Extension, ...] = ()) -> None:
         self._enter(
             mls.Group.create(
                 group_id,
@@ -343,6 +345,7 @@ class Ours(Peer):
                 self._credential,
                 self._signer,
                 config=self.config,
+                extensions=extensions,
                 now=clock(),
                 entropy=self.entropy,
             )
@@ -469,8 +472,11 @@ class Ours(Peer):
 
     def propose_own_add(self, group_info: bytes) -> bytes:
         """An Add of oneself, from outside (RFC 9420, 12.1.8)."""
-        own = mls.KeyPackage.from_message(self.key_package())
-        return _call(mls.propose_own_add, group_info, own, self._signer)
+        info = mls.decode_message(group_info)
+        if not isinstance(info, mls.GroupInfo):
+            raise Unsupported("not a GroupInfo")
+        self.key_package()
+        return _call(mls.propose_own_add, info, self._packages[-1])
 
     def fork(self) -> Ours:
         """The same client once more, for a second group."""
@@ -492,9 +498,7 @@ class Ours(Peer):
     def reinit(self, group_id: bytes) -> Staged:
         """The commit that closes this group for another of the same suite (RFC 9420, 11.2)."""
         proposal = mls.ReInit(group_id, 1, self._suite, ())
-        return self._stage(
-            _call(self.group.commit, [proposal], now=clock(), entropy=self.entropy)
-        )
+        return self._stage(_call(self.group.commit, [proposal], now=clock(), entropy=self.entropy))
 
     def reinitialized(self, group_id: bytes, key_packages: Sequence[bytes]) -> Staged:
         """The first commit of the group that follows; after `merge()` this peer is in it."""
@@ -626,7 +630,6 @@ class Rine(Peer):
             raise PeerError(f"{type(error).__name__}: {error}") from error
         self._group.save()
         return None
-
 
     def protect(self, text: bytes) -> bytes:
         message: bytes = self._call(self._group.encrypt_application_message, text)
@@ -882,7 +885,11 @@ class Ts(Peer):
     def fork(self) -> Ts:
         """The same client once more, for a second group."""
         copy = object.__new__(Ts)
-        copy.name, copy.public_handshakes, copy._host = self.name, self.public_handshakes, self._host
+        copy.name, copy.public_handshakes, copy._host = (
+            self.name,
+            self.public_handshakes,
+            self._host,
+        )
         copy._member = self._host.member()
         self._call("fork", copy=copy._member)
         return copy
@@ -904,7 +911,9 @@ class Ts(Peer):
     def reinitialized(self, group_id: bytes, key_packages: Sequence[bytes]) -> Staged:
         """The first commit of the group that follows; after `merge()` this peer is in it."""
         packages = [package.hex() for package in key_packages]
-        return self._staged(self._call("reinitialized", groupId=group_id.hex(), keyPackages=packages))
+        return self._staged(
+            self._call("reinitialized", groupId=group_id.hex(), keyPackages=packages)
+        )
 
     def close(self) -> None:
         self._call("forget")
