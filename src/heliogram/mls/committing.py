@@ -221,7 +221,9 @@ def commit(
     if made is not None:
         commit_secret = made.commit_secret
         added = applied.added_leaves
-        update_path = encrypt_path(tree, own_index, made, provisional.encode(), added)
+        update_path = encrypt_path(
+            tree, own_index, made, provisional.encode(), added, config.parallel
+        )
 
     private = config.private_handshakes
     content = current.epoch.sign(
@@ -280,7 +282,7 @@ def _welcome(
         EncryptedGroupSecrets(key_package.reference(), HPKECiphertext(*sealed))
         for (_, key_package), sealed in zip(
             applied.added,
-            suite.encrypt_each_with_label(b"Welcome", sealed_info, messages),
+            suite.encrypt_each_with_label(b"Welcome", sealed_info, messages, after.config.parallel),
             strict=True,
         )
     ]
