@@ -13,7 +13,7 @@ from heliogram.mls.commits import Commit, GroupInfo, GroupSecrets, Welcome
 from heliogram.mls.config import Config, EpochView
 from heliogram.mls.credentials import Credential
 from heliogram.mls.crypto import HPKEKey, Secret, SignatureKey, suite_of
-from heliogram.mls.errors import InvalidMessage, UsageError
+from heliogram.mls.errors import InvalidMessage, UsageError, refused
 from heliogram.mls.extensions import Capabilities, Extensions, find_extension
 from heliogram.mls.framing import (
     AuthenticatedContent,
@@ -23,7 +23,6 @@ from heliogram.mls.framing import (
     SenderType,
     decode_message,
     encode_message,
-    refused,
 )
 from heliogram.mls.key_packages import (
     CLOCK_SKEW,

@@ -111,6 +111,8 @@ def path_required(proposals: Sequence[Proposal]) -> bool:
 
 def check_sender(view: EpochView, sender: Sender, proposal: Proposal) -> None:
     """Refuse a proposal that this kind of sender cannot make (rows 12, 13 and 48)."""
+    if isinstance(proposal, Update) and not sender.is_member:  # RFC 9420, 12.1.2
+        raise InvalidMessage(48, "12.1.2", "an update comes from somebody who is no member")
     if sender.sender_type is SenderType.EXTERNAL:  # RFC 9420, 12.1.8
         if sender.index >= len(external_senders(view.context.extensions)):
             raise InvalidMessage(12, "12.1.8", "an external sender is not in the group's list")
@@ -119,8 +121,6 @@ def check_sender(view: EpochView, sender: Sender, proposal: Proposal) -> None:
     elif sender.sender_type is SenderType.NEW_MEMBER_PROPOSAL:  # RFC 9420, 12.1.8
         if not isinstance(proposal, Add):
             raise InvalidMessage(13, "12.1.8", "a new member proposes anything but its own add")
-    if isinstance(proposal, Update) and not sender.is_member:  # RFC 9420, 12.1.2
-        raise InvalidMessage(48, "12.1.2", "an update comes from somebody who is no member")
 
 
 def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: int) -> None:
@@ -145,6 +145,7 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
     elif isinstance(proposal, ReInit):
         if proposal.version < view.context.version:  # RFC 9420, 12.1.5
             raise InvalidMessage(51, "12.1.5", "a reinit goes back to an older version")
+        check_extensions(proposal.extensions, Place.GROUP_CONTEXT)
     elif isinstance(proposal, GroupContextExtensions):
         check_group_extensions(config, proposal.extensions, now=now)
     elif isinstance(proposal, SelfRemove):
@@ -153,12 +154,8 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
 
 
 def check_group_extensions(config: Config, extensions: Extensions, *, now: int) -> None:
-    """Refuse extensions that no group context may have (rows 23, 32, 34 and 52)."""
-    try:
-        check_extensions(extensions, Place.GROUP_CONTEXT)
-    except InvalidMessage as error:  # RFC 9420, 12.1.7
-        raise InvalidMessage(error.rule, error.section, error.what) from error
-    required_capabilities(extensions)
+    """Refuse extensions that no group context may have (rows 32, 34 and 52)."""
+    check_extensions(extensions, Place.GROUP_CONTEXT)
     app_data.decode_dictionary(extensions)
     for external in external_senders(extensions):  # RFC 9420, 5.3.1
         if not config.authentication.accepts(external.credential, external.signature_key, now=now):

@@ -702,7 +702,7 @@ class RatchetTree:
         nodes: list[Node] = []
         while inner.pos < inner.end:
             nodes.append(_decode_node(inner, len(nodes)))
-            if len(nodes) > 2 * MAX_LEAVES:
+            if len(nodes) >= 2 * MAX_LEAVES:
                 raise DecodeError("16.1", "a ratchet tree has more leaves than we accept")
         if not nodes or nodes[-1] is None:  # RFC 9420, 12.4.3.3
             raise InvalidMessage(89, "12.4.3.3", "a ratchet tree ends with a blank node")
