@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from heliogram.mls.app_data import SafeExporter
 from heliogram.mls.config import Config
@@ -142,7 +142,8 @@ def start_epoch(
         suite,
         context,
         tree,
-        secrets,
+        # RFC 9420, 9.2: what the secret tree grows from is in that tree only, until it is used up.
+        replace(secrets, encryption=Secret(b"")),
         exporter,
         Epoch(
             suite,
