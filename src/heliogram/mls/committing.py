@@ -109,10 +109,12 @@ def propose(
     reference = content.proposal_ref(member.current.suite)
     sent = SentProposal(proposal, content.content.sender, reference)
     as_usage(lambda: check_proposal(member.view, member.config, sent, now=now))
-    as_usage(lambda: keep_proposal(member, sent))
+    as_usage(lambda: check_room(member))
+    message = frame(member, content, entropy)
+    member.proposals[reference] = sent
     if update is not None:
         member.own_updates[reference] = update
-    return frame(member, content, entropy)
+    return message
 
 
 def propose_update(
@@ -126,12 +128,10 @@ def propose_update(
     return propose(member, Update(leaf), update, authenticated_data, now=now, entropy=entropy)
 
 
-def keep_proposal(member: Member, sent: SentProposal) -> None:
-    """Keep a proposal until the epoch ends, in a bounded store (row 104)."""
+def check_room(member: Member) -> None:
+    """Proposals wait until the epoch ends, in a bounded store (row 104)."""
     if len(member.proposals) >= member.config.max_proposals:
         raise InvalidMessage(104, "14", "more proposals are waiting than we keep")
-    if sent.reference is not None:
-        member.proposals[sent.reference] = sent
 
 
 def frame(member: Member, content: AuthenticatedContent, entropy: Entropy) -> bytes:
