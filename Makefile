@@ -42,6 +42,11 @@ clean: ## forget the environment and all caches
 
 # An environment is complete when its stamp is newer than pyproject.toml: `run` has what the
 # program needs, `dev` the tools as well. A stamp is touched last, so a failed install is repeated.
+# Without an interpreter that runs (the system's may have moved on) the stamps mean nothing.
+
+ifneq ($(shell test -x $(BIN)/python && echo there),there)
+$(shell rm -f $(VENV)/run $(VENV)/dev)
+endif
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -157,7 +157,7 @@ def new_leaf_node(
     """Our next leaf, signed: what `new` says, and the rest as it was."""
     old = member.own_leaf
     if new.capabilities is not None:
-        check_own_capabilities(new.capabilities)
+        check_own_capabilities(new.capabilities, member.current.suite)
     suite, signature_key = member.current.suite, new.signature_key or member.signature_key
     leaf = LeafNode(
         leaf_key.public,
@@ -265,14 +265,21 @@ def _welcome(
     sealed_info = suite.seal(key, nonce, b"", info.encode())
     psks = tuple(applied.psks)
     shared = GroupSecrets(joiner, None, psks).encode()
-    entries = []
+    messages = []
     for leaf_index, key_package in applied.added:
         plain = shared
         if made is not None:
             path_secret = made.secret_for(after.own_leaf_index, leaf_index, tree.leaf_count)
             plain = GroupSecrets(joiner, path_secret, psks).encode()
-        sealed = suite.encrypt_with_label(key_package.init_key, b"Welcome", sealed_info, plain)
-        entries.append(EncryptedGroupSecrets(key_package.reference(), HPKECiphertext(*sealed)))
+        messages.append((key_package.init_key, plain))
+    entries = [
+        EncryptedGroupSecrets(key_package.reference(), HPKECiphertext(*sealed))
+        for (_, key_package), sealed in zip(
+            applied.added,
+            suite.encrypt_each_with_label(b"Welcome", sealed_info, messages),
+            strict=True,
+        )
+    ]
     return encode_message(Welcome(suite.id, tuple(entries), sealed_info))
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from functools import lru_cache
 from types import MappingProxyType
@@ -592,6 +592,20 @@ class Suite:
             return self._hpke.seal(public, info, plaintext)
         except ValueError:
             raise _no_public_key() from None
+
+    def encrypt_each_with_label(
+        self, label: bytes, context: bytes, messages: Iterable[tuple[bytes, bytes]]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """EncryptWithLabel for many (public key, plaintext) in one context, which is hashed once.
+
+        Raises `InvalidMessage` if one of the keys, a peer's, is no public key.
+        """
+        seal = self._hpke.sealer(_label(label) + codec.opaque(context))
+        for public, plaintext in messages:
+            try:
+                yield seal(public, plaintext)
+            except ValueError:
+                raise _no_public_key() from None
 
     def decrypt_with_label(
         self, key: HPKEKey, label: bytes, context: bytes, kem_output: bytes, ciphertext: bytes

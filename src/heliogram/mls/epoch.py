@@ -40,7 +40,7 @@ class Epoch:
     changes.
     """
 
-    __slots__ = ("context", "leaves", "secret_tree", "sender_data_secret", "suite")
+    __slots__ = ("context", "leaves", "saved", "secret_tree", "sender_data_secret", "suite")
 
     def __init__(
         self,
@@ -55,6 +55,8 @@ class Epoch:
         self.leaves = leaves
         self.sender_data_secret = sender_data_secret
         self.secret_tree = secret_tree
+        #: Our record as a past epoch, and the next epoch that it was written against.
+        self.saved: tuple[Epoch, bytes] | None = None
 
     def member(self, leaf_index: int) -> LeafNode:
         """The member who sent a message; raises `InvalidMessage` (row 16) if nobody is there."""

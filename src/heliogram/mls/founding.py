@@ -99,7 +99,7 @@ def create(
     suite = suite_of(cipher_suite)
     if capabilities is None:
         capabilities = default_capabilities(suite.id, credential.credential_type, entropy)
-    check_own_capabilities(capabilities)
+    check_own_capabilities(capabilities, suite)
     leaf_key = suite.new_hpke_key(entropy)
     leaf = LeafNode(
         leaf_key.public,
@@ -306,7 +306,7 @@ def join_external(
     leaving = [_self_remove(view, data) for data in self_removes]
     if capabilities is None:
         capabilities = default_capabilities(suite.id, credential.credential_type, entropy)
-    check_own_capabilities(capabilities)
+    check_own_capabilities(capabilities, suite)
 
     kem_output, init = suite.export_to(
         external_pub, EXTERNAL_INIT, suite.hash_length, entropy=entropy
@@ -514,43 +514,46 @@ def _follow_up(
 
 
 def external_proposal(
-    group_info: GroupInfo,
+    group_info: bytes,
     proposal: Proposal,
     index: int,
     signature_key: SignatureKey,
+    *,
     authenticated_data: bytes = b"",
 ) -> bytes:
-    """A proposal by the external sender with this index, as an `MLSMessage` (section 12.1.8)."""
-    return _from_outside(
-        group_info.group_context,
-        Sender(SenderType.EXTERNAL, index),
-        proposal,
-        signature_key,
-        authenticated_data,
-    )
+    """A proposal by the external sender with this index, as an `MLSMessage` (section 12.1.8).
+
+    `group_info` is a fresh one of the group: it names the epoch that the proposal is for. Raises
+    `InvalidMessage` when it is none.
+    """
+    sender = Sender(SenderType.EXTERNAL, index)
+    return _from_outside(group_info, sender, proposal, signature_key, authenticated_data)
 
 
 def propose_own_add(
-    group_info: GroupInfo, own: OwnKeyPackage, authenticated_data: bytes = b""
+    group_info: bytes, own: OwnKeyPackage, *, authenticated_data: bytes = b""
 ) -> bytes:
-    """Our request to be added, as an `MLSMessage` (section 12.1.8)."""
-    return _from_outside(
-        group_info.group_context,
-        Sender(SenderType.NEW_MEMBER_PROPOSAL),
-        Add(own.key_package),
-        own.signature_key,
-        authenticated_data,
-    )
+    """Our request to be added, as an `MLSMessage` (section 12.1.8).
+
+    `group_info` as for `external_proposal`.
+    """
+    sender = Sender(SenderType.NEW_MEMBER_PROPOSAL)
+    add = Add(own.key_package)
+    return _from_outside(group_info, sender, add, own.signature_key, authenticated_data)
 
 
 def _from_outside(
-    context: GroupContext,
+    group_info: bytes,
     sender: Sender,
     proposal: Proposal,
     signature_key: SignatureKey,
     authenticated_data: bytes,
 ) -> bytes:
+    message = decode_message(group_info)
+    if not isinstance(message, GroupInfo):
+        raise InvalidMessage(71, "12.4.3", "a message is no group info")
+    context = message.group_context
+    suite = joining.suite_of_peer(context.cipher_suite, 71, "12.4.3")
     framed = FramedContent.of(context.group_id, context.epoch, sender, authenticated_data, proposal)
     content = AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, framed, b"")
-    suite = suite_of(context.cipher_suite)
     return encode_message(PublicMessage(content.signed(suite, signature_key, b""), None))

@@ -638,18 +638,49 @@ class KeyPair(Protocol):
     def public(self) -> bytes: ...
 
 
+class KeySchedule:
+    """What comes after the shared secret, in base mode (RFC 9180, sections 5.1 and 5.3)."""
+
+    __slots__ = ("_kdf", "_key_size", "_psk_hash")
+
+    def __init__(self, suite_id: bytes, kdf: KDFId, aead: AEADId) -> None:
+        self._kdf = _LabeledKDF(kdf, suite_id)
+        self._key_size = AEAD_KEYS[aead]
+        self._psk_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
+
+    def context(self, info: bytes) -> bytes:
+        """key_schedule_context: what all messages under one `info` share."""
+        return b"\x00" + self._psk_hash + self._kdf.extract(b"", b"info_hash", info)
+
+    def keys(self, shared: bytes, context: bytes) -> tuple[bytes, bytes]:
+        """Key and base nonce."""
+        kdf = self._kdf
+        secret = kdf.extract(shared, b"secret", b"")
+        return (
+            kdf.expand(secret, b"key", context, self._key_size),
+            kdf.expand(secret, b"base_nonce", context, 12),
+        )
+
+    def exporter(self, shared: bytes, context: bytes) -> bytes:
+        """The exporter secret."""
+        kdf = self._kdf
+        return kdf.expand(kdf.extract(shared, b"secret", b""), b"exp", context, kdf.hash_size)
+
+    def export(self, exporter_secret: bytes, context: bytes, length: int) -> bytes:
+        """Context.Export (section 5.3)."""
+        return self._kdf.expand(exporter_secret, b"sec", context, length)
+
+
 class HPKE:
     """One suite in base mode: single messages and single exports (RFC 9180, section 6)."""
 
-    __slots__ = ("_aead", "_kdf", "_key_size", "_library", "_psk_hash", "kem")
+    __slots__ = ("_aead", "_library", "kem", "schedule")
 
     def __init__(self, kem: KEMId, kdf: KDFId, aead: AEADId) -> None:
         self.kem = KEMS[kem]
         suite_id = b"HPKE" + b"".join(number.to_bytes(2, "big") for number in (kem, kdf, aead))
-        self._kdf = _LabeledKDF(kdf, suite_id)
+        self.schedule = KeySchedule(suite_id, kdf, aead)
         self._aead = ChaCha20Poly1305 if aead == AEADId.CHACHA20_POLY1305 else AESGCM
-        self._key_size = AEAD_KEYS[aead]
-        self._psk_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
         self._library: pyca.Suite | None = None
         if self.kem.library is not None:
             self._library = pyca.Suite(
@@ -679,9 +710,24 @@ class HPKE:
         self, public: bytes, info: bytes, plaintext: bytes, entropy: Entropy
     ) -> tuple[bytes, bytes]:
         """What `seal` does, without the library's HPKE."""
-        shared, enc = self.kem.encap(public, entropy)
-        key, nonce, _ = self.key_schedule(shared, info)
-        return enc, self._aead(key).encrypt(nonce, plaintext, None)
+        return self.sealer(info, entropy)(public, plaintext)
+
+    def sealer(
+        self, info: bytes, entropy: Entropy = randombytes
+    ) -> Callable[[bytes, bytes], tuple[bytes, bytes]]:
+        """`seal` for many keys under one `info`: (public key, plaintext) to what `seal` returns.
+
+        The hash of `info` is the same for all. The library would make it for each; with the
+        GroupInfo of a large group as `info`, that is most of the work.
+        """
+        context = self.schedule.context(info)
+
+        def seal(public: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+            shared, enc = self.kem.encap(public, entropy)
+            key, nonce = self.schedule.keys(shared, context)
+            return enc, self._aead(key).encrypt(nonce, plaintext, None)
+
+        return seal
 
     def open_by_hand(self, key: KeyPair, info: bytes, enc: bytes, ciphertext: bytes) -> bytes:
         """What `open` does, without the library's HPKE."""
@@ -689,7 +735,7 @@ class HPKE:
             shared = self.kem.decap(key.loaded, key.public, enc)
         except ValueError:
             raise InvalidTag from None
-        aead_key, nonce, _ = self.key_schedule(shared, info)
+        aead_key, nonce = self.schedule.keys(shared, self.schedule.context(info))
         return self._aead(aead_key).decrypt(nonce, ciphertext, None)
 
     def export_to(
@@ -697,7 +743,8 @@ class HPKE:
     ) -> tuple[bytes, bytes]:
         """Encapsulated key and exported secret (section 5.3). Raises `ValueError` for a bad key."""
         shared, enc = self.kem.encap(public, entropy)
-        return enc, self.export(self.key_schedule(shared, info)[2], context, length)
+        exporter = self.schedule.exporter(shared, self.schedule.context(info))
+        return enc, self.schedule.export(exporter, context, length)
 
     def export_from(
         self, key: KeyPair, info: bytes, enc: bytes, context: bytes, length: int
@@ -706,19 +753,5 @@ class HPKE:
         if len(enc) != self.kem.enc_size:
             raise ValueError("an encapsulated key of another length")
         shared = self.kem.decap(key.loaded, key.public, enc)
-        return self.export(self.key_schedule(shared, info)[2], context, length)
-
-    def key_schedule(self, shared: bytes, info: bytes) -> tuple[bytes, bytes, bytes]:
-        """Key, base nonce and exporter secret (section 5.1, base mode)."""
-        kdf = self._kdf
-        context = b"\x00" + self._psk_hash + kdf.extract(b"", b"info_hash", info)
-        secret = kdf.extract(shared, b"secret", b"")
-        return (
-            kdf.expand(secret, b"key", context, self._key_size),
-            kdf.expand(secret, b"base_nonce", context, 12),
-            kdf.expand(secret, b"exp", context, kdf.hash_size),
-        )
-
-    def export(self, exporter_secret: bytes, context: bytes, length: int) -> bytes:
-        """Context.Export (section 5.3)."""
-        return self._kdf.expand(exporter_secret, b"sec", context, length)
+        exporter = self.schedule.exporter(shared, self.schedule.context(info))
+        return self.schedule.export(exporter, context, length)

@@ -35,7 +35,7 @@ from heliogram.mls.extensions import (
     encode_extensions,
     required_capabilities,
 )
-from heliogram.mls.registries import DEFAULT_EXTENSIONS
+from heliogram.mls.registries import DEFAULT_EXTENSIONS, MLS10
 from heliogram.mls.tree_math import NodeIndex
 
 #: Leaves that a tree may have, blank ones included.
@@ -252,8 +252,10 @@ def _check_leaf_alone(leaf: LeafNode, suite: Suite) -> None:
     if not suite.hpke_public_valid(leaf.encryption_key):  # RFC 9420, 10; RFC 9180, 7.1.4
         raise InvalidMessage(26, "7.3", "a leaf's encryption key is none of this cipher suite")
     capabilities = leaf.capabilities
-    if not capabilities.speaks(suite.id):  # RFC 9420, 7.2
-        raise InvalidMessage(28, "7.2", "a leaf does not list mls10 and the group's cipher suite")
+    # That the suite is listed too is not asked of others: deployed clients leave out the newest one, and
+    # who has keys of a suite speaks it. We ourselves always list it (`check_own_capabilities`).
+    if MLS10 not in capabilities.versions:  # RFC 9420, 7.2
+        raise InvalidMessage(28, "7.2", "a leaf does not list mls10")
     if leaf.credential.credential_type not in capabilities.credentials:  # RFC 9420, 7.2
         raise InvalidMessage(29, "7.2", "a leaf does not list the type of its own credential")
     if leaf.extensions:
@@ -654,8 +656,10 @@ class RatchetTree:
 
         Section 12.4.3.3.
         """
-        last = max((i for i, node in enumerate(self.nodes) if node is not None), default=-1)
-        return vector(map(_encode_node, self.nodes[: last + 1]))
+        end = len(self.nodes)
+        while end and self.nodes[end - 1] is None:
+            end -= 1
+        return vector(map(_encode_node, self.nodes[:end]))
 
     @classmethod
     def decode(cls, suite: Suite, reader: Reader) -> RatchetTree:
@@ -678,8 +682,8 @@ class RatchetTree:
 def _encode_node(node: Node) -> bytes:
     if node is None:
         return b"\x00"
-    kind = NodeType.LEAF if isinstance(node, LeafNode) else NodeType.PARENT
-    return b"\x01" + u8(kind) + node.encode()
+    head = b"\x01\x01" if isinstance(node, LeafNode) else b"\x01\x02"
+    return head + node.encode()
 
 
 def _decode_node(reader: Reader, position: int) -> Node:

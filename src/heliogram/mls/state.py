@@ -170,19 +170,23 @@ def _encode_group(member: Member) -> bytes:
 
 
 def _encode_past(epoch: Epoch, after: Epoch) -> bytes:
-    """A past epoch, and the leaves in which it differs from the one after it."""
+    """A past epoch, and the leaves in which it differs from the one after it; written once."""
+    if epoch.saved is not None and epoch.saved[0] is after:
+        return epoch.saved[1]
     ours, theirs = epoch.leaves, after.leaves
     differing = []
     for index, leaf in enumerate(ours):
         other = theirs[index] if index < len(theirs) else None
         if leaf is not other:
             differing.append(u32(index) + optional(None if leaf is None else leaf.encode()))
-    return (
+    encoded = (
         epoch.context.encode()
         + opaque(epoch.sender_data_secret)
         + u32(len(ours))
         + vector(differing)
     )
+    epoch.saved = after, encoded
+    return encoded
 
 
 def _encode_sent(sent: SentProposal) -> bytes:
