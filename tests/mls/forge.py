@@ -105,6 +105,12 @@ def changed(value: T, **changes: Any) -> T:
     return dataclasses.replace(value, **changes)  # type: ignore[type-var]
 
 
+def replaced(data: bytes, old: bytes, new: bytes) -> bytes:
+    """The bytes with the only occurrence of `old` replaced."""
+    assert data.count(old) == 1
+    return data.replace(old, new)
+
+
 def flipped(data: bytes, at: int = -1) -> bytes:
     """The bytes with one bit of one byte changed."""
     turned = bytearray(data)
@@ -193,6 +199,18 @@ class Client:
         signature = suite.sign_with_label(key, b"KeyPackageTBS", made.to_be_signed())
         made = signed_package(changed(made, signature=signature))
         return OwnKeyPackage(made, init_key, leaf_key, key)
+
+
+class AllowAll(mls.Policy):
+    """Lets everybody do everything, from outside too."""
+
+    def allows_proposal(self, view: mls.EpochView, sent: SentProposal) -> bool:
+        return True
+
+    def allows_commit(
+        self, view: mls.EpochView, committer: int | None, proposals: Sequence[SentProposal]
+    ) -> bool:
+        return True
 
 
 class World:

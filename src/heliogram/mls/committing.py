@@ -110,10 +110,12 @@ def propose(
     reference = content.proposal_ref(member.current.suite)
     sent = SentProposal(proposal, content.content.sender, reference)
     as_usage(lambda: check_proposal(member.view, member.config, sent, now=now))
-    as_usage(lambda: keep_proposal(member, sent))
+    as_usage(lambda: check_room(member))
+    message = frame(member, content, entropy)
+    member.proposals[reference] = sent
     if update is not None:
         member.own_updates[reference] = update
-    return frame(member, content, entropy)
+    return message
 
 
 def propose_update(
@@ -127,12 +129,10 @@ def propose_update(
     return propose(member, Update(leaf), update, authenticated_data, now=now, entropy=entropy)
 
 
-def keep_proposal(member: Member, sent: SentProposal) -> None:
-    """Keep a proposal until the epoch ends, in a bounded store (row 104)."""
+def check_room(member: Member) -> None:
+    """Refuse a proposal more than we keep (row 104)."""
     if len(member.proposals) >= member.config.max_proposals:
         raise InvalidMessage(104, "14", "more proposals are waiting than we keep")
-    if sent.reference is not None:
-        member.proposals[sent.reference] = sent
 
 
 def frame(member: Member, content: AuthenticatedContent, entropy: Entropy) -> bytes:
@@ -220,7 +220,9 @@ def commit(
     if made is not None:
         commit_secret = made.commit_secret
         added = applied.added_leaves
-        update_path = encrypt_path(tree, own_index, made, provisional.encode(), added)
+        update_path = encrypt_path(
+            tree, own_index, made, provisional.encode(), added, config.parallel
+        )
 
     private = config.private_handshakes
     content = current.epoch.sign(
@@ -279,7 +281,7 @@ def _welcome(
         EncryptedGroupSecrets(key_package.reference(), HPKECiphertext(*sealed))
         for (_, key_package), sealed in zip(
             applied.added,
-            suite.encrypt_each_with_label(b"Welcome", sealed_info, messages),
+            suite.encrypt_each_with_label(b"Welcome", sealed_info, messages, after.config.parallel),
             strict=True,
         )
     ]

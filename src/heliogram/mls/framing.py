@@ -361,26 +361,30 @@ def _guarded(nonce: Secret, guard: bytes) -> bytes:
     return first.to_bytes(4, "big") + nonce[4:]
 
 
-def seal_private(
-    suite: Suite,
-    content: AuthenticatedContent,
-    sender_data: SenderData,
-    key: Secret,
-    nonce: Secret,
-    sender_data_secret: Secret,
-    padding: Callable[[int], int],
-) -> PrivateMessage:
-    """A signed message sealed for the members (section 6.3).
+def padded(content: AuthenticatedContent, padding: Callable[[int], int]) -> bytes:
+    """A signed message as it is sealed: PrivateMessageContent of section 6.3.1.
 
     `padding` gets the size of the content in bytes and gives the size it shall have; the difference
     is filled with zeros. Raises `UsageError` when it asks for less.
     """
-    framed = content.content
-    plain = framed.body + content.auth()
+    plain = content.content.body + content.auth()
     size = padding(len(plain))
     if size < len(plain):
-        raise UsageError("padding cannot make a message shorter")
-    plain += bytes(size - len(plain))
+        raise UsageError("row 20: padding cannot make a message shorter")
+    return plain + bytes(size - len(plain))
+
+
+def seal_private(
+    suite: Suite,
+    content: AuthenticatedContent,
+    plain: bytes,
+    sender_data: SenderData,
+    key: Secret,
+    nonce: Secret,
+    sender_data_secret: Secret,
+) -> PrivateMessage:
+    """A signed message sealed for the members (section 6.3); `plain` is what `padded` gave."""
+    framed = content.content
     head = opaque(framed.group_id) + u64(framed.epoch) + u8(framed.content_type)
     aad = head + opaque(framed.authenticated_data)
     ciphertext = suite.seal(key, _guarded(nonce, sender_data.reuse_guard), aad, plain)

@@ -273,6 +273,8 @@ def apply_proposals(
             raise InvalidMessage(72, "12.4.3.2", "the application does not let this client join")
         raise InvalidMessage(65, "12.4", "the application does not allow this commit")
 
+    if any(isinstance(sent.proposal, Add) for sent in proposals):
+        view.tree.clients(config.authentication.client)  # counted here, for all copies to come
     applied = Applied(view.tree.copy(), view.context.extensions)
     applied.path_required = path_required([sent.proposal for sent in proposals])
     tree = applied.tree
@@ -402,20 +404,13 @@ def _check_supported(tree: RatchetTree, proposals: Sequence[SentProposal]) -> No
 def _check_clients(config: Config, applied: Applied) -> None:
     """No client twice in the new tree; those removed in the list have left it (rows 58 and 59)."""
     client = config.authentication.client
-    added = applied.added_leaves
-    present = {
-        client(leaf.credential)
-        for leaf_index, leaf in applied.tree.leaves()
-        if leaf_index not in added
-    }
-    new: set[bytes] = set()
-    for _, key_package in applied.added:
-        name = client(key_package.leaf_node.credential)
-        if name in new:  # RFC 9420, 12.2
+    present = applied.tree.clients(client)
+    new = Counter(client(package.leaf_node.credential) for _, package in applied.added)
+    for name, count in new.items():
+        if count > 1:  # RFC 9420, 12.2
             raise InvalidMessage(58, "12.2", "one client is added twice")
-        if name in present:  # RFC 9420, 12.2
+        if present[name] > 1:  # RFC 9420, 12.2
             raise InvalidMessage(59, "12.2", "a client is added that is a member already")
-        new.add(name)
 
 
 # -- the app data dictionary: draft-ietf-mls-extensions-10, section 4.7 ----------------------------

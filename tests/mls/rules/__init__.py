@@ -27,7 +27,7 @@ from typing import Any
 
 from heliogram import mls
 from heliogram.mls.key_packages import OwnKeyPackage
-from tests.mls.forge import CLASSIC, DEFAULT, NOW, World
+from tests.mls.forge import CLASSIC, DEFAULT, NOW, AllowAll, World
 
 __all__ = [
     "BOTH",
@@ -148,7 +148,7 @@ def joins_externally(
             group_info,
             client.credential,
             client.signature_key,
-            config=config or world.config(),
+            config=config or world.config(policy=AllowAll()),
             now=NOW,
             entropy=world.entropy,
             **more,
