@@ -296,6 +296,11 @@ class World:
                 groups = self.advance(groups, index, path=True)
         return groups
 
+    def owner(self, group: mls.Group) -> Client:
+        """Whose view of the group this is, with its keys."""
+        member = group._member
+        return Client(self.suite, group.own_leaf.credential, member.signature_key, self.entropy)
+
     def package(self, name: str, *, capabilities: Capabilities | None = None) -> OwnKeyPackage:
         """A good key package of somebody new."""
         client = self.client(name)

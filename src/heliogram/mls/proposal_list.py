@@ -131,8 +131,12 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
     proposal, sender = sent.proposal, sent.sender
     check_sender(view, sender, proposal)
     if not config.policy.allows_proposal(view, sent):
-        row, section = (65, "12.2") if sender.is_member else (15, "12.1.8")
-        raise InvalidMessage(row, section, "the application does not allow this proposal")
+        what = "the application does not allow this proposal"
+        if sender.is_member:  # RFC 9420, 12.2
+            raise InvalidMessage(65, "12.2", what)
+        if sender.sender_type is SenderType.NEW_MEMBER_COMMIT:  # RFC 9420, 12.4.3.2
+            raise InvalidMessage(72, "12.4.3.2", what)
+        raise InvalidMessage(15, "12.1.8", what)  # RFC 9420, 12.1.8
     if isinstance(proposal, Add):
         check_add(view.tree, config, proposal.key_package, now=now)
     elif isinstance(proposal, Update):
@@ -146,6 +150,9 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
         if proposal.version < view.context.version:  # RFC 9420, 12.1.5
             raise InvalidMessage(51, "12.1.5", "a reinit goes back to an older version")
         check_extensions(proposal.extensions, Place.GROUP_CONTEXT)
+    elif isinstance(proposal, ExternalInit):
+        if sender.sender_type is not SenderType.NEW_MEMBER_COMMIT:  # RFC 9420, 12.1.6 and 12.2
+            raise InvalidMessage(63, "12.2", "a member proposes an external init")
     elif isinstance(proposal, GroupContextExtensions):
         check_group_extensions(config, proposal.extensions, now=now)
     elif isinstance(proposal, SelfRemove):
@@ -212,6 +219,21 @@ def check_update(
         raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")
 
 
+def check_resync(view: EpochView, config: Config, removed: int, new: LeafNode) -> None:
+    """An external joiner may only remove itself: its leaf would do as an update of the removed one.
+
+    Section 12.2; row 68.
+    """
+    old = view.leaf(removed)
+    if old is None:  # RFC 9420, 12.1.3
+        raise InvalidMessage(49, "12.1.3", "a remove names a leaf where nobody is")
+    same = (new.credential, new.signature_key) == (old.credential, old.signature_key)
+    if not same and not config.authentication.is_successor(old.credential, new.credential):
+        raise InvalidMessage(68, "12.2", "an external joiner removes somebody else")
+    if old.encryption_key == new.encryption_key:  # RFC 9420, 7.3 and 12.2
+        raise InvalidMessage(68, "12.2", "an external joiner keeps its old encryption key")
+
+
 def _check_psk(view: EpochView, psk_id: PreSharedKeyID) -> None:
     if len(psk_id.psk_nonce) != view.tree.suite.hash_length:  # RFC 9420, 12.1.4
         raise InvalidMessage(50, "12.1.4", "a pre-shared key's nonce has the wrong length")
@@ -247,8 +269,9 @@ def apply_proposals(
     fresh = [sent for sent in proposals if sent.reference not in checked]
     _check_each(view, config, fresh, now=now)
     if not config.policy.allows_commit(view, committer, proposals):
-        row, section = (72, "12.4.3.2") if committer is None else (65, "12.4")
-        raise InvalidMessage(row, section, "the application does not allow this commit")
+        if committer is None:  # RFC 9420, 12.4.3.2
+            raise InvalidMessage(72, "12.4.3.2", "the application does not let this client join")
+        raise InvalidMessage(65, "12.4", "the application does not allow this commit")
 
     if any(isinstance(sent.proposal, Add) for sent in proposals):
         view.tree.clients(config.authentication.client)  # counted here, for all copies to come
@@ -331,14 +354,20 @@ def _check_member_list(view: EpochView, proposals: Sequence[SentProposal], commi
 
 
 def _check_external_list(proposals: Sequence[SentProposal]) -> None:
-    """Section 12.2, "external commit": rows 67 and 69."""
+    """Section 12.2, "external commit": rows 57, 67 and 69."""
     kinds = Counter(type(sent.proposal) for sent in proposals)
+    leaving: set[int] = set()
     for sent in proposals:
         # draft-ietf-mls-extensions-10, 6.3: a self-remove may come along, and only by reference.
         if sent.reference is not None and not isinstance(sent.proposal, SelfRemove):
             raise InvalidMessage(69, "12.4.3.2", "an external commit refers to a proposal")
         if not isinstance(sent.proposal, EXTERNAL_COMMIT):  # RFC 9420, 12.2
             raise InvalidMessage(67, "12.2", "an external commit lists what it cannot")
+        if isinstance(sent.proposal, Remove | SelfRemove):
+            leaf = sent.proposal.removed if isinstance(sent.proposal, Remove) else sent.sender.index
+            if leaf in leaving:  # draft-ietf-mls-extensions-10, 6.3
+                raise InvalidMessage(57, "12.2", "two proposals touch one leaf")
+            leaving.add(leaf)
     if kinds[ExternalInit] != 1 or kinds[Remove] > 1:  # RFC 9420, 12.2
         raise InvalidMessage(67, "12.2", "an external commit lists what it cannot")
 
