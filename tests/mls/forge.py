@@ -12,6 +12,7 @@ Nothing here changes the state of a `Group`.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -37,6 +38,7 @@ from heliogram.mls.framing import (
     SentProposal,
     _guarded,
     _sender_data_key,
+    decode_message,
     encode_message,
     membership_tag,
 )
@@ -420,7 +422,9 @@ def private(
     if generation is None:
         generation = epoch.secret_tree.generation(leaf, kind)
     in_tree = leaf if 2 * leaf < len(group.tree.nodes) else 0
-    found = epoch.secret_tree.find(in_tree, kind, generation)
+    secrets = copy.copy(epoch.secret_tree)
+    secrets.max_forward = 1 << 32
+    found = secrets.find(in_tree, kind, generation)
     head = PrivateMessage(
         framed.group_id, framed.epoch, framed.content_type, framed.authenticated_data, b"", b""
     )
@@ -433,6 +437,23 @@ def private(
     encrypted = suite.seal(hidden_key, hidden_nonce, head._sender_data_aad(), hidden)
     made = changed(head, encrypted_sender_data=encrypted, ciphertext=sealed)
     return encode_message(message(made))
+
+
+def unsealed(group: mls.Group, message: bytes) -> tuple[SenderData, bytes]:
+    """Who sent a private message of the group's epoch, and what was sealed, padding included.
+
+    Works as long as `group` has not opened the message.
+    """
+    found = decode_message(message)
+    assert isinstance(found, PrivateMessage)
+    suite, epoch = group.suite, group._member.current.epoch
+    data = found.sender_data(suite, epoch.sender_data_secret)
+    said = found.content_type is mls.ContentType.APPLICATION
+    kind = RatchetKind.APPLICATION if said else RatchetKind.HANDSHAKE
+    key = epoch.secret_tree.find(data.leaf_index, kind, data.generation)
+    aad = found._sender_data_aad() + opaque(found.authenticated_data)
+    nonce = _guarded(key.nonce, data.reuse_guard)
+    return data, suite.open(key.key, nonce, aad, found.ciphertext)
 
 
 def private_message(group: mls.Group, body: Content, **hooks: Any) -> bytes:
