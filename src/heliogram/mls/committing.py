@@ -186,7 +186,7 @@ def commit(
     """A commit, staged in `member` (section 12.4.1). `Group.commit` explains the arguments."""
     member.check_open()
     if member.staged is not None:
-        raise UsageError("a commit is staged already: merge it or discard it first")
+        raise UsageError("row 84: a commit is staged already: merge it or discard it first")
     config, current, own_index = member.config, member.current, member.own_leaf_index
     suite = current.suite
     own = Sender(SenderType.MEMBER, own_index)
