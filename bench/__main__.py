@@ -26,6 +26,8 @@ NOTES = (
     "rine-mls: mls-rs (Rust). Each of its commits has a path and comes with a GroupInfo that holds "
     "the tree; it makes one Welcome a joiner. Its state is a file, in memory here. Its post-"
     "quantum suite is X-Wing with SHA-256 and ChaCha20-Poly1305: comparable, not the same as ours.",
+    "bytes: of the key package, commit, Welcome or message that is sent, or of what is saved. Our "
+    "Welcome is one for all joiners, the other is one of many.",
     "floor: the primitives that the operation cannot do without, one after the other in one thread "
     "(`python -m bench --counts` lists them).",
     "mdk-python (OpenMLS) is not measured: its compiled part needs glibc 2.39, and each of its "
@@ -41,6 +43,8 @@ def main() -> int:
         print("\n\n".join(_counts(kind, max(options.sizes)) for kind in kinds))
         return 0
     notebook = Notebook(runs=2 if options.quick else 5, only=options.only)
+    if options.cpu:
+        notebook.clock = time.process_time
     if options.quick:
         notebook.patience = 0.5
     started, load = time.time(), os.getloadavg()[0]
@@ -53,6 +57,7 @@ def main() -> int:
                     Scenario(notebook, kind, size, _sides(kind, pool, stack, notes)).key_packages()
                 Scenario(notebook, kind, size, _sides(kind, pool, stack, notes)).run()
     about = _machine() | {
+        "clock": "processor" if options.cpu else "wall",
         "seconds": round(time.time() - started),
         "load before": round(load, 2),
         "load after": round(os.getloadavg()[0], 2),
@@ -69,6 +74,11 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--suites", nargs="+", choices=list(_kinds()), default=list(_kinds()))
     parser.add_argument("--only", default="", help="only operations whose name contains this")
+    parser.add_argument(
+        "--cpu",
+        action="store_true",
+        help="processor time, all threads together: for a busy machine",
+    )
     parser.add_argument("--counts", action="store_true", help="print what the floor consists of")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true")

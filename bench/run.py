@@ -25,6 +25,10 @@ from bench.shape import Shape
 MESSAGE = bytes(200)
 #: Messages and key packages in one measurement: a single one is too short for the clock.
 BATCH = 20
+#: Savings after one message in one round.
+SAVINGS = 10
+#: Up to this size commits are quick, so that more of them are measured.
+SMALL, MORE = 100, 3
 #: How many members, spread over the tree, have committed before it is called warm.
 COMMITTERS = 64
 #: Smaller groups see no commit but their first: nobody could be removed and replaced.
@@ -108,14 +112,14 @@ class Scenario:
         self._create()
         self._join()
         if self._size >= SMALLEST_FOR_COMMITS:
-            for turn in range(self._notebook.rounds(*_COLD)):
+            for turn in range(self._many(*_COLD)):
                 self._update(turn)
                 self._add_without_path(turn)
                 self._remove_and_add(turn, warm=False)
             self._join_externally()
             if self._notebook.asks_for(*_WARM):
                 self._warm_up()
-                for turn in range(self._notebook.rounds(*_WARM)):
+                for turn in range(self._many(*_WARM)):
                     self._remove_and_add(turn, warm=True)
         self._talk()
         self._save_and_load()
@@ -312,11 +316,13 @@ class Scenario:
                 size = side.engine.saved_bytes(side.members[0], saved[side.column])
                 self._notebook.note_size(whole, side.column, size)
                 side.engine.save_changes(side.sender)
-                side.engine.protect(side.sender, MESSAGE)
             save: dict[str, Call] = {
                 s.column: partial(s.engine.save_changes, s.sender) for s in self._sides
             }
-            changes = self._notebook.take_turns(turn, part, save)
+            for _ in range(SAVINGS):
+                for side in self._sides:
+                    side.engine.protect(side.sender, MESSAGE)
+                changes = self._notebook.take_turns(turn, part, save)
             for side in self._sides:
                 size = side.engine.saved_bytes(side.members[0], changes[side.column])
                 self._notebook.note_size(part, side.column, size)
@@ -325,6 +331,10 @@ class Scenario:
 
     def _row(self, operation: str) -> Row:
         return Row(operation, self._size, self._kind.name)
+
+    def _many(self, *operations: str) -> int:
+        rounds = self._notebook.rounds(*operations)
+        return MORE * rounds if rounds > 1 and self._size <= SMALL else rounds
 
     def _rounds(self, row: Row, calls: dict[str, Call], repeats: int = 1) -> dict[str, Any]:
         """All rounds of what leaves no trace, less the tired. Each column's last result."""

@@ -189,7 +189,7 @@ class Peer(ABC):
     def export(self, label: str, context: bytes, length: int) -> bytes:
         raise Unsupported(f"{self.implementation}: no exporter")
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most have nothing to do)
         """Give back what the client holds outside the process's memory."""
 
 
@@ -337,7 +337,7 @@ class Ours(Peer):
     def _enter(self, group: mls.Group) -> None:
         self._group, self._staged, self._removed = group, None, False
 
-    def create(self, group_id: bytes) -> None:
+    def create(self, group_id: bytes, extensions: tuple[mls.Extension, ...] = ()) -> None:
         self._enter(
             mls.Group.create(
                 group_id,
@@ -345,6 +345,7 @@ class Ours(Peer):
                 self._credential,
                 self._signer,
                 config=self.config,
+                extensions=extensions,
                 now=clock(),
                 entropy=self.entropy,
             )
@@ -471,8 +472,8 @@ class Ours(Peer):
 
     def propose_own_add(self, group_info: bytes) -> bytes:
         """An Add of oneself, from outside (RFC 9420, 12.1.8)."""
-        own = mls.KeyPackage.from_message(self.key_package())
-        return _call(mls.propose_own_add, group_info, own, self._signer)
+        self.key_package()
+        return _call(mls.propose_own_add, group_info, self._packages[-1])
 
     def fork(self) -> Ours:
         """The same client once more, for a second group."""

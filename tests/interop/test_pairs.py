@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from heliogram import mls
 from tests.interop.conftest import Make
 from tests.interop.peers import (
     Add,
@@ -203,6 +204,27 @@ def test_newcomers_proposal(make: Make, suite: int) -> None:
     for joiner in (third, fourth):
         joiner.join(staged.welcome(0))
     agree(ours, theirs, third, fourth)
+
+
+def test_external_sender(make: Make) -> None:
+    """A sender outside the group proposes (RFC 9420, 12.1.8); ts-mls reads no lists of them."""
+    ours, theirs = make("heliogram", "ours"), make("rine-mls", "theirs")
+    assert isinstance(ours, Ours)
+    key = mls.new_signature_key(1, entropy=ours.entropy)
+    sender = mls.ExternalSender(key.public, mls.BasicCredential(b"the relay"))
+    ours.create(b"a group", (mls.external_senders_extension([sender]),))
+    staged = ours.commit([Add(theirs.key_package())])
+    ours.merge()
+    theirs.join(staged.welcome(0))
+    for committer, other in ((ours, theirs), (theirs, ours)):
+        third = make("heliogram", f"added for {committer.name}")
+        staged = committer.commit([Add(third.key_package())])
+        take(committer, staged, other)
+        (index,) = {0, 1, 2} - {ours.index, theirs.index}
+        tell(mls.external_proposal(ours.group_info(), mls.Remove(index), 0, key), ours, theirs)
+        take(committer, committer.commit(), other)
+        agree(ours, theirs)
+        assert set(ours.view().members) == {ours.index, theirs.index}
 
 
 @pytest.mark.parametrize("suite", [1, 0xF002])

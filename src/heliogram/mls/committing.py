@@ -32,6 +32,7 @@ from heliogram.mls.proposal_list import (
     SentProposal,
     apply_proposals,
     check_proposal,
+    check_successor,
 )
 from heliogram.mls.proposals import (
     Add,
@@ -129,7 +130,7 @@ def propose_update(
 
 
 def check_room(member: Member) -> None:
-    """Proposals wait until the epoch ends, in a bounded store (row 104)."""
+    """Refuse a proposal more than we keep (row 104)."""
     if len(member.proposals) >= member.config.max_proposals:
         raise InvalidMessage(104, "14", "more proposals are waiting than we keep")
 
@@ -210,6 +211,8 @@ def commit(
             return new_leaf_node(member, new, leaf_key, LeafNodeSource.COMMIT, parent_hash)
 
         made = new_path(tree, own_index, make_leaf, leaf_key, entropy)
+        leaf = made.leaf_node
+        as_usage(lambda: check_successor(config, member.own_leaf, leaf, now=now))
         as_usage(lambda: tree.check_members(applied.extensions))
     provisional = provisional_context(current.context, tree, applied.extensions)
     update_path: UpdatePath | None = None
@@ -217,7 +220,9 @@ def commit(
     if made is not None:
         commit_secret = made.commit_secret
         added = applied.added_leaves
-        update_path = encrypt_path(tree, own_index, made, provisional.encode(), added)
+        update_path = encrypt_path(
+            tree, own_index, made, provisional.encode(), added, config.parallel
+        )
 
     private = config.private_handshakes
     content = current.epoch.sign(
@@ -276,7 +281,7 @@ def _welcome(
         EncryptedGroupSecrets(key_package.reference(), HPKECiphertext(*sealed))
         for (_, key_package), sealed in zip(
             applied.added,
-            suite.encrypt_each_with_label(b"Welcome", sealed_info, messages),
+            suite.encrypt_each_with_label(b"Welcome", sealed_info, messages, after.config.parallel),
             strict=True,
         )
     ]

@@ -26,6 +26,7 @@ from heliogram.mls.framing import (
     SenderData,
     SenderType,
     membership_tag,
+    padded,
     seal_private,
 )
 from heliogram.mls.key_schedule import GroupContext
@@ -105,10 +106,11 @@ class Epoch:
             if content.content.content_type is ContentType.APPLICATION
             else RatchetKind.HANDSHAKE
         )
+        plain = padded(content, padding)
         generation, key, nonce = self.secret_tree.next_key(leaf_index, kind)
         sender_data = SenderData(leaf_index, generation, entropy(4))
         return seal_private(
-            self.suite, content, sender_data, key, nonce, self.sender_data_secret, padding
+            self.suite, content, plain, sender_data, key, nonce, self.sender_data_secret
         )
 
     # -- both framings -----------------------------------------------------------------------------

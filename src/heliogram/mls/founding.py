@@ -13,7 +13,7 @@ from heliogram.mls.commits import Commit, GroupInfo, GroupSecrets, Welcome
 from heliogram.mls.config import Config, EpochView
 from heliogram.mls.credentials import Credential
 from heliogram.mls.crypto import HPKEKey, Secret, SignatureKey, suite_of
-from heliogram.mls.errors import InvalidMessage, UsageError
+from heliogram.mls.errors import InvalidMessage, UsageError, refused
 from heliogram.mls.extensions import Capabilities, Extensions, find_extension
 from heliogram.mls.framing import (
     AuthenticatedContent,
@@ -23,7 +23,6 @@ from heliogram.mls.framing import (
     SenderType,
     decode_message,
     encode_message,
-    refused,
 )
 from heliogram.mls.key_packages import (
     CLOCK_SKEW,
@@ -170,7 +169,7 @@ def _join(
     now: int,
 ) -> Member:
     package, suite, secrets = joining.open_group_secrets(welcome, own)
-    _check_psks(secrets, suite.hash_length)
+    origin = _origin(secrets, suite.hash_length)
     resumption = {} if previous is None else previous.resumption
     psks = find_psks(config, resumption, secrets.psks, 86, "12.4.3.1")
     member = member_secret(suite, secrets.joiner_secret, psk_secret(suite, psks))
@@ -178,19 +177,21 @@ def _join(
     context = info.group_context
     if context.group_id in in_use:  # RFC 9420, 12.4.3.1
         raise InvalidMessage(87, "12.4.3.1", "a welcome leads into a group that we are in already")
-    tree = joining.check_group_info(info, suite, config, ratchet_tree, now=now)
     own_leaf = package.key_package.leaf_node
+    joining.check_understood(info, own_leaf)
+    tree = joining.check_group_info(info, suite, config, ratchet_tree, now=now)
     own_index = next((i for i, leaf in tree.leaves() if leaf == own_leaf), None)
     if own_index is None:  # RFC 9420, 12.4.3.1
         raise InvalidMessage(94, "12.4.3.1", "the group's tree does not hold our leaf")
-    joining.check_understood(info, own_leaf)
-    _check_origin(secrets, info, tree, config, previous)
-    if context.epoch == 1:
+    if origin is not None or previous is not None:
+        _check_origin(origin, info, tree, config, previous)
+    elif context.epoch == 1:
         joining.check_best_suite(tree, suite, config.suites)
 
     keys: dict[tree_math.NodeIndex, HPKEKey] = {tree_math.leaf_node(own_index): package.leaf_key}
     if secrets.path_secret is not None:
         keys.update(_path_keys(tree, secrets.path_secret, own_index, info.signer))
+    _check_reached(tree, own_index, keys)
     secret = epoch_secret(suite, member, context)
     try:
         state = start_epoch(suite, config, context, tree, secret, info.confirmation_tag)
@@ -199,16 +200,21 @@ def _join(
     return _first(config, state, own_index, package.signature_key, keys)
 
 
-def _check_psks(secrets: GroupSecrets, size: int) -> None:
-    """The pre-shared keys that a Welcome names (section 12.4.3.1; row 86)."""
-    origins = 0
+def _origin(secrets: GroupSecrets, size: int) -> ResumptionPSKID | None:
+    """The secret of the group that a new one claims to follow from, or None.
+
+    Refuses pre-shared keys that no Welcome may name (section 12.4.3.1; row 86).
+    """
+    origins = []
     for psk_id in secrets.psks:
         if len(psk_id.psk_nonce) != size:  # RFC 9420, 8.4
             raise InvalidMessage(86, "8.4", "a pre-shared key's nonce has the wrong length")
         if isinstance(psk_id, ResumptionPSKID):
-            origins += psk_id.usage is not ResumptionPSKUsage.APPLICATION
-    if origins > 1:  # RFC 9420, 12.4.3.1
+            if psk_id.usage is not ResumptionPSKUsage.APPLICATION:
+                origins.append(psk_id)
+    if len(origins) > 1:  # RFC 9420, 12.4.3.1
         raise InvalidMessage(86, "12.4.3.1", "a group claims to follow from two others")
+    return origins[0] if origins else None
 
 
 def _path_keys(
@@ -222,6 +228,8 @@ def _path_keys(
     path = tree_math.direct_path(signer, tree.leaf_count)
     # The committer left out the nodes whose other side was empty; those are blank now.
     nodes = [node for node in path[path.index(meeting) :] if tree.nodes[node] is not None]
+    if meeting not in nodes:  # RFC 9420, 12.4.3.1
+        raise InvalidMessage(95, "12.4.3.1", "a path secret in a welcome is for a blank node")
     derived, _, _ = derive_path(suite, path_secret, nodes)
     try:
         check_derived(tree, derived)
@@ -230,47 +238,57 @@ def _path_keys(
     return derived
 
 
+def _check_reached(tree: RatchetTree, own: int, keys: dict[tree_math.NodeIndex, HPKEKey]) -> None:
+    """Each key above us is known to us, or its node says that it is not (sections 7.1, 12.4.3.1;
+    row 95).
+
+    Otherwise the next path secrets could be encrypted to keys that we are thought to have.
+    """
+    for node in tree_math.direct_path(own, tree.leaf_count):
+        parent = tree.parent(node)
+        if parent is not None and node not in keys and own not in parent.unmerged_leaves:
+            raise InvalidMessage(95, "12.4.3.1", "a welcome lacks the path secret of a node")
+
+
 def _check_origin(
-    secrets: GroupSecrets,
+    origin: ResumptionPSKID | None,
     info: GroupInfo,
     tree: RatchetTree,
     config: Config,
     previous: Member | None,
 ) -> None:
-    """A group that claims to follow from another one really does (sections 11.2, 11.3; rows 98 to
-    100).
+    """A group that claims to follow from another one really does, and one that should, claims it.
+
+    Sections 11.2 and 11.3; rows 98 to 100.
     """
     context = info.group_context
-    for psk_id in secrets.psks:
-        if not isinstance(psk_id, ResumptionPSKID):
-            continue
-        if psk_id.usage is ResumptionPSKUsage.APPLICATION:
-            continue
-        if context.epoch != 1:  # RFC 9420, 11.2 and 11.3
-            raise InvalidMessage(98, "11.2", "a group that follows from another starts too late")
-        if previous is None or previous.current.context.group_id != psk_id.psk_group_id:
-            raise InvalidMessage(
-                86, "12.4.3.1", "the group that this one follows from is not given"
-            )
-        before_context = previous.current.context
-        client = config.authentication.client
-        before = {client(leaf.credential) for _, leaf in previous.tree.leaves()}
-        after = {client(leaf.credential) for _, leaf in tree.leaves()}
-        if psk_id.usage is ResumptionPSKUsage.BRANCH:
-            same = (context.version, context.cipher_suite) == (
-                before_context.version,
-                before_context.cipher_suite,
-            )
-            if not same or not after <= before:  # RFC 9420, 11.3
-                raise InvalidMessage(100, "11.3", "a branch is no part of the group it names")
-            continue
-        reinit = previous.reinit
-        if reinit is None or psk_id.psk_epoch != before_context.epoch:  # RFC 9420, 11.2
-            raise InvalidMessage(99, "11.2", "the old group was not closed for a new one")
-        wanted = (reinit.group_id, reinit.version, reinit.cipher_suite, reinit.extensions)
-        got = (context.group_id, context.version, context.cipher_suite, context.extensions)
-        if wanted != got or before != after:  # RFC 9420, 11.2
-            raise InvalidMessage(99, "11.2", "the new group is not what the reinit said")
+    if previous is None or (
+        origin is not None and previous.current.context.group_id != origin.psk_group_id
+    ):
+        raise InvalidMessage(86, "12.4.3.1", "the group that this one follows from is not given")
+    before_context, reinit = previous.current.context, previous.reinit
+    if origin is None:  # RFC 9420, 11.2 and 11.3
+        row, section = (100, "11.3") if reinit is None else (99, "11.2")
+        raise InvalidMessage(row, section, "a new group is not tied to the one before it")
+    if context.epoch != 1:  # RFC 9420, 11.2 and 11.3
+        raise InvalidMessage(98, "11.2", "a group that follows from another starts too late")
+    client = config.authentication.client
+    before = {client(leaf.credential) for _, leaf in previous.tree.leaves()}
+    after = {client(leaf.credential) for _, leaf in tree.leaves()}
+    if origin.usage is ResumptionPSKUsage.BRANCH:
+        same = (context.version, context.cipher_suite) == (
+            before_context.version,
+            before_context.cipher_suite,
+        )
+        if not same or not after <= before:  # RFC 9420, 11.3
+            raise InvalidMessage(100, "11.3", "a branch is no part of the group it names")
+        return
+    if reinit is None or origin.psk_epoch != before_context.epoch:  # RFC 9420, 11.2
+        raise InvalidMessage(99, "11.2", "the old group was not closed for a new one")
+    wanted = (reinit.group_id, reinit.version, reinit.cipher_suite, reinit.extensions)
+    got = (context.group_id, context.version, context.cipher_suite, context.extensions)
+    if wanted != got or before != after:  # RFC 9420, 11.2
+        raise InvalidMessage(99, "11.2", "the new group is not what the reinit said")
 
 
 def join_external(

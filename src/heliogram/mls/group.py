@@ -22,9 +22,9 @@ from heliogram.mls.committing import SAME_LEAF, NewLeaf
 from heliogram.mls.config import Config
 from heliogram.mls.credentials import Credential
 from heliogram.mls.crypto import Secret, SignatureKey, Suite
-from heliogram.mls.errors import UsageError
+from heliogram.mls.errors import UsageError, refused
 from heliogram.mls.extensions import Capabilities, Extensions
-from heliogram.mls.framing import decode_message, encode_message, refused
+from heliogram.mls.framing import decode_message, encode_message
 from heliogram.mls.key_packages import KeyPackage, OwnKeyPackage
 from heliogram.mls.key_schedule import GroupContext, export
 from heliogram.mls.member import Advanced, Member, Staged

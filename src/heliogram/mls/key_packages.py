@@ -13,7 +13,7 @@ from heliogram.codec import DecodeError, Reader, decode_all, opaque, u16
 from heliogram.mls.app_data import LAST_RESORT_EXTENSION, is_last_resort
 from heliogram.mls.credentials import Credential
 from heliogram.mls.crypto import SUITES, HPKEKey, Secret, SignatureKey, Suite, suite_of
-from heliogram.mls.errors import InvalidMessage, UsageError
+from heliogram.mls.errors import InvalidMessage, UsageError, refused
 from heliogram.mls.extensions import (
     Capabilities,
     Extensions,
@@ -113,7 +113,7 @@ class KeyPackage:
         try:
             return decode_all(_decode_message, message)
         except DecodeError as error:
-            raise InvalidMessage(3, error.section, error.what) from error
+            raise refused(error) from error
 
     @property
     def last_resort(self) -> bool:
@@ -122,9 +122,17 @@ class KeyPackage:
 
 
 def _decode_message(reader: Reader) -> KeyPackage:
-    if reader.u16() != MLS10 or reader.u16() != WireFormat.KEY_PACKAGE:
-        raise DecodeError("6", "the message is no key package of mls10")
-    return KeyPackage.decode(reader)
+    if reader.u16() != MLS10 or reader.u16() != WireFormat.KEY_PACKAGE:  # RFC 9420, 6
+        raise InvalidMessage(5, "6", "the message is no key package of mls10")
+    return decode_in_message(reader)
+
+
+def decode_in_message(reader: Reader) -> KeyPackage:
+    """The key package in an `MLSMessage` of mls10, which must be of the same version."""
+    key_package = KeyPackage.decode(reader)
+    if key_package.version != MLS10:  # RFC 9420, 10
+        raise InvalidMessage(41, "10", "a key package is of another version than its message")
+    return key_package
 
 
 def check_key_package(key_package: KeyPackage, suite: Suite) -> None:

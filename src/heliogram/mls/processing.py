@@ -57,11 +57,11 @@ def process(member: Member, message: Message, *, now: int) -> Received:
     Raises `InvalidMessage`, `DecodeError` or `UnknownEpoch`; then nothing has changed.
     """
     if isinstance(message, PrivateMessage):
-        _check_group(member, message.group_id)
+        _check_group(member, message.group_id, message.epoch)
         return _process_private(member, message, now)
     if isinstance(message, PublicMessage):
         framed = message.content.content
-        _check_group(member, framed.group_id)
+        _check_group(member, framed.group_id, framed.epoch)
         if framed.epoch != member.current.context.epoch:  # RFC 9420, 12.1 and 12.4.2
             raise UnknownEpoch(framed.epoch)
         content = member.current.epoch.verify_public(
@@ -71,9 +71,12 @@ def process(member: Member, message: Message, *, now: int) -> Received:
     raise InvalidMessage(7, "6", "a message is not one that is sent inside a group")
 
 
-def _check_group(member: Member, group_id: bytes) -> None:
-    if group_id != member.current.context.group_id:  # RFC 9420, 12.4.2
+def _check_group(member: Member, group_id: bytes, epoch: int) -> None:
+    context = member.current.context
+    if group_id != context.group_id:  # RFC 9420, 12.4.2
         raise InvalidMessage(7, "12.4.2", "a message is for another group")
+    if member.reinit is not None and epoch == context.epoch:  # RFC 9420, 12.4.2
+        raise InvalidMessage(81, "12.4.2", "a message comes after the group was closed")
 
 
 def _process_private(member: Member, message: PrivateMessage, now: int) -> Received:
@@ -218,7 +221,7 @@ def _check_path_leaf(
     leaf_index: int,
     now: int,
 ) -> None:
-    """The committer's new leaf (section 12.4.2; rows 68 and 74, and 22 to 40)."""
+    """The committer's new leaf (section 12.4.2; rows 68, 70 and 74, and 22 to 40)."""
     suite, config = member.current.suite, member.config
     if leaf.source != LeafNodeSource.COMMIT:  # RFC 9420, 12.4.2
         raise InvalidMessage(74, "12.4.2", "a committer's leaf was made for another use")
@@ -235,8 +238,10 @@ def _check_path_leaf(
                 raise InvalidMessage(74, "12.4.2", "a committer keeps its encryption key")
             check_successor(config, old, leaf, now=now)
     group_id = member.current.context.group_id
-    if not leaf.signature_valid(suite, group_id, leaf_index):  # RFC 9420, 7.3
-        raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")
+    if not leaf.signature_valid(suite, group_id, leaf_index):
+        if committer is None:  # RFC 9420, 12.4.3.2
+            raise InvalidMessage(70, "12.4.3.2", "a joiner's leaf is not signed for the free leaf")
+        raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")  # RFC 9420, 7.3
 
 
 def _keys_after(

@@ -311,7 +311,6 @@ def _load(records: Mapping[bytes, bytes], config: Config, before: Sequence[Node]
     sender_data, exporter, external, confirmation, membership, resumption, authenticator, init = (
         Secret(reader.opaque()) for _ in range(8)
     )
-    # The encryption secret went into the secret tree, and is not kept beside it.
     secrets = EpochSecrets(
         sender_data,
         Secret(b""),
