@@ -21,7 +21,6 @@ from tests.scenarios.cast import (
     gathering,
 )
 
-
 # -- external commits ------------------------------------------------------------------------------
 
 
