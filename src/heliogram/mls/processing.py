@@ -148,8 +148,6 @@ def _process_commit(
     suite, sender = current.suite, content.content.sender
     authenticated_data = content.content.authenticated_data
     committer = sender.index if sender.is_member else None
-    if member.reinit is not None:  # RFC 9420, 11.2
-        raise InvalidMessage(81, "11.2", "a group goes on that a reinit closed")
     if committer == member.own_leaf_index:  # RFC 9420, 14
         raise _not_staged()
     proposals = [_resolve(member, item, sender) for item in commit.proposals]
