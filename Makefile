@@ -31,7 +31,7 @@ fix: $(VENV)/dev ## format, and repair what can be repaired
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/dev ## the table of speeds and sizes
+bench: $(VENV)/peers ## the table of speeds and sizes
 	@$(BIN)/python -m bench
 
 fuzz: $(VENV)/dev ## broken input for every decoder, for SECONDS=60
@@ -42,6 +42,11 @@ clean: ## forget the environment and all caches
 
 # An environment is complete when its stamp is newer than pyproject.toml: `run` has what the
 # program needs, `dev` the tools as well. A stamp is touched last, so a failed install is repeated.
+# Without an interpreter that runs (the system's may have moved on) the stamps mean nothing.
+
+ifneq ($(shell test -x $(BIN)/python && echo there),there)
+$(shell rm -f $(VENV)/run $(VENV)/dev)
+endif
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -62,3 +67,7 @@ $(VENV)/run: pyproject.toml | $(BIN)/python
 $(VENV)/dev: pyproject.toml | $(BIN)/python
 	@$(PIP) --editable '.[dev]'
 	@touch $(VENV)/run $@
+
+$(VENV)/peers: $(VENV)/dev
+	@$(PIP) --editable '.[dev,interop]' || echo 'No peer can be installed here: its column stays empty.' >&2
+	@touch $@

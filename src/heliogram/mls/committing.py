@@ -32,11 +32,13 @@ from heliogram.mls.proposal_list import (
     SentProposal,
     apply_proposals,
     check_proposal,
+    check_successor,
 )
 from heliogram.mls.proposals import (
     Add,
     GroupContextExtensions,
     PreSharedKey,
+    PreSharedKeyID,
     Proposal,
     ReInit,
     Remove,
@@ -108,10 +110,12 @@ def propose(
     reference = content.proposal_ref(member.current.suite)
     sent = SentProposal(proposal, content.content.sender, reference)
     as_usage(lambda: check_proposal(member.view, member.config, sent, now=now))
-    as_usage(lambda: keep_proposal(member, sent))
+    as_usage(lambda: check_room(member))
+    message = frame(member, content, entropy)
+    member.proposals[reference] = sent
     if update is not None:
         member.own_updates[reference] = update
-    return frame(member, content, entropy)
+    return message
 
 
 def propose_update(
@@ -125,12 +129,10 @@ def propose_update(
     return propose(member, Update(leaf), update, authenticated_data, now=now, entropy=entropy)
 
 
-def keep_proposal(member: Member, sent: SentProposal) -> None:
-    """Keep a proposal until the epoch ends, in a bounded store (row 104)."""
+def check_room(member: Member) -> None:
+    """Refuse a proposal more than we keep (row 104)."""
     if len(member.proposals) >= member.config.max_proposals:
         raise InvalidMessage(104, "14", "more proposals are waiting than we keep")
-    if sent.reference is not None:
-        member.proposals[sent.reference] = sent
 
 
 def frame(member: Member, content: AuthenticatedContent, entropy: Entropy) -> bytes:
@@ -156,7 +158,7 @@ def new_leaf_node(
     """Our next leaf, signed: what `new` says, and the rest as it was."""
     old = member.own_leaf
     if new.capabilities is not None:
-        check_own_capabilities(new.capabilities)
+        check_own_capabilities(new.capabilities, member.current.suite)
     suite, signature_key = member.current.suite, new.signature_key or member.signature_key
     leaf = LeafNode(
         leaf_key.public,
@@ -197,13 +199,8 @@ def commit(
     for sent in given:
         if isinstance(sent.proposal, Add):
             check_running(member, sent.proposal.key_package, now)
-    chosen = (_choose(member, given) if include_pending else []) + given
-    applied = as_usage(
-        lambda: apply_proposals(
-            member.view, config, chosen, own_index, checked=frozenset(member.proposals), now=now
-        )
-    )
-    psks = as_usage(lambda: find_psks(config, member.resumption, applied.psks, 79, "12.4.2"))
+    waiting = _choose(member, given) if include_pending else []
+    chosen, applied, psks = _fit(member, waiting, given, now)
 
     tree = applied.tree
     made: NewPath | None = None
@@ -214,6 +211,8 @@ def commit(
             return new_leaf_node(member, new, leaf_key, LeafNodeSource.COMMIT, parent_hash)
 
         made = new_path(tree, own_index, make_leaf, leaf_key, entropy)
+        leaf = made.leaf_node
+        as_usage(lambda: check_successor(config, member.own_leaf, leaf, now=now))
         as_usage(lambda: tree.check_members(applied.extensions))
     provisional = provisional_context(current.context, tree, applied.extensions)
     update_path: UpdatePath | None = None
@@ -221,7 +220,9 @@ def commit(
     if made is not None:
         commit_secret = made.commit_secret
         added = applied.added_leaves
-        update_path = encrypt_path(tree, own_index, made, provisional.encode(), added)
+        update_path = encrypt_path(
+            tree, own_index, made, provisional.encode(), added, config.parallel
+        )
 
     private = config.private_handshakes
     content = current.epoch.sign(
@@ -269,14 +270,21 @@ def _welcome(
     sealed_info = suite.seal(key, nonce, b"", info.encode())
     psks = tuple(applied.psks)
     shared = GroupSecrets(joiner, None, psks).encode()
-    entries = []
+    messages = []
     for leaf_index, key_package in applied.added:
         plain = shared
         if made is not None:
             path_secret = made.secret_for(after.own_leaf_index, leaf_index, tree.leaf_count)
             plain = GroupSecrets(joiner, path_secret, psks).encode()
-        sealed = suite.encrypt_with_label(key_package.init_key, b"Welcome", sealed_info, plain)
-        entries.append(EncryptedGroupSecrets(key_package.reference(), HPKECiphertext(*sealed)))
+        messages.append((key_package.init_key, plain))
+    entries = [
+        EncryptedGroupSecrets(key_package.reference(), HPKECiphertext(*sealed))
+        for (_, key_package), sealed in zip(
+            applied.added,
+            suite.encrypt_each_with_label(b"Welcome", sealed_info, messages, after.config.parallel),
+            strict=True,
+        )
+    ]
     return encode_message(Welcome(suite.id, tuple(entries), sealed_info))
 
 
@@ -329,6 +337,46 @@ def _choose(member: Member, given: Sequence[SentProposal]) -> list[SentProposal]
     if not chosen and not given:
         return [sent for sent in waiting if isinstance(sent.proposal, ReInit)][:1]
     return [sent for sent in waiting if sent.reference in chosen]
+
+
+_PSKs = list[tuple[PreSharedKeyID, Secret]]
+
+
+def _fit(
+    member: Member, waiting: list[SentProposal], given: list[SentProposal], now: int
+) -> tuple[list[SentProposal], Applied, _PSKs]:
+    """The list to commit and what it does: the given proposals and what can go with them.
+
+    Each waiting proposal is valid alone, but together, or in our eyes, they may not be: a removed
+    component is updated, a pre-shared key is not known here, the policy objects. Such ones are
+    dropped (section 12.2), or nobody could commit any more. Raises `UsageError` when what was given
+    is wrong itself.
+    """
+    checked = frozenset(member.proposals)
+
+    def attempt(proposals: list[SentProposal]) -> tuple[list[SentProposal], Applied, _PSKs]:
+        applied = apply_proposals(
+            member.view, member.config, proposals, member.own_leaf_index, checked=checked, now=now
+        )
+        psks = find_psks(member.config, member.resumption, applied.psks, 79, "12.4.2")
+        return proposals, applied, psks
+
+    def keep(kept: list[SentProposal], candidates: list[SentProposal]) -> list[SentProposal]:
+        """`kept`, and of the candidates, from the first on, those that go with what is kept."""
+        try:
+            attempt([*kept, *candidates, *given])
+            return [*kept, *candidates]
+        except (InvalidMessage, DecodeError):
+            half = len(candidates) // 2
+            if not half:
+                return kept
+            return keep(keep(kept, candidates[:half]), candidates[half:])
+
+    try:
+        return attempt([*waiting, *given])
+    except (InvalidMessage, DecodeError):
+        as_usage(lambda: attempt(given))
+        return attempt([*keep([], waiting), *given])
 
 
 def _once(member: Member, proposal: Proposal) -> bytes | None:

@@ -5,12 +5,12 @@ RFC 9750, section 7, lists the parameters that every deployment must fix. They a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heliogram.mls.credentials import AuthenticationService
-from heliogram.mls.crypto import Secret
+from heliogram.mls.crypto import Parallel, Secret
 from heliogram.mls.key_schedule import GroupContext
 from heliogram.mls.proposals import PreSharedKeyID
 from heliogram.mls.ratchet_tree import LeafNode, RatchetTree
@@ -104,4 +104,4 @@ class Config:
     suites: Sequence[int] = ()
     #: Like `map`; give a thread pool's `map` to check the signatures of large trees on several
     #: cores.
-    parallel: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map
+    parallel: Parallel = map

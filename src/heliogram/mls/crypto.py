@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -50,6 +51,12 @@ from heliogram.mls.hpke import (
     KEMId,
     expand,
 )
+
+#: Something like `map`: a function and what to call it with. A thread pool's `map` uses all cores.
+Parallel: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+#: Keys that one call under `Parallel` seals to.
+_CHUNK = 32
 
 
 class CipherSuite(IntEnum):
@@ -198,7 +205,7 @@ class SignatureKey:
 # --- Signature schemes ----------------------------------------------------------------------------
 
 
-class _Scheme:
+class _Scheme(ABC):
     """A signature scheme on serialised keys. `verify` never raises."""
 
     __slots__ = ("id", "private_size")
@@ -210,21 +217,21 @@ class _Scheme:
         """A serialised private key."""
         return entropy(self.private_size)
 
+    @abstractmethod
     def load(self, private: bytes) -> tuple[Any, bytes]:
         """The library's private key and the serialised public key. Raises `UsageError`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def valid(self, public: bytes) -> bool:
         """Whether these bytes are a public key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sign(self, loaded: Any, message: bytes) -> bytes:
         """A signature."""
-        raise NotImplementedError
 
+    @abstractmethod
     def verify(self, public: bytes, message: bytes, signature: bytes) -> bool:
         """Whether `signature` is one of `message` by `public`."""
-        raise NotImplementedError
 
 
 # Points of small order are no keys: a signature by them says nothing about its message. Edwards
@@ -590,6 +597,29 @@ class Suite:
         info = _label(label) + codec.opaque(context)
         try:
             return self._hpke.seal(public, info, plaintext)
+        except ValueError:
+            raise _no_public_key() from None
+
+    def encrypt_each_with_label(
+        self,
+        label: bytes,
+        context: bytes,
+        messages: Sequence[tuple[bytes, bytes]],
+        parallel: Parallel = map,
+    ) -> list[tuple[bytes, bytes]]:
+        """EncryptWithLabel for many (public key, plaintext) in one context, which is hashed once.
+
+        The work is shared out over `parallel`. Raises `InvalidMessage` if one of the keys, a peer's,
+        is no public key.
+        """
+        seal = self._hpke.sealer(_label(label) + codec.opaque(context))
+
+        def seal_chunk(chunk: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+            return [seal(public, plaintext) for public, plaintext in chunk]
+
+        chunks = [messages[i : i + _CHUNK] for i in range(0, len(messages), _CHUNK)]
+        try:
+            return [sealed for chunk in parallel(seal_chunk, chunks) for sealed in chunk]
         except ValueError:
             raise _no_public_key() from None
 

@@ -26,6 +26,7 @@ from heliogram.mls.framing import (
     SenderData,
     SenderType,
     membership_tag,
+    padded,
     seal_private,
 )
 from heliogram.mls.key_schedule import GroupContext
@@ -40,7 +41,7 @@ class Epoch:
     changes.
     """
 
-    __slots__ = ("context", "leaves", "secret_tree", "sender_data_secret", "suite")
+    __slots__ = ("context", "leaves", "saved", "secret_tree", "sender_data_secret", "suite")
 
     def __init__(
         self,
@@ -55,6 +56,8 @@ class Epoch:
         self.leaves = leaves
         self.sender_data_secret = sender_data_secret
         self.secret_tree = secret_tree
+        #: Our record as a past epoch, and the next epoch that it was written against.
+        self.saved: tuple[Epoch, bytes] | None = None
 
     def member(self, leaf_index: int) -> LeafNode:
         """The member who sent a message; raises `InvalidMessage` (row 16) if nobody is there."""
@@ -103,10 +106,11 @@ class Epoch:
             if content.content.content_type is ContentType.APPLICATION
             else RatchetKind.HANDSHAKE
         )
+        plain = padded(content, padding)
         generation, key, nonce = self.secret_tree.next_key(leaf_index, kind)
         sender_data = SenderData(leaf_index, generation, entropy(4))
         return seal_private(
-            self.suite, content, sender_data, key, nonce, self.sender_data_secret, padding
+            self.suite, content, plain, sender_data, key, nonce, self.sender_data_secret
         )
 
     # -- both framings -----------------------------------------------------------------------------

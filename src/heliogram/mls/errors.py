@@ -15,6 +15,8 @@ Whatever bytes a peer sends, reading them raises only `InvalidMessage`, its chil
 
 from __future__ import annotations
 
+from heliogram.codec import DecodeError
+
 
 class MLSError(Exception):
     """The root of what `heliogram.mls` raises."""
@@ -57,3 +59,16 @@ class UnknownEpoch(MLSError):
 
     def __str__(self) -> str:
         return f"no keys for epoch {self.epoch}"
+
+
+def refused(error: DecodeError) -> InvalidMessage:
+    """A decoding error as the refusal of the message that it came from."""
+    rows = {
+        "2.1.1": 1,  # row 1: the octet before an optional value
+        "2.1.2": 2,  # row 2: the width of a length
+        "2.1": 3,  # row 3: bytes left over, or not enough of them
+        "13.4": 3,  # … inside of an extension
+        "16.1": 6,  # row 6: our ceilings
+    }
+    # row 4: all other sections close a list of values, and the value is none of them.
+    return InvalidMessage(rows.get(error.section, 4), error.section, error.what)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 
-from heliogram.codec import Reader, opaque, u16, vector
+from heliogram.codec import DecodeError, Reader, decode_all, opaque, u16, vector
 from heliogram.mls.credentials import Credential, decode_credential
-from heliogram.mls.errors import InvalidMessage
+from heliogram.mls.errors import InvalidMessage, refused
 from heliogram.mls.registries import (
     DEFAULT_EXTENSIONS,
     DEFAULT_PROPOSALS,
@@ -87,8 +87,8 @@ PLACES: dict[int, frozenset[Place]] = {
 def check_extensions(extensions: Extensions, place: Place) -> None:
     """Refuse a list that holds a type twice or a known type where it does not belong.
 
-    Raises `InvalidMessage` (rows 32 and 34). Unknown types pass: who may use them is for
-    capabilities to say.
+    Raises `InvalidMessage` (rows 32 and 34, and 1 to 6 for what is inside). Unknown types pass: who
+    may use them is for capabilities to say.
     """
     seen: set[int] = set()
     for extension in extensions:
@@ -98,6 +98,12 @@ def check_extensions(extensions: Extensions, place: Place) -> None:
         allowed = PLACES.get(extension.extension_type)
         if allowed is not None and place not in allowed:  # RFC 9420, 17.3
             raise InvalidMessage(34, "17.3", f"an extension does not belong into a {place.value}")
+        decode = _DATA.get(extension.extension_type)
+        if decode is not None:
+            try:
+                decode_all(decode, extension.extension_data)  # RFC 9420, 13.4: row 3
+            except DecodeError as error:
+                raise refused(error) from error
 
 
 def _values(reader: Reader) -> tuple[int, ...]:
@@ -269,3 +275,19 @@ def _senders(data: bytes) -> tuple[ExternalSender, ...]:
     value = reader.vector(ExternalSender.decode)
     reader.finish()
     return value
+
+
+def _component(reader: Reader) -> None:
+    reader.u16(), reader.opaque()
+
+
+#: What the data of known types is. A ratchet tree is not here: it is read once, by who needs it.
+_DATA: dict[int, Callable[[Reader], object]] = {
+    ExtensionType.APPLICATION_ID: Reader.opaque,
+    ExtensionType.REQUIRED_CAPABILITIES: RequiredCapabilities.decode,
+    ExtensionType.EXTERNAL_PUB: Reader.opaque,
+    ExtensionType.EXTERNAL_SENDERS: lambda reader: reader.vector(ExternalSender.decode),
+    ExtensionType.APP_DATA_DICTIONARY: lambda reader: reader.vector(_component),
+    ExtensionType.SUPPORTED_WIRE_FORMATS: _values,
+    ExtensionType.REQUIRED_WIRE_FORMATS: _values,
+}

@@ -13,7 +13,7 @@ from heliogram.mls.commits import Commit, GroupInfo, GroupSecrets, Welcome
 from heliogram.mls.config import Config, EpochView
 from heliogram.mls.credentials import Credential
 from heliogram.mls.crypto import HPKEKey, Secret, SignatureKey, suite_of
-from heliogram.mls.errors import InvalidMessage, UsageError
+from heliogram.mls.errors import InvalidMessage, UsageError, refused
 from heliogram.mls.extensions import Capabilities, Extensions, find_extension
 from heliogram.mls.framing import (
     AuthenticatedContent,
@@ -23,7 +23,6 @@ from heliogram.mls.framing import (
     SenderType,
     decode_message,
     encode_message,
-    refused,
 )
 from heliogram.mls.key_packages import (
     CLOCK_SKEW,
@@ -46,6 +45,7 @@ from heliogram.mls.proposal_list import (
     apply_proposals,
     check_credential,
     check_group_extensions,
+    check_resync,
 )
 from heliogram.mls.proposals import (
     Add,
@@ -55,6 +55,7 @@ from heliogram.mls.proposals import (
     Remove,
     ResumptionPSKID,
     ResumptionPSKUsage,
+    SelfRemove,
 )
 from heliogram.mls.ratchet_tree import (
     LeafNode,
@@ -97,7 +98,7 @@ def create(
     suite = suite_of(cipher_suite)
     if capabilities is None:
         capabilities = default_capabilities(suite.id, credential.credential_type, entropy)
-    check_own_capabilities(capabilities)
+    check_own_capabilities(capabilities, suite)
     leaf_key = suite.new_hpke_key(entropy)
     leaf = LeafNode(
         leaf_key.public,
@@ -168,7 +169,7 @@ def _join(
     now: int,
 ) -> Member:
     package, suite, secrets = joining.open_group_secrets(welcome, own)
-    _check_psks(secrets, suite.hash_length)
+    origin = _origin(secrets, suite.hash_length)
     resumption = {} if previous is None else previous.resumption
     psks = find_psks(config, resumption, secrets.psks, 86, "12.4.3.1")
     member = member_secret(suite, secrets.joiner_secret, psk_secret(suite, psks))
@@ -176,19 +177,21 @@ def _join(
     context = info.group_context
     if context.group_id in in_use:  # RFC 9420, 12.4.3.1
         raise InvalidMessage(87, "12.4.3.1", "a welcome leads into a group that we are in already")
-    tree = joining.check_group_info(info, suite, config, ratchet_tree, now=now)
     own_leaf = package.key_package.leaf_node
+    joining.check_understood(info, own_leaf)
+    tree = joining.check_group_info(info, suite, config, ratchet_tree, now=now)
     own_index = next((i for i, leaf in tree.leaves() if leaf == own_leaf), None)
     if own_index is None:  # RFC 9420, 12.4.3.1
         raise InvalidMessage(94, "12.4.3.1", "the group's tree does not hold our leaf")
-    joining.check_understood(info, own_leaf)
-    _check_origin(secrets, info, tree, config, previous)
-    if context.epoch == 1:
+    if origin is not None or previous is not None:
+        _check_origin(origin, info, tree, config, previous)
+    elif context.epoch == 1:
         joining.check_best_suite(tree, suite, config.suites)
 
     keys: dict[tree_math.NodeIndex, HPKEKey] = {tree_math.leaf_node(own_index): package.leaf_key}
     if secrets.path_secret is not None:
         keys.update(_path_keys(tree, secrets.path_secret, own_index, info.signer))
+    _check_reached(tree, own_index, keys)
     secret = epoch_secret(suite, member, context)
     try:
         state = start_epoch(suite, config, context, tree, secret, info.confirmation_tag)
@@ -197,16 +200,21 @@ def _join(
     return _first(config, state, own_index, package.signature_key, keys)
 
 
-def _check_psks(secrets: GroupSecrets, size: int) -> None:
-    """The pre-shared keys that a Welcome names (section 12.4.3.1; row 86)."""
-    origins = 0
+def _origin(secrets: GroupSecrets, size: int) -> ResumptionPSKID | None:
+    """The secret of the group that a new one claims to follow from, or None.
+
+    Refuses pre-shared keys that no Welcome may name (section 12.4.3.1; row 86).
+    """
+    origins = []
     for psk_id in secrets.psks:
         if len(psk_id.psk_nonce) != size:  # RFC 9420, 8.4
             raise InvalidMessage(86, "8.4", "a pre-shared key's nonce has the wrong length")
         if isinstance(psk_id, ResumptionPSKID):
-            origins += psk_id.usage is not ResumptionPSKUsage.APPLICATION
-    if origins > 1:  # RFC 9420, 12.4.3.1
+            if psk_id.usage is not ResumptionPSKUsage.APPLICATION:
+                origins.append(psk_id)
+    if len(origins) > 1:  # RFC 9420, 12.4.3.1
         raise InvalidMessage(86, "12.4.3.1", "a group claims to follow from two others")
+    return origins[0] if origins else None
 
 
 def _path_keys(
@@ -220,6 +228,8 @@ def _path_keys(
     path = tree_math.direct_path(signer, tree.leaf_count)
     # The committer left out the nodes whose other side was empty; those are blank now.
     nodes = [node for node in path[path.index(meeting) :] if tree.nodes[node] is not None]
+    if meeting not in nodes:  # RFC 9420, 12.4.3.1
+        raise InvalidMessage(95, "12.4.3.1", "a path secret in a welcome is for a blank node")
     derived, _, _ = derive_path(suite, path_secret, nodes)
     try:
         check_derived(tree, derived)
@@ -228,47 +238,57 @@ def _path_keys(
     return derived
 
 
+def _check_reached(tree: RatchetTree, own: int, keys: dict[tree_math.NodeIndex, HPKEKey]) -> None:
+    """Each key above us is known to us, or its node says that it is not (sections 7.1, 12.4.3.1;
+    row 95).
+
+    Otherwise the next path secrets could be encrypted to keys that we are thought to have.
+    """
+    for node in tree_math.direct_path(own, tree.leaf_count):
+        parent = tree.parent(node)
+        if parent is not None and node not in keys and own not in parent.unmerged_leaves:
+            raise InvalidMessage(95, "12.4.3.1", "a welcome lacks the path secret of a node")
+
+
 def _check_origin(
-    secrets: GroupSecrets,
+    origin: ResumptionPSKID | None,
     info: GroupInfo,
     tree: RatchetTree,
     config: Config,
     previous: Member | None,
 ) -> None:
-    """A group that claims to follow from another one really does (sections 11.2, 11.3; rows 98 to
-    100).
+    """A group that claims to follow from another one really does, and one that should, claims it.
+
+    Sections 11.2 and 11.3; rows 98 to 100.
     """
     context = info.group_context
-    for psk_id in secrets.psks:
-        if not isinstance(psk_id, ResumptionPSKID):
-            continue
-        if psk_id.usage is ResumptionPSKUsage.APPLICATION:
-            continue
-        if context.epoch != 1:  # RFC 9420, 11.2 and 11.3
-            raise InvalidMessage(98, "11.2", "a group that follows from another starts too late")
-        if previous is None or previous.current.context.group_id != psk_id.psk_group_id:
-            raise InvalidMessage(
-                86, "12.4.3.1", "the group that this one follows from is not given"
-            )
-        before_context = previous.current.context
-        client = config.authentication.client
-        before = {client(leaf.credential) for _, leaf in previous.tree.leaves()}
-        after = {client(leaf.credential) for _, leaf in tree.leaves()}
-        if psk_id.usage is ResumptionPSKUsage.BRANCH:
-            same = (context.version, context.cipher_suite) == (
-                before_context.version,
-                before_context.cipher_suite,
-            )
-            if not same or not after <= before:  # RFC 9420, 11.3
-                raise InvalidMessage(100, "11.3", "a branch is no part of the group it names")
-            continue
-        reinit = previous.reinit
-        if reinit is None or psk_id.psk_epoch != before_context.epoch:  # RFC 9420, 11.2
-            raise InvalidMessage(99, "11.2", "the old group was not closed for a new one")
-        wanted = (reinit.group_id, reinit.version, reinit.cipher_suite, reinit.extensions)
-        got = (context.group_id, context.version, context.cipher_suite, context.extensions)
-        if wanted != got or before != after:  # RFC 9420, 11.2
-            raise InvalidMessage(99, "11.2", "the new group is not what the reinit said")
+    if previous is None or (
+        origin is not None and previous.current.context.group_id != origin.psk_group_id
+    ):
+        raise InvalidMessage(86, "12.4.3.1", "the group that this one follows from is not given")
+    before_context, reinit = previous.current.context, previous.reinit
+    if origin is None:  # RFC 9420, 11.2 and 11.3
+        row, section = (100, "11.3") if reinit is None else (99, "11.2")
+        raise InvalidMessage(row, section, "a new group is not tied to the one before it")
+    if context.epoch != 1:  # RFC 9420, 11.2 and 11.3
+        raise InvalidMessage(98, "11.2", "a group that follows from another starts too late")
+    client = config.authentication.client
+    before = {client(leaf.credential) for _, leaf in previous.tree.leaves()}
+    after = {client(leaf.credential) for _, leaf in tree.leaves()}
+    if origin.usage is ResumptionPSKUsage.BRANCH:
+        same = (context.version, context.cipher_suite) == (
+            before_context.version,
+            before_context.cipher_suite,
+        )
+        if not same or not after <= before:  # RFC 9420, 11.3
+            raise InvalidMessage(100, "11.3", "a branch is no part of the group it names")
+        return
+    if reinit is None or origin.psk_epoch != before_context.epoch:  # RFC 9420, 11.2
+        raise InvalidMessage(99, "11.2", "the old group was not closed for a new one")
+    wanted = (reinit.group_id, reinit.version, reinit.cipher_suite, reinit.extensions)
+    got = (context.group_id, context.version, context.cipher_suite, context.extensions)
+    if wanted != got or before != after:  # RFC 9420, 11.2
+        raise InvalidMessage(99, "11.2", "the new group is not what the reinit said")
 
 
 def join_external(
@@ -279,6 +299,7 @@ def join_external(
     config: Config,
     resync: int | None,
     psks: Iterable[PreSharedKey],
+    self_removes: Iterable[bytes],
     capabilities: Capabilities | None,
     leaf_extensions: Extensions,
     ratchet_tree: bytes | None,
@@ -299,9 +320,11 @@ def join_external(
         tree = joining.check_group_info(info, suite, config, ratchet_tree, now=now)
     except DecodeError as error:
         raise refused(error) from error
+    view = EpochView(context, tree)
+    leaving = [_self_remove(view, data) for data in self_removes]
     if capabilities is None:
         capabilities = default_capabilities(suite.id, credential.credential_type, entropy)
-    check_own_capabilities(capabilities)
+    check_own_capabilities(capabilities, suite)
 
     kem_output, init = suite.export_to(
         external_pub, EXTERNAL_INIT, suite.hash_length, entropy=entropy
@@ -310,8 +333,7 @@ def join_external(
     if resync is not None:
         proposals.append(Remove(resync))
     sender = Sender(SenderType.NEW_MEMBER_COMMIT)
-    sent = [SentProposal(proposal, sender) for proposal in proposals]
-    view = EpochView(context, tree)
+    sent = [*(SentProposal(proposal, sender) for proposal in proposals), *leaving]
     try:
         applied = apply_proposals(view, config, sent, None, now=now)
         found = find_psks(config, {}, applied.psks, 79, "12.4.2")
@@ -334,6 +356,8 @@ def join_external(
         path = new_path(applied.tree, own_index, make_leaf, leaf_key, entropy)
         check_leaf(path.leaf_node, suite, LeafNodeSource.COMMIT)
         check_credential(config, path.leaf_node, now=now)
+        if resync is not None:
+            check_resync(view, config, resync, path.leaf_node)
         applied.tree.check_members(applied.extensions)
         joining.check_understood(info, path.leaf_node)
     except (InvalidMessage, DecodeError) as error:
@@ -345,7 +369,7 @@ def join_external(
         context.epoch,
         sender,
         authenticated_data,
-        Commit(tuple(proposals), update_path),
+        Commit(tuple(one.reference or one.proposal for one in sent), update_path),
     )
     content = AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, framed, b"").signed(
         suite, signature_key, context.encode()
@@ -369,6 +393,29 @@ def _external_pub(info: GroupInfo) -> bytes:
         raise InvalidMessage(71, "12.4.3.2", "a group info has no key for external joiners")
     # extension_data holds an HPKEPublicKey, which has a length of its own (section 12.4.3.2).
     return decode_all(lambda reader: reader.opaque(), data)
+
+
+def _self_remove(view: EpochView, data: bytes) -> SentProposal:
+    """A self-remove that waits in this epoch, for an external joiner to take along.
+
+    draft-ietf-mls-extensions-10, section 6.3. Its membership tag is for members to check, and they
+    do: they follow only those that they hold.
+    """
+    message = decode_message(data)
+    if not isinstance(message, PublicMessage):
+        raise InvalidMessage(69, "12.4.3.2", "an external joiner takes along anything else")
+    signed, content = message.content, message.content.content
+    if not isinstance(content.content, SelfRemove):
+        raise InvalidMessage(69, "12.4.3.2", "an external joiner takes along anything else")
+    if (content.group_id, content.epoch) != (view.context.group_id, view.context.epoch):
+        raise InvalidMessage(7, "12.1", "a proposal is of another group or epoch")
+    leaf = view.leaf(content.sender.index) if content.sender.is_member else None
+    if leaf is None:
+        raise InvalidMessage(16, "6.3.2", "a message comes from a leaf where nobody is")
+    suite = view.tree.suite
+    if not signed.signature_valid(suite, leaf.signature_key, view.context.encode()):
+        raise InvalidMessage(11, "6.1", "a message's signature is wrong")  # RFC 9420, 6.1
+    return SentProposal(content.content, content.sender, signed.proposal_ref(suite))
 
 
 def branch(
@@ -485,43 +532,46 @@ def _follow_up(
 
 
 def external_proposal(
-    group_info: GroupInfo,
+    group_info: bytes,
     proposal: Proposal,
     index: int,
     signature_key: SignatureKey,
+    *,
     authenticated_data: bytes = b"",
 ) -> bytes:
-    """A proposal by the external sender with this index, as an `MLSMessage` (section 12.1.8)."""
-    return _from_outside(
-        group_info.group_context,
-        Sender(SenderType.EXTERNAL, index),
-        proposal,
-        signature_key,
-        authenticated_data,
-    )
+    """A proposal by the external sender with this index, as an `MLSMessage` (section 12.1.8).
+
+    `group_info` is a fresh one of the group: it names the epoch that the proposal is for. Raises
+    `InvalidMessage` when it is none.
+    """
+    sender = Sender(SenderType.EXTERNAL, index)
+    return _from_outside(group_info, sender, proposal, signature_key, authenticated_data)
 
 
 def propose_own_add(
-    group_info: GroupInfo, own: OwnKeyPackage, authenticated_data: bytes = b""
+    group_info: bytes, own: OwnKeyPackage, *, authenticated_data: bytes = b""
 ) -> bytes:
-    """Our request to be added, as an `MLSMessage` (section 12.1.8)."""
-    return _from_outside(
-        group_info.group_context,
-        Sender(SenderType.NEW_MEMBER_PROPOSAL),
-        Add(own.key_package),
-        own.signature_key,
-        authenticated_data,
-    )
+    """Our request to be added, as an `MLSMessage` (section 12.1.8).
+
+    `group_info` as for `external_proposal`.
+    """
+    sender = Sender(SenderType.NEW_MEMBER_PROPOSAL)
+    add = Add(own.key_package)
+    return _from_outside(group_info, sender, add, own.signature_key, authenticated_data)
 
 
 def _from_outside(
-    context: GroupContext,
+    group_info: bytes,
     sender: Sender,
     proposal: Proposal,
     signature_key: SignatureKey,
     authenticated_data: bytes,
 ) -> bytes:
+    message = decode_message(group_info)
+    if not isinstance(message, GroupInfo):
+        raise InvalidMessage(71, "12.4.3", "a message is no group info")
+    context = message.group_context
+    suite = joining.suite_of_peer(context.cipher_suite, 71, "12.4.3")
     framed = FramedContent.of(context.group_id, context.epoch, sender, authenticated_data, proposal)
     content = AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, framed, b"")
-    suite = suite_of(context.cipher_suite)
     return encode_message(PublicMessage(content.signed(suite, signature_key, b""), None))

@@ -11,8 +11,8 @@ from enum import IntEnum
 from heliogram.codec import DecodeError, Reader, opaque, u8, u16, u32, u64
 from heliogram.mls.commits import Commit, GroupInfo, Welcome
 from heliogram.mls.crypto import Secret, SignatureKey, Suite
-from heliogram.mls.errors import DecryptionFailed, InvalidMessage, UsageError
-from heliogram.mls.key_packages import KeyPackage
+from heliogram.mls.errors import DecryptionFailed, InvalidMessage, UsageError, refused
+from heliogram.mls.key_packages import KeyPackage, decode_in_message
 from heliogram.mls.proposals import ID_CEILING, Proposal, decode_proposal, encode_proposal
 from heliogram.mls.ratchet_tree import KEY_CEILING
 from heliogram.mls.registries import MLS10, WireFormat
@@ -361,26 +361,30 @@ def _guarded(nonce: Secret, guard: bytes) -> bytes:
     return first.to_bytes(4, "big") + nonce[4:]
 
 
-def seal_private(
-    suite: Suite,
-    content: AuthenticatedContent,
-    sender_data: SenderData,
-    key: Secret,
-    nonce: Secret,
-    sender_data_secret: Secret,
-    padding: Callable[[int], int],
-) -> PrivateMessage:
-    """A signed message sealed for the members (section 6.3).
+def padded(content: AuthenticatedContent, padding: Callable[[int], int]) -> bytes:
+    """A signed message as it is sealed: PrivateMessageContent of section 6.3.1.
 
     `padding` gets the size of the content in bytes and gives the size it shall have; the difference
     is filled with zeros. Raises `UsageError` when it asks for less.
     """
-    framed = content.content
-    plain = framed.body + content.auth()
+    plain = content.content.body + content.auth()
     size = padding(len(plain))
     if size < len(plain):
-        raise UsageError("padding cannot make a message shorter")
-    plain += bytes(size - len(plain))
+        raise UsageError("row 20: padding cannot make a message shorter")
+    return plain + bytes(size - len(plain))
+
+
+def seal_private(
+    suite: Suite,
+    content: AuthenticatedContent,
+    plain: bytes,
+    sender_data: SenderData,
+    key: Secret,
+    nonce: Secret,
+    sender_data_secret: Secret,
+) -> PrivateMessage:
+    """A signed message sealed for the members (section 6.3); `plain` is what `padded` gave."""
+    framed = content.content
     head = opaque(framed.group_id) + u64(framed.epoch) + u8(framed.content_type)
     aad = head + opaque(framed.authenticated_data)
     ciphertext = suite.seal(key, _guarded(nonce, sender_data.reuse_guard), aad, plain)
@@ -402,7 +406,7 @@ _DECODERS: dict[int, Callable[[Reader], Message]] = {
     WireFormat.PRIVATE_MESSAGE: PrivateMessage.decode,
     WireFormat.WELCOME: Welcome.decode,
     WireFormat.GROUP_INFO: GroupInfo.decode,
-    WireFormat.KEY_PACKAGE: KeyPackage.decode,
+    WireFormat.KEY_PACKAGE: decode_in_message,
 }
 
 _WIRE_FORMATS: dict[type[Message], WireFormat] = {
@@ -436,11 +440,3 @@ def decode_message(data: bytes) -> Message:
     except DecodeError as error:
         raise refused(error) from error
     return message
-
-
-def refused(error: DecodeError) -> InvalidMessage:
-    """A decoding error as the refusal of the message it came from (rows 1 to 6)."""
-    return InvalidMessage(_DECODE_ROWS.get(error.section, 4), error.section, error.what)
-
-
-_DECODE_ROWS = {"2.1.1": 1, "2.1.2": 2, "2.1": 3, "13.4": 3, "16.1": 6}

@@ -22,9 +22,9 @@ from heliogram.mls.committing import SAME_LEAF, NewLeaf
 from heliogram.mls.config import Config
 from heliogram.mls.credentials import Credential
 from heliogram.mls.crypto import Secret, SignatureKey, Suite
-from heliogram.mls.errors import UsageError
+from heliogram.mls.errors import UsageError, refused
 from heliogram.mls.extensions import Capabilities, Extensions
-from heliogram.mls.framing import decode_message, encode_message, refused
+from heliogram.mls.framing import decode_message, encode_message
 from heliogram.mls.key_packages import KeyPackage, OwnKeyPackage
 from heliogram.mls.key_schedule import GroupContext, export
 from heliogram.mls.member import Advanced, Member, Staged
@@ -151,6 +151,7 @@ class Group:
         config: Config,
         resync: int | None = None,
         psks: Iterable[PreSharedKey] = (),
+        self_removes: Iterable[bytes] = (),
         capabilities: Capabilities | None = None,
         leaf_extensions: Extensions = (),
         ratchet_tree: bytes | None = None,
@@ -161,8 +162,10 @@ class Group:
         """A commit by which we join without a Welcome (section 12.4.3.2).
 
         `group_info` holds an external_pub extension and should be fresh. `resync` is our own old
-        leaf, to be replaced. Members accept it only if their policy does. Raises `InvalidMessage`
-        when the group info is wrong, `UsageError` when others would refuse the commit.
+        leaf, to be replaced. `self_removes` are messages of this epoch by which members leave; the
+        commit takes them along. Members accept it only if their policy does. Raises
+        `InvalidMessage` when the group info or such a message is wrong, `UsageError` when others
+        would refuse the commit.
         """
         staged = founding.join_external(
             group_info,
@@ -171,6 +174,7 @@ class Group:
             config=config,
             resync=resync,
             psks=psks,
+            self_removes=self_removes,
             capabilities=capabilities,
             leaf_extensions=leaf_extensions,
             ratchet_tree=ratchet_tree,

@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives import hpke as pyca
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x448, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from nacl.bindings import crypto_scalarmult_base, randombytes
+from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base, randombytes
 
 Entropy: TypeAlias = Callable[[int], bytes]
 
@@ -216,12 +216,14 @@ class _DHKEM(KEM):
     def dh(self, loaded: Any, public: bytes) -> bytes:
         """The Diffie-Hellman value. Raises `ValueError` for a bad point or a zero result."""
 
+    def dh_once(self, private: bytes, public: bytes) -> bytes:
+        """`dh` for a private key that is used once, so that loading it need not pay."""
+        return self.dh(self.load_private(private), public)
+
     def encap(self, public: bytes, entropy: Entropy) -> tuple[bytes, bytes]:
-        if not self.public_valid(public):
-            raise ValueError("no public key of this KEM")
         ephemeral = self.derive(entropy(self.private_size))
         enc = self.public(ephemeral)
-        return self._shared_secret(self.dh(self.load_private(ephemeral), public), enc, public), enc
+        return self._shared_secret(self.dh_once(ephemeral, public), enc, public), enc
 
     def decap(self, loaded: Any, public: bytes, enc: bytes) -> bytes:
         return self._shared_secret(self.dh(loaded, enc), enc, public)
@@ -231,26 +233,28 @@ class _DHKEM(KEM):
         return self.kdf.expand(prk, b"shared_secret", enc + public, self.secret_size)
 
 
-# X25519 and X448 (RFC 7748). A public key is a u-coordinate below p, little-endian. RFC 7748 lets
-# readers reduce larger values, but no key pair has such a public key: refusing them leaves one
-# spelling per key. Points of small order would give everybody the same, all-zero, Diffie-Hellman
-# value (RFC 9180, 7.1.4).
+# X25519 and X448 (RFC 7748). A public key is a u-coordinate, little-endian. Receivers reduce it modulo p, and
+# X25519 drops the top bit, so some points have several spellings, all of them legal (section 5). Points of
+# small order are not: everybody gets the same, all-zero, Diffie-Hellman value from them. To know them by
+# sight is a hundred times quicker than to try (RFC 9180, 7.1.4).
 
 _P25519 = 2**255 - 19
 _SMALL_ORDER_X25519 = frozenset(
-    u.to_bytes(32, "little")
+    (u | top << 255).to_bytes(32, "little")
     for u in (
         0,
         1,
-        _P25519 - 1,
         325606250916557431795983626356110631294008115727848805560023387167927233504,
         39382357235489614581723060781553021112529911719440698176882885853963445705823,
+        _P25519 - 1,
+        _P25519,
+        _P25519 + 1,
     )
+    for top in (0, 1)
 )
-_P25519_TAIL = b"\xff" * 30 + b"\x7f"
 
 _P448 = 2**448 - 2**224 - 1
-_SMALL_ORDER_X448 = frozenset(u.to_bytes(56, "little") for u in (0, 1, _P448 - 1))
+_SMALL_ORDER_X448 = frozenset(u.to_bytes(56, "little") for u in (0, 1, _P448 - 1, _P448, _P448 + 1))
 
 
 class _X25519(_DHKEM):
@@ -268,7 +272,7 @@ class _X25519(_DHKEM):
         return len(private) == 32
 
     def public_valid(self, public: bytes) -> bool:
-        return x25519_valid(public)
+        return len(public) == 32 and public not in _SMALL_ORDER_X25519
 
     def public(self, private: bytes) -> bytes:
         return crypto_scalarmult_base(private)
@@ -280,22 +284,17 @@ class _X25519(_DHKEM):
         return x25519.X25519PrivateKey.from_private_bytes(private)
 
     def load_public(self, public: bytes) -> x25519.X25519PublicKey:
-        if not x25519_valid(public):
+        if not self.public_valid(public):
             raise ValueError("no public key of this KEM")
         return x25519.X25519PublicKey.from_public_bytes(public)
 
     def dh(self, loaded: x25519.X25519PrivateKey, public: bytes) -> bytes:
-        return loaded.exchange(x25519.X25519PublicKey.from_public_bytes(public))
+        return loaded.exchange(self.load_public(public))
 
-
-def x25519_valid(public: bytes) -> bool:
-    """Whether this is a canonical u-coordinate of a point that is not of small order."""
-    return (
-        len(public) == 32
-        and public[31] < 0x80
-        and public not in _SMALL_ORDER_X25519
-        and (public[31] != 0x7F or public[0] < 0xED or public[1:] != _P25519_TAIL)
-    )
+    def dh_once(self, private: bytes, public: bytes) -> bytes:
+        if not self.public_valid(public):
+            raise ValueError("no public key of this KEM")
+        return crypto_scalarmult(private, public)
 
 
 class _X448(_DHKEM):
@@ -311,11 +310,7 @@ class _X448(_DHKEM):
         return len(private) == 56
 
     def public_valid(self, public: bytes) -> bool:
-        return (
-            len(public) == 56
-            and public not in _SMALL_ORDER_X448
-            and int.from_bytes(public, "little") < _P448
-        )
+        return len(public) == 56 and public not in _SMALL_ORDER_X448
 
     def public_of(self, loaded: x448.X448PrivateKey) -> bytes:
         return loaded.public_key().public_bytes_raw()
@@ -329,7 +324,7 @@ class _X448(_DHKEM):
         return x448.X448PublicKey.from_public_bytes(public)
 
     def dh(self, loaded: x448.X448PrivateKey, public: bytes) -> bytes:
-        return loaded.exchange(x448.X448PublicKey.from_public_bytes(public))
+        return loaded.exchange(self.load_public(public))
 
 
 class Curve:
@@ -547,13 +542,11 @@ class _Hybrid(KEM):
         return self._combine_public(self._pq.load_public(pq), self._group.load_public(group))
 
     def encap(self, public: bytes, entropy: Entropy) -> tuple[bytes, bytes]:
-        if not self.public_valid(public):
-            raise ValueError("no public key of this KEM")
         pq_public, group_public = self._split(public, self._pq.public_size)
         pq_secret, pq_enc = self._pq.encap(pq_public, entropy)
         ephemeral = self._scalar(entropy(self._scalars * self._group.private_size))
         group_enc = self._group.public(ephemeral)
-        group_secret = self._group.dh(self._group.load_private(ephemeral), group_public)
+        group_secret = self._group.dh_once(ephemeral, group_public)
         shared = self._combine(pq_secret, group_secret, group_enc, group_public)
         return shared, pq_enc + group_enc
 
@@ -638,18 +631,49 @@ class KeyPair(Protocol):
     def public(self) -> bytes: ...
 
 
+class KeySchedule:
+    """What comes after the shared secret, in base mode (RFC 9180, sections 5.1 and 5.3)."""
+
+    __slots__ = ("_kdf", "_key_size", "_psk_hash")
+
+    def __init__(self, suite_id: bytes, kdf: KDFId, aead: AEADId) -> None:
+        self._kdf = _LabeledKDF(kdf, suite_id)
+        self._key_size = AEAD_KEYS[aead]
+        self._psk_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
+
+    def context(self, info: bytes) -> bytes:
+        """key_schedule_context: what all messages under one `info` share."""
+        return b"\x00" + self._psk_hash + self._kdf.extract(b"", b"info_hash", info)
+
+    def keys(self, shared: bytes, context: bytes) -> tuple[bytes, bytes]:
+        """Key and base nonce."""
+        kdf = self._kdf
+        secret = kdf.extract(shared, b"secret", b"")
+        return (
+            kdf.expand(secret, b"key", context, self._key_size),
+            kdf.expand(secret, b"base_nonce", context, 12),
+        )
+
+    def exporter(self, shared: bytes, context: bytes) -> bytes:
+        """The exporter secret."""
+        kdf = self._kdf
+        return kdf.expand(kdf.extract(shared, b"secret", b""), b"exp", context, kdf.hash_size)
+
+    def export(self, exporter_secret: bytes, context: bytes, length: int) -> bytes:
+        """Context.Export (section 5.3)."""
+        return self._kdf.expand(exporter_secret, b"sec", context, length)
+
+
 class HPKE:
     """One suite in base mode: single messages and single exports (RFC 9180, section 6)."""
 
-    __slots__ = ("_aead", "_kdf", "_key_size", "_library", "_psk_hash", "kem")
+    __slots__ = ("_aead", "_library", "kem", "schedule")
 
     def __init__(self, kem: KEMId, kdf: KDFId, aead: AEADId) -> None:
         self.kem = KEMS[kem]
         suite_id = b"HPKE" + b"".join(number.to_bytes(2, "big") for number in (kem, kdf, aead))
-        self._kdf = _LabeledKDF(kdf, suite_id)
+        self.schedule = KeySchedule(suite_id, kdf, aead)
         self._aead = ChaCha20Poly1305 if aead == AEADId.CHACHA20_POLY1305 else AESGCM
-        self._key_size = AEAD_KEYS[aead]
-        self._psk_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
         self._library: pyca.Suite | None = None
         if self.kem.library is not None:
             self._library = pyca.Suite(
@@ -679,9 +703,24 @@ class HPKE:
         self, public: bytes, info: bytes, plaintext: bytes, entropy: Entropy
     ) -> tuple[bytes, bytes]:
         """What `seal` does, without the library's HPKE."""
-        shared, enc = self.kem.encap(public, entropy)
-        key, nonce, _ = self.key_schedule(shared, info)
-        return enc, self._aead(key).encrypt(nonce, plaintext, None)
+        return self.sealer(info, entropy)(public, plaintext)
+
+    def sealer(
+        self, info: bytes, entropy: Entropy = randombytes
+    ) -> Callable[[bytes, bytes], tuple[bytes, bytes]]:
+        """`seal` for many keys under one `info`: (public key, plaintext) to what `seal` returns.
+
+        The hash of `info` is the same for all. The library would make it for each; with the
+        GroupInfo of a large group as `info`, that is most of the work.
+        """
+        context = self.schedule.context(info)
+
+        def seal(public: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+            shared, enc = self.kem.encap(public, entropy)
+            key, nonce = self.schedule.keys(shared, context)
+            return enc, self._aead(key).encrypt(nonce, plaintext, None)
+
+        return seal
 
     def open_by_hand(self, key: KeyPair, info: bytes, enc: bytes, ciphertext: bytes) -> bytes:
         """What `open` does, without the library's HPKE."""
@@ -689,7 +728,7 @@ class HPKE:
             shared = self.kem.decap(key.loaded, key.public, enc)
         except ValueError:
             raise InvalidTag from None
-        aead_key, nonce, _ = self.key_schedule(shared, info)
+        aead_key, nonce = self.schedule.keys(shared, self.schedule.context(info))
         return self._aead(aead_key).decrypt(nonce, ciphertext, None)
 
     def export_to(
@@ -697,7 +736,8 @@ class HPKE:
     ) -> tuple[bytes, bytes]:
         """Encapsulated key and exported secret (section 5.3). Raises `ValueError` for a bad key."""
         shared, enc = self.kem.encap(public, entropy)
-        return enc, self.export(self.key_schedule(shared, info)[2], context, length)
+        exporter = self.schedule.exporter(shared, self.schedule.context(info))
+        return enc, self.schedule.export(exporter, context, length)
 
     def export_from(
         self, key: KeyPair, info: bytes, enc: bytes, context: bytes, length: int
@@ -706,19 +746,5 @@ class HPKE:
         if len(enc) != self.kem.enc_size:
             raise ValueError("an encapsulated key of another length")
         shared = self.kem.decap(key.loaded, key.public, enc)
-        return self.export(self.key_schedule(shared, info)[2], context, length)
-
-    def key_schedule(self, shared: bytes, info: bytes) -> tuple[bytes, bytes, bytes]:
-        """Key, base nonce and exporter secret (section 5.1, base mode)."""
-        kdf = self._kdf
-        context = b"\x00" + self._psk_hash + kdf.extract(b"", b"info_hash", info)
-        secret = kdf.extract(shared, b"secret", b"")
-        return (
-            kdf.expand(secret, b"key", context, self._key_size),
-            kdf.expand(secret, b"base_nonce", context, 12),
-            kdf.expand(secret, b"exp", context, kdf.hash_size),
-        )
-
-    def export(self, exporter_secret: bytes, context: bytes, length: int) -> bytes:
-        """Context.Export (section 5.3)."""
-        return self._kdf.expand(exporter_secret, b"sec", context, length)
+        exporter = self.schedule.exporter(shared, self.schedule.context(info))
+        return self.schedule.export(exporter, context, length)

@@ -10,7 +10,7 @@ from heliogram.codec import Reader, decode_all
 from heliogram.mls.commits import GroupInfo, GroupSecrets, Welcome
 from heliogram.mls.config import Config
 from heliogram.mls.crypto import SUITES, Secret, Suite
-from heliogram.mls.errors import InvalidMessage
+from heliogram.mls.errors import DecryptionFailed, InvalidMessage
 from heliogram.mls.extensions import (
     Place,
     check_extensions,
@@ -49,13 +49,16 @@ def open_group_secrets(
         if package.key_package.cipher_suite != suite.id:  # RFC 9420, 12.4.3.1
             raise InvalidMessage(85, "12.4.3.1", "a welcome is of another cipher suite than ours")
         sealed = entry.encrypted_group_secrets
-        plain = suite.decrypt_with_label(
-            package.init_key,
-            b"Welcome",
-            welcome.encrypted_group_info,
-            sealed.kem_output,
-            sealed.ciphertext,
-        )
+        try:
+            plain = suite.decrypt_with_label(
+                package.init_key,
+                b"Welcome",
+                welcome.encrypted_group_info,
+                sealed.kem_output,
+                sealed.ciphertext,
+            )
+        except DecryptionFailed as error:  # RFC 9420, 12.4.3.1
+            raise DecryptionFailed(85, "12.4.3.1", error.what) from error
         return package, suite, decode_all(GroupSecrets.decode, plain)
     raise InvalidMessage(85, "12.4.3.1", "a welcome is for none of our key packages")
 
@@ -63,7 +66,10 @@ def open_group_secrets(
 def open_group_info(welcome: Welcome, suite: Suite, member: Secret) -> GroupInfo:
     """The group info inside a Welcome (section 12.4.3.1; row 87)."""
     key, nonce = welcome_key_and_nonce(suite, member)
-    plain = suite.open(key, nonce, b"", welcome.encrypted_group_info)
+    try:
+        plain = suite.open(key, nonce, b"", welcome.encrypted_group_info)
+    except DecryptionFailed as error:  # RFC 9420, 12.4.3.1
+        raise DecryptionFailed(87, "12.4.3.1", error.what) from error
     info = decode_all(GroupInfo.decode, plain)
     context = info.group_context
     if context.cipher_suite != suite.id or context.version != MLS10:  # RFC 9420, 12.4.3.1

@@ -13,7 +13,7 @@ from heliogram.codec import DecodeError, Reader, decode_all, opaque, u16
 from heliogram.mls.app_data import LAST_RESORT_EXTENSION, is_last_resort
 from heliogram.mls.credentials import Credential
 from heliogram.mls.crypto import SUITES, HPKEKey, Secret, SignatureKey, Suite, suite_of
-from heliogram.mls.errors import InvalidMessage, UsageError
+from heliogram.mls.errors import InvalidMessage, UsageError, refused
 from heliogram.mls.extensions import (
     Capabilities,
     Extensions,
@@ -113,7 +113,7 @@ class KeyPackage:
         try:
             return decode_all(_decode_message, message)
         except DecodeError as error:
-            raise InvalidMessage(3, error.section, error.what) from error
+            raise refused(error) from error
 
     @property
     def last_resort(self) -> bool:
@@ -122,9 +122,17 @@ class KeyPackage:
 
 
 def _decode_message(reader: Reader) -> KeyPackage:
-    if reader.u16() != MLS10 or reader.u16() != WireFormat.KEY_PACKAGE:
-        raise DecodeError("6", "the message is no key package of mls10")
-    return KeyPackage.decode(reader)
+    if reader.u16() != MLS10 or reader.u16() != WireFormat.KEY_PACKAGE:  # RFC 9420, 6
+        raise InvalidMessage(5, "6", "the message is no key package of mls10")
+    return decode_in_message(reader)
+
+
+def decode_in_message(reader: Reader) -> KeyPackage:
+    """The key package in an `MLSMessage` of mls10, which must be of the same version."""
+    key_package = KeyPackage.decode(reader)
+    if key_package.version != MLS10:  # RFC 9420, 10
+        raise InvalidMessage(41, "10", "a key package is of another version than its message")
+    return key_package
 
 
 def check_key_package(key_package: KeyPackage, suite: Suite) -> None:
@@ -214,20 +222,20 @@ class OwnKeyPackage:
 def default_capabilities(
     suite: int, credential_type: int, entropy: Callable[[int], bytes]
 ) -> Capabilities:
-    """What this engine can do, with one random GREASE value in each list (section 13.5).
+    """What this engine can do, with a random GREASE value in each list (section 13.5).
 
-    The suite of the leaf stands first; the other suites of this engine follow.
+    The suite of the leaf stands first; the other suites of this engine follow. One value serves all
+    lists: so a group has few distinct capabilities, and checks each only once.
     """
-    seed = entropy(4)
-    grease = [GREASE[byte % len(GREASE)] for byte in seed]
+    grease = GREASE[entropy(1)[0] % len(GREASE)]
     others = sorted(number for number in SUITES if number != suite)
     credentials = [credential_type, *(value for value in (1, 2) if value != credential_type)]
     return Capabilities(
         (MLS10,),
-        (suite, *others, grease[0]),
-        (*OWN_EXTENSIONS, grease[1]),
-        (*OWN_PROPOSALS, grease[2]),
-        (*credentials, grease[3]),
+        (suite, *others, grease),
+        (*OWN_EXTENSIONS, grease),
+        (*OWN_PROPOSALS, grease),
+        (*credentials, grease),
     )
 
 
@@ -255,7 +263,7 @@ def new_key_package(
         capabilities = default_capabilities(suite.id, credential.credential_type, entropy)
     if last_resort:
         extensions = (*extensions, LAST_RESORT_EXTENSION)
-    check_own_capabilities(capabilities)
+    check_own_capabilities(capabilities, suite)
     for extension in extensions:  # RFC 9420, 13.4
         if not capabilities.has_extension(extension.extension_type):
             raise UsageError("row 45: a key package's extensions must be listed in capabilities")
@@ -282,10 +290,12 @@ def new_key_package(
     return OwnKeyPackage(key_package, init_key, leaf_key, signature_key)
 
 
-def check_own_capabilities(capabilities: Capabilities) -> None:
-    """Refuse to send capabilities that list default types (section 7.2, row 31).
+def check_own_capabilities(capabilities: Capabilities, suite: Suite) -> None:
+    """Refuse to send capabilities without our suite (row 28) or with default types (row 31).
 
-    Others may send them: deployed clients do, and the RFC binds the sender only.
+    Section 7.2. Others may: deployed clients do both, and the RFC binds the sender only.
     """
+    if not capabilities.speaks(suite.id):
+        raise UsageError("row 28: capabilities must list mls10 and the group's cipher suite")
     if capabilities.lists_defaults():
         raise UsageError("row 31: default extension and proposal types are never listed")

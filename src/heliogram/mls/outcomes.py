@@ -62,8 +62,9 @@ class EpochAdvanced:
 class Removed:
     """A commit took us out of the group. Stop sending there and delete the group's state (row 82).
 
-    The new epoch cannot be checked by somebody who is not in it: what is known is that a member
-    signed this.
+    The new epoch cannot be checked by somebody who is not in it: what is known is that a member, or
+    an external joiner whom the policy lets in, signed this, and that the others can follow it as
+    far as it is public.
     """
 
     committer: int | None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from heliogram.mls import tree_math
 from heliogram.mls.commits import Commit
-from heliogram.mls.committing import keep_proposal
+from heliogram.mls.committing import check_room
 from heliogram.mls.crypto import HPKEKey, Secret, SignatureKey
 from heliogram.mls.errors import InvalidMessage, UnknownEpoch
 from heliogram.mls.founding import EXTERNAL_INIT
@@ -32,6 +32,7 @@ from heliogram.mls.proposal_list import (
     apply_proposals,
     check_credential,
     check_proposal,
+    check_resync,
     check_successor,
 )
 from heliogram.mls.proposals import ExternalInit, Proposal, Remove, SelfRemove
@@ -56,11 +57,11 @@ def process(member: Member, message: Message, *, now: int) -> Received:
     Raises `InvalidMessage`, `DecodeError` or `UnknownEpoch`; then nothing has changed.
     """
     if isinstance(message, PrivateMessage):
-        _check_group(member, message.group_id)
+        _check_group(member, message.group_id, message.epoch)
         return _process_private(member, message, now)
     if isinstance(message, PublicMessage):
         framed = message.content.content
-        _check_group(member, framed.group_id)
+        _check_group(member, framed.group_id, framed.epoch)
         if framed.epoch != member.current.context.epoch:  # RFC 9420, 12.1 and 12.4.2
             raise UnknownEpoch(framed.epoch)
         content = member.current.epoch.verify_public(
@@ -70,9 +71,12 @@ def process(member: Member, message: Message, *, now: int) -> Received:
     raise InvalidMessage(7, "6", "a message is not one that is sent inside a group")
 
 
-def _check_group(member: Member, group_id: bytes) -> None:
-    if group_id != member.current.context.group_id:  # RFC 9420, 12.4.2
+def _check_group(member: Member, group_id: bytes, epoch: int) -> None:
+    context = member.current.context
+    if group_id != context.group_id:  # RFC 9420, 12.4.2
         raise InvalidMessage(7, "12.4.2", "a message is for another group")
+    if member.reinit is not None and epoch == context.epoch:  # RFC 9420, 12.4.2
+        raise InvalidMessage(81, "12.4.2", "a message comes after the group was closed")
 
 
 def _process_private(member: Member, message: PrivateMessage, now: int) -> Received:
@@ -83,7 +87,9 @@ def _process_private(member: Member, message: PrivateMessage, now: int) -> Recei
             raise UnknownEpoch(message.epoch)
         epoch = past
     sender_data = epoch.sender_of(message)
-    if sender_data.leaf_index == member.own_leaf_index and epoch is member.current.epoch:
+    if sender_data.leaf_index == member.own_leaf_index:  # our leaf is the same in all epochs
+        if message.content_type is ContentType.COMMIT:  # RFC 9420, 14
+            raise _not_staged()
         return OwnMessage(message.content_type, message.epoch)
     content, found = epoch.open(message, sender_data)
     data = content.content.content
@@ -101,6 +107,10 @@ def _process_private(member: Member, message: PrivateMessage, now: int) -> Recei
         received = _process_handshake(member, content, now)
     epoch.secret_tree.consume(found)
     return received
+
+
+def _not_staged() -> InvalidMessage:
+    return InvalidMessage(83, "14", "a commit of our own is not the one that we staged")
 
 
 def _process_handshake(member: Member, content: AuthenticatedContent, now: int) -> Received:
@@ -125,7 +135,8 @@ def _process_proposal(
             return OwnMessage(ContentType.PROPOSAL, content.content.epoch)
     sent = SentProposal(proposal, sender, reference)
     check_proposal(member.view, member.config, sent, now=now)
-    keep_proposal(member, sent)
+    check_room(member)
+    member.proposals[reference] = sent
     return ProposalReceived(proposal, sender, reference)
 
 
@@ -137,17 +148,16 @@ def _process_commit(
     suite, sender = current.suite, content.content.sender
     authenticated_data = content.content.authenticated_data
     committer = sender.index if sender.is_member else None
+    if member.reinit is not None:  # RFC 9420, 11.2
+        raise InvalidMessage(81, "11.2", "a group goes on that a reinit closed")
     if committer == member.own_leaf_index:  # RFC 9420, 14
-        raise InvalidMessage(83, "14", "a commit of our own is not the one that we staged")
+        raise _not_staged()
     proposals = [_resolve(member, item, sender) for item in commit.proposals]
     applied = apply_proposals(
         member.view, config, proposals, committer, checked=frozenset(member.proposals), now=now
     )
     if commit.path is None and applied.path_required:  # RFC 9420, 12.4
         raise InvalidMessage(73, "12.4", "a commit has no path but needs one")
-    if member.own_leaf_index in applied.removed:  # RFC 9420, 12.4.2
-        return Removed(committer, tuple(proposals), authenticated_data)
-
     tree = applied.tree
     leaf_index = tree.free_leaf() if committer is None else committer
     if commit.path is not None:
@@ -159,6 +169,9 @@ def _process_commit(
             raise InvalidMessage(77, "7.9.2", "a committer's leaf has the wrong parent hash")
         tree.set_leaf(leaf_index, leaf)
         tree.check_members(applied.extensions)
+    # Not before: what the others refuse must not talk us out of the group.
+    if member.own_leaf_index in applied.removed:  # RFC 9420, 12.4.2
+        return Removed(committer, tuple(proposals), authenticated_data)
     provisional = provisional_context(current.context, tree, applied.extensions)
     private_keys, signature_key = _keys_after(member, applied, proposals)
     commit_secret = Secret(bytes(suite.hash_length))
@@ -208,7 +221,7 @@ def _check_path_leaf(
     leaf_index: int,
     now: int,
 ) -> None:
-    """The committer's new leaf (section 12.4.2; rows 68 and 74, and 22 to 40)."""
+    """The committer's new leaf (section 12.4.2; rows 68, 70 and 74, and 22 to 40)."""
     suite, config = member.current.suite, member.config
     if leaf.source != LeafNodeSource.COMMIT:  # RFC 9420, 12.4.2
         raise InvalidMessage(74, "12.4.2", "a committer's leaf was made for another use")
@@ -217,7 +230,7 @@ def _check_path_leaf(
         check_credential(config, leaf, now=now)
         for sent in proposals:
             if isinstance(sent.proposal, Remove):
-                _check_resync(member, sent.proposal.removed, leaf)
+                check_resync(member.view, config, sent.proposal.removed, leaf)
     else:
         old = member.view.leaf(committer)
         if old is not None:
@@ -225,21 +238,10 @@ def _check_path_leaf(
                 raise InvalidMessage(74, "12.4.2", "a committer keeps its encryption key")
             check_successor(config, old, leaf, now=now)
     group_id = member.current.context.group_id
-    if not leaf.signature_valid(suite, group_id, leaf_index):  # RFC 9420, 7.3
-        raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")
-
-
-def _check_resync(member: Member, removed: int, new: LeafNode) -> None:
-    """An external joiner may only remove itself, and with new keys (section 12.2; row 68)."""
-    old = member.view.leaf(removed)
-    if old is None:  # RFC 9420, 12.1.3
-        raise InvalidMessage(49, "12.1.3", "a remove names a leaf where nobody is")
-    authentication = member.config.authentication
-    same = authentication.client(old.credential) == authentication.client(new.credential)
-    if not same and not authentication.is_successor(old.credential, new.credential):
-        raise InvalidMessage(68, "12.2", "an external joiner removes somebody else")
-    if old.encryption_key == new.encryption_key:
-        raise InvalidMessage(68, "12.2", "an external joiner keeps its old encryption key")
+    if not leaf.signature_valid(suite, group_id, leaf_index):
+        if committer is None:  # RFC 9420, 12.4.3.2
+            raise InvalidMessage(70, "12.4.3.2", "a joiner's leaf is not signed for the free leaf")
+        raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")  # RFC 9420, 7.3
 
 
 def _keys_after(

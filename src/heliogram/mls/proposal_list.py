@@ -111,6 +111,8 @@ def path_required(proposals: Sequence[Proposal]) -> bool:
 
 def check_sender(view: EpochView, sender: Sender, proposal: Proposal) -> None:
     """Refuse a proposal that this kind of sender cannot make (rows 12, 13 and 48)."""
+    if isinstance(proposal, Update) and not sender.is_member:  # RFC 9420, 12.1.2
+        raise InvalidMessage(48, "12.1.2", "an update comes from somebody who is no member")
     if sender.sender_type is SenderType.EXTERNAL:  # RFC 9420, 12.1.8
         if sender.index >= len(external_senders(view.context.extensions)):
             raise InvalidMessage(12, "12.1.8", "an external sender is not in the group's list")
@@ -119,8 +121,6 @@ def check_sender(view: EpochView, sender: Sender, proposal: Proposal) -> None:
     elif sender.sender_type is SenderType.NEW_MEMBER_PROPOSAL:  # RFC 9420, 12.1.8
         if not isinstance(proposal, Add):
             raise InvalidMessage(13, "12.1.8", "a new member proposes anything but its own add")
-    if isinstance(proposal, Update) and not sender.is_member:  # RFC 9420, 12.1.2
-        raise InvalidMessage(48, "12.1.2", "an update comes from somebody who is no member")
 
 
 def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: int) -> None:
@@ -131,8 +131,12 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
     proposal, sender = sent.proposal, sent.sender
     check_sender(view, sender, proposal)
     if not config.policy.allows_proposal(view, sent):
-        row, section = (65, "12.2") if sender.is_member else (15, "12.1.8")
-        raise InvalidMessage(row, section, "the application does not allow this proposal")
+        what = "the application does not allow this proposal"
+        if sender.is_member:  # RFC 9420, 12.2
+            raise InvalidMessage(65, "12.2", what)
+        if sender.sender_type is SenderType.NEW_MEMBER_COMMIT:  # RFC 9420, 12.4.3.2
+            raise InvalidMessage(72, "12.4.3.2", what)
+        raise InvalidMessage(15, "12.1.8", what)  # RFC 9420, 12.1.8
     if isinstance(proposal, Add):
         check_add(view.tree, config, proposal.key_package, now=now)
     elif isinstance(proposal, Update):
@@ -145,6 +149,10 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
     elif isinstance(proposal, ReInit):
         if proposal.version < view.context.version:  # RFC 9420, 12.1.5
             raise InvalidMessage(51, "12.1.5", "a reinit goes back to an older version")
+        check_extensions(proposal.extensions, Place.GROUP_CONTEXT)
+    elif isinstance(proposal, ExternalInit):
+        if sender.sender_type is not SenderType.NEW_MEMBER_COMMIT:  # RFC 9420, 12.1.6 and 12.2
+            raise InvalidMessage(63, "12.2", "a member proposes an external init")
     elif isinstance(proposal, GroupContextExtensions):
         check_group_extensions(config, proposal.extensions, now=now)
     elif isinstance(proposal, SelfRemove):
@@ -153,12 +161,8 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
 
 
 def check_group_extensions(config: Config, extensions: Extensions, *, now: int) -> None:
-    """Refuse extensions that no group context may have (rows 23, 32, 34 and 52)."""
-    try:
-        check_extensions(extensions, Place.GROUP_CONTEXT)
-    except InvalidMessage as error:  # RFC 9420, 12.1.7
-        raise InvalidMessage(error.rule, error.section, error.what) from error
-    required_capabilities(extensions)
+    """Refuse extensions that no group context may have (rows 32, 34 and 52)."""
+    check_extensions(extensions, Place.GROUP_CONTEXT)
     app_data.decode_dictionary(extensions)
     for external in external_senders(extensions):  # RFC 9420, 5.3.1
         if not config.authentication.accepts(external.credential, external.signature_key, now=now):
@@ -215,6 +219,21 @@ def check_update(
         raise InvalidMessage(22, "7.3", "a leaf node's signature is wrong")
 
 
+def check_resync(view: EpochView, config: Config, removed: int, new: LeafNode) -> None:
+    """An external joiner may only remove itself: its leaf would do as an update of the removed one.
+
+    Section 12.2; row 68.
+    """
+    old = view.leaf(removed)
+    if old is None:  # RFC 9420, 12.1.3
+        raise InvalidMessage(49, "12.1.3", "a remove names a leaf where nobody is")
+    same = (new.credential, new.signature_key) == (old.credential, old.signature_key)
+    if not same and not config.authentication.is_successor(old.credential, new.credential):
+        raise InvalidMessage(68, "12.2", "an external joiner removes somebody else")
+    if old.encryption_key == new.encryption_key:  # RFC 9420, 7.3 and 12.2
+        raise InvalidMessage(68, "12.2", "an external joiner keeps its old encryption key")
+
+
 def _check_psk(view: EpochView, psk_id: PreSharedKeyID) -> None:
     if len(psk_id.psk_nonce) != view.tree.suite.hash_length:  # RFC 9420, 12.1.4
         raise InvalidMessage(50, "12.1.4", "a pre-shared key's nonce has the wrong length")
@@ -250,9 +269,12 @@ def apply_proposals(
     fresh = [sent for sent in proposals if sent.reference not in checked]
     _check_each(view, config, fresh, now=now)
     if not config.policy.allows_commit(view, committer, proposals):
-        row, section = (72, "12.4.3.2") if committer is None else (65, "12.4")
-        raise InvalidMessage(row, section, "the application does not allow this commit")
+        if committer is None:  # RFC 9420, 12.4.3.2
+            raise InvalidMessage(72, "12.4.3.2", "the application does not let this client join")
+        raise InvalidMessage(65, "12.4", "the application does not allow this commit")
 
+    if any(isinstance(sent.proposal, Add) for sent in proposals):
+        view.tree.clients(config.authentication.client)  # counted here, for all copies to come
     applied = Applied(view.tree.copy(), view.context.extensions)
     applied.path_required = path_required([sent.proposal for sent in proposals])
     tree = applied.tree
@@ -332,14 +354,20 @@ def _check_member_list(view: EpochView, proposals: Sequence[SentProposal], commi
 
 
 def _check_external_list(proposals: Sequence[SentProposal]) -> None:
-    """Section 12.2, "external commit": rows 67 and 69."""
+    """Section 12.2, "external commit": rows 57, 67 and 69."""
     kinds = Counter(type(sent.proposal) for sent in proposals)
+    leaving: set[int] = set()
     for sent in proposals:
         # draft-ietf-mls-extensions-10, 6.3: a self-remove may come along, and only by reference.
         if sent.reference is not None and not isinstance(sent.proposal, SelfRemove):
             raise InvalidMessage(69, "12.4.3.2", "an external commit refers to a proposal")
         if not isinstance(sent.proposal, EXTERNAL_COMMIT):  # RFC 9420, 12.2
             raise InvalidMessage(67, "12.2", "an external commit lists what it cannot")
+        if isinstance(sent.proposal, Remove | SelfRemove):
+            leaf = sent.proposal.removed if isinstance(sent.proposal, Remove) else sent.sender.index
+            if leaf in leaving:  # draft-ietf-mls-extensions-10, 6.3
+                raise InvalidMessage(57, "12.2", "two proposals touch one leaf")
+            leaving.add(leaf)
     if kinds[ExternalInit] != 1 or kinds[Remove] > 1:  # RFC 9420, 12.2
         raise InvalidMessage(67, "12.2", "an external commit lists what it cannot")
 
@@ -376,20 +404,13 @@ def _check_supported(tree: RatchetTree, proposals: Sequence[SentProposal]) -> No
 def _check_clients(config: Config, applied: Applied) -> None:
     """No client twice in the new tree; those removed in the list have left it (rows 58 and 59)."""
     client = config.authentication.client
-    added = applied.added_leaves
-    present = {
-        client(leaf.credential)
-        for leaf_index, leaf in applied.tree.leaves()
-        if leaf_index not in added
-    }
-    new: set[bytes] = set()
-    for _, key_package in applied.added:
-        name = client(key_package.leaf_node.credential)
-        if name in new:  # RFC 9420, 12.2
+    present = applied.tree.clients(client)
+    new = Counter(client(package.leaf_node.credential) for _, package in applied.added)
+    for name, count in new.items():
+        if count > 1:  # RFC 9420, 12.2
             raise InvalidMessage(58, "12.2", "one client is added twice")
-        if name in present:  # RFC 9420, 12.2
+        if present[name] > 1:  # RFC 9420, 12.2
             raise InvalidMessage(59, "12.2", "a client is added that is a member already")
-        new.add(name)
 
 
 # -- the app data dictionary: draft-ietf-mls-extensions-10, section 4.7 ----------------------------

@@ -16,7 +16,7 @@ not its size.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -35,7 +35,7 @@ from heliogram.mls.extensions import (
     encode_extensions,
     required_capabilities,
 )
-from heliogram.mls.registries import DEFAULT_EXTENSIONS
+from heliogram.mls.registries import DEFAULT_EXTENSIONS, MLS10
 from heliogram.mls.tree_math import NodeIndex
 
 #: Leaves that a tree may have, blank ones included.
@@ -252,8 +252,10 @@ def _check_leaf_alone(leaf: LeafNode, suite: Suite) -> None:
     if not suite.hpke_public_valid(leaf.encryption_key):  # RFC 9420, 10; RFC 9180, 7.1.4
         raise InvalidMessage(26, "7.3", "a leaf's encryption key is none of this cipher suite")
     capabilities = leaf.capabilities
-    if not capabilities.speaks(suite.id):  # RFC 9420, 7.2
-        raise InvalidMessage(28, "7.2", "a leaf does not list mls10 and the group's cipher suite")
+    # That the suite is listed too is not asked of others: deployed clients leave out the newest one, and
+    # who has keys of a suite speaks it. We ourselves always list it (`check_own_capabilities`).
+    if MLS10 not in capabilities.versions:  # RFC 9420, 7.2
+        raise InvalidMessage(28, "7.2", "a leaf does not list mls10")
     if leaf.credential.credential_type not in capabilities.credentials:  # RFC 9420, 7.2
         raise InvalidMessage(29, "7.2", "a leaf does not list the type of its own credential")
     if leaf.extensions:
@@ -286,6 +288,8 @@ class RatchetTree:
 
     __slots__ = (
         "_blank_from",
+        "_client_of",
+        "_clients",
         "_duplicates",
         "_encryption_keys",
         "_hashes",
@@ -309,8 +313,13 @@ class RatchetTree:
         #: How many members have each (capabilities, credential type): few distinct ones in
         #: practice.
         self._profiles: dict[tuple[bytes, int], tuple[int, Capabilities]] = {}
+        #: How often each client is a member, by the name that `_client_of` gives; see `clients`.
+        self._client_of: Callable[[Credential], bytes] | None = None
+        self._clients: dict[bytes, int] = {}
         #: No leaf below this index is blank.
-        self._blank_from = 0
+        self._blank_from = next(
+            (i for i, node in enumerate(self.nodes[::2]) if node is None), self.leaf_count
+        )
         for node in self.nodes:
             if node is not None:
                 self._enter(node)
@@ -336,6 +345,8 @@ class RatchetTree:
         twin._signature_keys = self._signature_keys.copy()
         twin._duplicates = self._duplicates
         twin._profiles = self._profiles.copy()
+        twin._client_of = self._client_of
+        twin._clients = self._clients.copy()
         twin._blank_from = self._blank_from
         return twin
 
@@ -359,6 +370,23 @@ class RatchetTree:
         for index, node in enumerate(self.nodes[::2]):
             if isinstance(node, LeafNode):
                 yield index, node
+
+    def clients(self, client_of: Callable[[Credential], bytes]) -> Mapping[bytes, int]:
+        """How often each client is a member, by the application's name for it (section 12.2).
+
+        Counted once, then kept up to date leaf by leaf like the other caches.
+        """
+        if self._client_of != client_of:
+            self._clients = {}
+            self._client_of = client_of
+            for _, leaf in self.leaves():
+                self._count_client(leaf, 1)
+        return self._clients
+
+    def _count_client(self, leaf: LeafNode, by: int) -> None:
+        if self._client_of is not None:
+            name = self._client_of(leaf.credential)
+            self._clients[name] = self._clients.get(name, 0) + by
 
     def resolution(self, node: NodeIndex) -> tuple[NodeIndex, ...]:
         """The non-blank nodes that together reach everybody below `node` (section 4.1.1)."""
@@ -533,6 +561,7 @@ class RatchetTree:
         self._count(self._encryption_keys, node.encryption_key)
         if isinstance(node, LeafNode):
             self._count(self._signature_keys, node.signature_key)
+            self._count_client(node, 1)
             profile = (node.capabilities.encode(), node.credential.credential_type)
             count = self._profiles[profile][0] if profile in self._profiles else 0
             self._profiles[profile] = (count + 1, node.capabilities)
@@ -541,6 +570,7 @@ class RatchetTree:
         self._uncount(self._encryption_keys, node.encryption_key)
         if isinstance(node, LeafNode):
             self._uncount(self._signature_keys, node.signature_key)
+            self._count_client(node, -1)
             profile = (node.capabilities.encode(), node.credential.credential_type)
             count = self._profiles[profile][0] - 1
             if count:
@@ -654,8 +684,16 @@ class RatchetTree:
 
         Section 12.4.3.3.
         """
-        last = max((i for i, node in enumerate(self.nodes) if node is not None), default=-1)
-        return vector(map(_encode_node, self.nodes[: last + 1]))
+        end = len(self.nodes)
+        while end and self.nodes[end - 1] is None:
+            end -= 1
+        # NodeType leaf is 1, parent 2; after the byte of optional<Node> (section 7.8).
+        return vector(
+            b"\x00"
+            if node is None
+            else (b"\x01\x01" if type(node) is LeafNode else b"\x01\x02") + node.encode()
+            for node in self.nodes[:end]
+        )
 
     @classmethod
     def decode(cls, suite: Suite, reader: Reader) -> RatchetTree:
@@ -664,7 +702,7 @@ class RatchetTree:
         nodes: list[Node] = []
         while inner.pos < inner.end:
             nodes.append(_decode_node(inner, len(nodes)))
-            if len(nodes) > 2 * MAX_LEAVES:
+            if len(nodes) >= 2 * MAX_LEAVES:
                 raise DecodeError("16.1", "a ratchet tree has more leaves than we accept")
         if not nodes or nodes[-1] is None:  # RFC 9420, 12.4.3.3
             raise InvalidMessage(89, "12.4.3.3", "a ratchet tree ends with a blank node")
@@ -673,13 +711,6 @@ class RatchetTree:
             size = 2 * size + 1
         nodes.extend([None] * (size - len(nodes)))
         return cls(suite, nodes)
-
-
-def _encode_node(node: Node) -> bytes:
-    if node is None:
-        return b"\x00"
-    kind = NodeType.LEAF if isinstance(node, LeafNode) else NodeType.PARENT
-    return b"\x01" + u8(kind) + node.encode()
 
 
 def _decode_node(reader: Reader, position: int) -> Node:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from heliogram.mls.app_data import SafeExporter
 from heliogram.mls.config import Config
@@ -142,7 +142,7 @@ def start_epoch(
         suite,
         context,
         tree,
-        secrets,
+        replace(secrets, encryption=Secret(b"")),  # RFC 9420, 9.2: the secret tree has it now
         exporter,
         Epoch(
             suite,

@@ -17,7 +17,7 @@ from typing import overload
 
 from heliogram.codec import DecodeError, Reader, opaque, vector
 from heliogram.mls import tree_math
-from heliogram.mls.crypto import HPKEKey, Secret, Suite
+from heliogram.mls.crypto import HPKEKey, Parallel, Secret, Suite
 from heliogram.mls.errors import InvalidMessage
 from heliogram.mls.ratchet_tree import (
     KEY_CEILING,
@@ -232,7 +232,12 @@ def new_path(
 
 
 def encrypt_path(
-    tree: RatchetTree, committer: int, path: NewPath, context: bytes, added: AbstractSet[int]
+    tree: RatchetTree,
+    committer: int,
+    path: NewPath,
+    context: bytes,
+    added: AbstractSet[int],
+    parallel: Parallel = map,
 ) -> UpdatePath:
     """The path for the others: each path secret to the resolution beside it, without new members.
 
@@ -243,10 +248,14 @@ def encrypt_path(
     nodes = []
     for node, beside in tree.filtered_direct_path(committer):
         secret = path.path_secrets[node]
+        targets = [target for target in tree.resolution(beside) if target not in new_leaves]
         ciphertexts = HPKECiphertexts.of(
-            suite.encrypt_with_label(_public(tree, target), b"UpdatePathNode", context, secret)
-            for target in tree.resolution(beside)
-            if target not in new_leaves
+            suite.encrypt_each_with_label(
+                b"UpdatePathNode",
+                context,
+                [(_public(tree, target), secret) for target in targets],
+                parallel,
+            )
         )
         nodes.append(UpdatePathNode(path.keys[node].public, ciphertexts))
     return UpdatePath(path.leaf_node, tuple(nodes))
