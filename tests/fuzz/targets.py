@@ -48,6 +48,7 @@ from heliogram.mls.framing import (
     SenderType,
     decode_message,
     encode_message,
+    padded,
     seal_private,
 )
 from heliogram.mls.key_schedule import (
@@ -373,11 +374,11 @@ class Forged(Messages):
             sealed = seal_private(
                 group.suite,
                 whole,
+                padded(whole, lambda size: size + 3),
                 SenderData(sender.index, 3, b"\x01\x02\x03\x04"),
                 found.key,
                 found.nonce,
                 epoch.sender_data_secret,
-                lambda size: size + 3,
             )
             return encode_message(sealed)
 
@@ -561,6 +562,9 @@ class States(Target):
 
     def kind(self, given: Input) -> g.Kind | None:
         return g.STATE
+
+    def finish(self, given: Input, tree: g.Tree) -> None:
+        g.seal_state(tree)
 
     def run(self, given: Input) -> str:
         try:

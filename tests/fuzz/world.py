@@ -17,7 +17,6 @@ from typing import Any
 
 from heliogram import mls
 from heliogram.mls.crypto import SUITES, Secret, SignatureKey
-from heliogram.mls.framing import decode_message
 from heliogram.mls.hpke import HPKE
 
 NOW = 1_800_000_000
@@ -317,13 +316,12 @@ class _Builder:
         with_tree = alice.group_info(external_pub=True)
         without = alice.group_info(external_pub=True, ratchet_tree=False)
         world.infos += [(with_tree, b""), (without, alice.ratchet_tree())]
-        info = decode_message(with_tree)
-        if not isinstance(info, mls.GroupInfo):
-            raise TypeError
         gina = self.package("gina")
         for proposal in (mls.Add(gina.key_package), mls.Remove(self.leaf["carol"])):
-            world.messages.append(("bob", mls.external_proposal(info, proposal, 0, self.external)))
-        world.messages.append(("bob", mls.propose_own_add(info, gina)))
+            world.messages.append(
+                ("bob", mls.external_proposal(with_tree, proposal, 0, self.external))
+            )
+        world.messages.append(("bob", mls.propose_own_add(with_tree, gina)))
         for name, more in (
             ("zoe", {}),
             ("zoe", {"psks": [self._samples()[2]]}),
