@@ -472,11 +472,8 @@ class Ours(Peer):
 
     def propose_own_add(self, group_info: bytes) -> bytes:
         """An Add of oneself, from outside (RFC 9420, 12.1.8)."""
-        info = mls.decode_message(group_info)
-        if not isinstance(info, mls.GroupInfo):
-            raise Unsupported("not a GroupInfo")
         self.key_package()
-        return _call(mls.propose_own_add, info, self._packages[-1])
+        return _call(mls.propose_own_add, group_info, self._packages[-1])
 
     def fork(self) -> Ours:
         """The same client once more, for a second group."""

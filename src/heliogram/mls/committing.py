@@ -112,7 +112,7 @@ def propose(
     as_usage(lambda: check_proposal(member.view, member.config, sent, now=now))
     as_usage(lambda: check_room(member))
     message = frame(member, content, entropy)
-    keep_proposal(member, sent)
+    member.proposals[reference] = sent
     if update is not None:
         member.own_updates[reference] = update
     return message
@@ -133,13 +133,6 @@ def check_room(member: Member) -> None:
     """Refuse a proposal more than we keep (row 104)."""
     if len(member.proposals) >= member.config.max_proposals:
         raise InvalidMessage(104, "14", "more proposals are waiting than we keep")
-
-
-def keep_proposal(member: Member, sent: SentProposal) -> None:
-    """Keep a proposal until the epoch ends, in a bounded store (row 104)."""
-    check_room(member)
-    if sent.reference is not None:
-        member.proposals[sent.reference] = sent
 
 
 def frame(member: Member, content: AuthenticatedContent, entropy: Entropy) -> bytes:

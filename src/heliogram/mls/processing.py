@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from heliogram.mls import tree_math
 from heliogram.mls.commits import Commit
-from heliogram.mls.committing import keep_proposal
+from heliogram.mls.committing import check_room
 from heliogram.mls.crypto import HPKEKey, Secret, SignatureKey
 from heliogram.mls.errors import InvalidMessage, UnknownEpoch
 from heliogram.mls.founding import EXTERNAL_INIT
@@ -135,7 +135,8 @@ def _process_proposal(
             return OwnMessage(ContentType.PROPOSAL, content.content.epoch)
     sent = SentProposal(proposal, sender, reference)
     check_proposal(member.view, member.config, sent, now=now)
-    keep_proposal(member, sent)
+    check_room(member)
+    member.proposals[reference] = sent
     return ProposalReceived(proposal, sender, reference)
 
 
@@ -147,6 +148,8 @@ def _process_commit(
     suite, sender = current.suite, content.content.sender
     authenticated_data = content.content.authenticated_data
     committer = sender.index if sender.is_member else None
+    if member.reinit is not None:  # RFC 9420, 11.2
+        raise InvalidMessage(81, "11.2", "a group goes on that a reinit closed")
     if committer == member.own_leaf_index:  # RFC 9420, 14
         raise _not_staged()
     proposals = [_resolve(member, item, sender) for item in commit.proposals]

@@ -142,8 +142,7 @@ def start_epoch(
         suite,
         context,
         tree,
-        # RFC 9420, 9.2: what the secret tree grows from is in that tree only, until it is used up.
-        replace(secrets, encryption=Secret(b"")),
+        replace(secrets, encryption=Secret(b"")),  # RFC 9420, 9.2: the secret tree has it now
         exporter,
         Epoch(
             suite,
