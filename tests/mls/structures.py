@@ -27,7 +27,7 @@ from heliogram.mls import key_packages as packages
 from heliogram.mls import ratchet_tree as rt
 from heliogram.mls import secret_tree as secrets
 from heliogram.mls.crypto import SUITES, Secret
-from heliogram.mls.proposal_list import SentProposal
+from heliogram.mls.framing import SentProposal
 from tests.mls import grammar as g
 
 SUITE = SUITES[1]
