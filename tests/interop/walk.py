@@ -60,9 +60,9 @@ class Walk:
         self.counts: Counter[str] = Counter()
         self.made = 0
         self.secrets = 0
-        self.now = 0  # steps done
+        self.now = 0  # commits delivered
         self.keys: Counter[Peer] = Counter()  # how often they changed their signature key
-        self.joined: dict[Peer, int] = {}  # since which step they know the group's secrets
+        self.joined: dict[Peer, int] = {}  # since when they know the group's secrets
         self.mail: list[Mail] = []
 
     # -- people ----------------------------------------------------------------------------------
@@ -134,7 +134,6 @@ class Walk:
             if done:
                 break
         self.counts[done] += 1
-        self.now += 1
         self.check()
         self.talk()
         return done
@@ -287,6 +286,7 @@ class Walk:
         unaware: Sequence[Peer] = (),
     ) -> None:
         """`unaware` are removed by this commit and may not notice."""
+        self.now += 1
         self.tell(self.others(committer, *unaware), staged.message)
         if isinstance(committer, Ours) and not from_outside and self.rng.random() < 0.5:
             committer.process(staged.message)  # it comes back from the relay
@@ -346,7 +346,7 @@ class Walk:
         self.rng.shuffle(sent)
         for message, text in sent:
             readers = {peer: self.joined[peer] for peer in self.others(sender)}
-            due = self.now + (self.rng.randint(1, 3) if self.rng.random() < 0.2 else 0)
+            due = self.now + (self.rng.randint(1, 2) if self.rng.random() < 0.2 else 0)
             self.mail.append(Mail(due, message, text, sender, self.place(sender), readers))
         for mail in [mail for mail in self.mail if mail.due <= self.now]:
             self.mail.remove(mail)
