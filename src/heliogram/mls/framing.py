@@ -74,6 +74,15 @@ class Sender:
         return self.sender_type is SenderType.MEMBER
 
 
+@dataclass(frozen=True, slots=True)
+class SentProposal:
+    """A proposal and who made it. `reference` is None when a commit carries it by value."""
+
+    proposal: Proposal
+    sender: Sender
+    reference: bytes | None = None
+
+
 Content = bytes | Proposal | Commit
 
 

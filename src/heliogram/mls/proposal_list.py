@@ -22,7 +22,7 @@ from heliogram.mls.extensions import (
     find_extension,
     required_capabilities,
 )
-from heliogram.mls.framing import Sender, SenderType
+from heliogram.mls.framing import Sender, SenderType, SentProposal
 from heliogram.mls.key_packages import KeyPackage, check_key_package
 from heliogram.mls.proposals import (
     Add,
@@ -71,15 +71,6 @@ EXTERNAL_COMMIT = (ExternalInit, Remove, PreSharedKey, SelfRemove, AppDataUpdate
 
 #: Key packages that one task of a parallel check verifies.
 _CHUNK = 32
-
-
-@dataclass(frozen=True, slots=True)
-class SentProposal:
-    """A proposal and who made it. `reference` is None when a commit carries it by value."""
-
-    proposal: Proposal
-    sender: Sender
-    reference: bytes | None = None
 
 
 @dataclass(slots=True)
