@@ -108,6 +108,11 @@ def changed(value: T, **changes: Any) -> T:
     return dataclasses.replace(value, **changes)  # type: ignore[type-var]
 
 
+def fields(**changes: Any) -> Callable[[Any], Any]:
+    """The hook that replaces some fields of a structure."""
+    return lambda value: changed(value, **changes)
+
+
 def replaced(data: bytes, old: bytes, new: bytes) -> bytes:
     """The bytes with the only occurrence of `old` replaced."""
     assert data.count(old) == 1

@@ -124,7 +124,7 @@ class Capabilities:
         ProposalType proposals<V>;     CredentialType credentials<V>;
     } Capabilities;
 
-    Values that nobody here knows are kept and ignored (sections 7.2 and 13.4).
+    Values that nobody here knows are kept and ignored (sections 7.2 and 13.4; row 33).
     """
 
     versions: tuple[int, ...]

@@ -144,10 +144,10 @@ class Group:
     ) -> Group:
         """The group that a Welcome brings us into (section 12.4.3.1).
 
-        `own` are the key packages that it may be for; the one that it used is `used_key_package` of
-        this call's caller to delete, unless it is a last resort. `ratchet_tree` is needed when the
-        Welcome does not hold the tree. `in_use` are the ids of groups that we are in already.
-        `previous` is the group that this one follows from, by `branch` or `reinitialize`.
+        `own` are the key packages that it may be for. Delete the one whose leaf node is the group's
+        `own_leaf` afterwards, unless it is a last resort. `ratchet_tree` is needed when the Welcome
+        does not hold the tree. `in_use` are the ids of groups that we are in already. `previous` is
+        the group that this one follows from, by `branch` or `reinitialize`.
 
         Raises `InvalidMessage` when anything about the Welcome or the group is wrong.
         """

@@ -121,7 +121,7 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
     """
     proposal, sender = sent.proposal, sent.sender
     check_sender(view, sender, proposal)
-    if not config.policy.allows_proposal(view, sent):
+    if not config.policy.allows_proposal(view, sent):  # row 15 and row 65
         what = "the application does not allow this proposal"
         if sender.is_member:  # RFC 9420, 12.2
             raise InvalidMessage(65, "12.2", what)
@@ -161,7 +161,7 @@ def check_group_extensions(config: Config, extensions: Extensions, *, now: int) 
 
 
 def check_add(tree: RatchetTree, config: Config, key_package: KeyPackage, *, now: int) -> None:
-    """Refuse a key package that cannot be added (section 12.1.1).
+    """Refuse a key package that cannot be added (section 12.1.1; row 47, by the rows of what is wrong).
 
     The span of its lifetime is checked, not whether it is still running: members process a commit
     at different times, and must not disagree about it. Whoever adds checks that too.
