@@ -211,7 +211,7 @@ def a_path_has_the_keys_of_the_one_before(world: World) -> Attempt:
 # -- 76: one node for each, one ciphertext for each ------------------------------------------------
 
 
-@right(76, suites=BOTH)
+@right(76)
 def paths_through_trees_of_many_shapes(world: World) -> None:
     groups = world.group("alice", "bob", "carol", "dave", "erin", full=True)
 
@@ -233,6 +233,12 @@ def paths_through_trees_of_many_shapes(world: World) -> None:
     all_commit(groups, [Add(world.package("judy").key_package)])
     # Leaves 0 and 1, and far on the right 4, 5 and 6: half of the paths are filtered.
     assert [index for index, _ in groups[0].members()] == [0, 1, 4, 5, 6]
+
+
+@right(76, suites=BOTH)
+def a_path_beside_a_blank_leaf(world: World) -> None:
+    for committer in range(3):
+        agreed(*world.advance(world.group(), committer))
 
 
 @broken(76, suites=BOTH)
