@@ -35,12 +35,14 @@ from heliogram.mls.framing import (
     Sender,
     SenderData,
     SenderType,
+    SentProposal,
     _guarded,
     _sender_data_key,
     decode_message,
     encode_message,
     membership_tag,
 )
+from heliogram.mls.group import EpochAdvanced
 from heliogram.mls.key_packages import KeyPackage, OwnKeyPackage, default_capabilities
 from heliogram.mls.key_schedule import (
     GroupContext,
@@ -50,8 +52,7 @@ from heliogram.mls.key_schedule import (
     welcome_key_and_nonce,
 )
 from heliogram.mls.member import Member
-from heliogram.mls.outcomes import EpochAdvanced
-from heliogram.mls.proposal_list import SentProposal, path_required
+from heliogram.mls.proposal_list import path_required
 from heliogram.mls.proposals import (
     Add,
     ExternalInit,
@@ -105,6 +106,11 @@ def changed(value: T, **changes: Any) -> T:
     if any(f.name == "_encoded" for f in dataclasses.fields(value)):  # type: ignore[arg-type]
         changes.setdefault("_encoded", b"")
     return dataclasses.replace(value, **changes)  # type: ignore[type-var]
+
+
+def fields(**changes: Any) -> Callable[[Any], Any]:
+    """The hook that replaces some fields of a structure."""
+    return lambda value: changed(value, **changes)
 
 
 def replaced(data: bytes, old: bytes, new: bytes) -> bytes:

@@ -21,19 +21,14 @@ from heliogram.mls.framing import (
     PublicMessage,
     Sender,
     SenderType,
+    SentProposal,
     encode_message,
     membership_tag,
 )
 from heliogram.mls.key_packages import KeyPackage, check_own_capabilities
 from heliogram.mls.key_schedule import epoch_secret, welcome_key_and_nonce
 from heliogram.mls.member import Advanced, Member, OwnUpdate, Staged
-from heliogram.mls.proposal_list import (
-    Applied,
-    SentProposal,
-    apply_proposals,
-    check_proposal,
-    check_successor,
-)
+from heliogram.mls.proposal_list import Applied, apply_proposals, check_proposal, check_successor
 from heliogram.mls.proposals import (
     Add,
     GroupContextExtensions,

@@ -22,13 +22,13 @@ from heliogram.mls.framing import (
     PublicMessage,
     Sender,
     SenderType,
+    SentProposal,
 )
 from heliogram.mls.key_schedule import epoch_secret
 from heliogram.mls.member import Advanced, Member
 from heliogram.mls.outcomes import ApplicationMessage, OwnMessage, ProposalReceived, Removed
 from heliogram.mls.proposal_list import (
     Applied,
-    SentProposal,
     apply_proposals,
     check_credential,
     check_proposal,
