@@ -14,7 +14,8 @@ from heliogram.mls.config import Config, EpochView
 from heliogram.mls.crypto import HPKEKey, Secret, SignatureKey
 from heliogram.mls.epoch import Epoch
 from heliogram.mls.errors import UsageError
-from heliogram.mls.proposal_list import Applied, SentProposal
+from heliogram.mls.framing import SentProposal
+from heliogram.mls.proposal_list import Applied
 from heliogram.mls.proposals import ReInit
 from heliogram.mls.ratchet_tree import LeafNode, Node, RatchetTree
 from heliogram.mls.transition import EpochKeys

@@ -22,13 +22,13 @@ from heliogram.mls.framing import (
     PublicMessage,
     Sender,
     SenderType,
+    SentProposal,
 )
 from heliogram.mls.key_schedule import epoch_secret
 from heliogram.mls.member import Advanced, Member
 from heliogram.mls.outcomes import ApplicationMessage, OwnMessage, ProposalReceived, Removed
 from heliogram.mls.proposal_list import (
     Applied,
-    SentProposal,
     apply_proposals,
     check_credential,
     check_proposal,
@@ -148,8 +148,6 @@ def _process_commit(
     suite, sender = current.suite, content.content.sender
     authenticated_data = content.content.authenticated_data
     committer = sender.index if sender.is_member else None
-    if member.reinit is not None:  # RFC 9420, 11.2
-        raise InvalidMessage(81, "11.2", "a group goes on that a reinit closed")
     if committer == member.own_leaf_index:  # RFC 9420, 14
         raise _not_staged()
     proposals = [_resolve(member, item, sender) for item in commit.proposals]
