@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from heliogram.mls.app_data import decode_dictionary, encode_dictionary
-from heliogram.mls.commits import Commit, GroupInfo
+from heliogram.mls.commits import GroupInfo
 from heliogram.mls.committing import NewLeaf
 from heliogram.mls.config import Config, EpochView, Policy
 from heliogram.mls.credentials import (
@@ -77,7 +77,7 @@ from heliogram.mls.proposals import (
     SelfRemove,
     Update,
 )
-from heliogram.mls.ratchet_tree import LeafNode, Lifetime
+from heliogram.mls.ratchet_tree import LeafNode
 from heliogram.mls.registries import ComponentID, ExtensionType, ProposalType, WireFormat
 
 __all__ = [
@@ -91,7 +91,6 @@ __all__ = [
     "BasicCredential",
     "Capabilities",
     "CipherSuite",
-    "Commit",
     "ComponentID",
     "Config",
     "ContentType",
@@ -111,7 +110,6 @@ __all__ = [
     "InvalidMessage",
     "KeyPackage",
     "LeafNode",
-    "Lifetime",
     "MLSError",
     "NewLeaf",
     "Outcome",

@@ -34,10 +34,12 @@ class Extension:
     extension_data: bytes
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return u16(self.extension_type) + opaque(self.extension_data)
 
     @classmethod
     def decode(cls, reader: Reader) -> Extension:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.u16(), reader.opaque(TREE_CEILING))
 
 
@@ -142,6 +144,7 @@ class Capabilities(_Encoded):
     credentials: tuple[int, ...]
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         try:
             return self._encoded
         except AttributeError:
@@ -158,6 +161,7 @@ class Capabilities(_Encoded):
 
     @classmethod
     def decode(cls, reader: Reader) -> Capabilities:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         start = reader.pos
         for _ in range(5):
             reader.rest(VALUES_CEILING)
@@ -222,11 +226,13 @@ class RequiredCapabilities:
     credentials: tuple[int, ...] = ()
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         lists = (self.extensions, self.proposals, self.credentials)
         return b"".join(vector(map(u16, values)) for values in lists)
 
     @classmethod
     def decode(cls, reader: Reader) -> RequiredCapabilities:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(_values(reader), _values(reader), _values(reader))
 
     def extension(self) -> Extension:
@@ -245,10 +251,12 @@ class ExternalSender:
     credential: Credential
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return opaque(self.signature_key) + self.credential.encode()
 
     @classmethod
     def decode(cls, reader: Reader) -> ExternalSender:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.opaque(), decode_credential(reader))
 
 
