@@ -22,6 +22,8 @@ EXTENSIONS_CEILING = 1 << 20
 #: Bytes that a list of extensions with a ratchet tree may have: 100,000 members with classical
 #: keys.
 TREE_CEILING = 1 << 26
+#: Bytes that one component's data may have.
+COMPONENT_CEILING = 1 << 20
 #: Bytes that one list of values in capabilities may have.
 VALUES_CEILING = 1 << 12
 
@@ -296,8 +298,18 @@ def _senders(data: bytes) -> tuple[ExternalSender, ...]:
     return value
 
 
-def _component(reader: Reader) -> None:
-    reader.u16(), reader.opaque()
+def decode_components(reader: Reader) -> dict[int, bytes]:
+    """The components of an app data dictionary: draft-ietf-mls-extensions-10, section 4.6."""
+    components: dict[int, bytes] = {}
+    inner = reader.rest()
+    last = -1
+    while not inner.done():
+        number = inner.u16()
+        if number <= last:
+            raise DecodeError("13.4", "the app data dictionary is not sorted by component")
+        components[number] = inner.opaque(COMPONENT_CEILING)
+        last = number
+    return components
 
 
 #: What the data of known types is. A ratchet tree is not here: it is read once, by who needs it.
@@ -306,7 +318,7 @@ _DATA: dict[int, Callable[[Reader], object]] = {
     ExtensionType.REQUIRED_CAPABILITIES: RequiredCapabilities.decode,
     ExtensionType.EXTERNAL_PUB: Reader.opaque,
     ExtensionType.EXTERNAL_SENDERS: lambda reader: reader.vector(ExternalSender.decode),
-    ExtensionType.APP_DATA_DICTIONARY: lambda reader: reader.vector(_component),
+    ExtensionType.APP_DATA_DICTIONARY: decode_components,
     ExtensionType.SUPPORTED_WIRE_FORMATS: _values,
     ExtensionType.REQUIRED_WIRE_FORMATS: _values,
 }

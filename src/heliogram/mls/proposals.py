@@ -11,8 +11,12 @@ from enum import IntEnum
 from typing import ClassVar
 
 from heliogram.codec import DecodeError, Reader, opaque, u8, u16, u64
-from heliogram.mls.app_data import COMPONENT_CEILING
-from heliogram.mls.extensions import Extensions, decode_extensions, encode_extensions
+from heliogram.mls.extensions import (
+    COMPONENT_CEILING,
+    Extensions,
+    decode_extensions,
+    encode_extensions,
+)
 from heliogram.mls.key_packages import KeyPackage
 from heliogram.mls.ratchet_tree import KEY_CEILING, LeafNode
 from heliogram.mls.registries import ProposalType
