@@ -60,11 +60,11 @@ class Kind:
     @property
     def leaf(self) -> int:
         """Bytes of a leaf node with a short basic credential."""
-        return self.public_key + 170
+        return self.public_key + 200
 
     @property
     def key_package(self) -> int:
-        return self.leaf + self.public_key + 75
+        return self.leaf + self.public_key + 72
 
     @property
     def sealed_secret(self) -> int:

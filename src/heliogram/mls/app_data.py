@@ -66,8 +66,8 @@ class SafeExporter:
     """One secret for each component of an epoch, each given out once (section 4.4).
 
     A secret tree of 2**16 leaves under `application_export_secret`; what was given out is gone,
-    with all secrets above it, so a later break-in cannot compute it again. Mutable: part of an
-    epoch's live state.
+    with all secrets above it, so a later break-in cannot compute it again (row 103). Mutable: part
+    of an epoch's live state.
     """
 
     __slots__ = ("_nodes", "_suite")

@@ -188,6 +188,7 @@ def _join(
     elif context.epoch == 1:
         joining.check_best_suite(tree, suite, config.suites)
 
+    # RFC 9420, 9.2: the init key has been used, and is not kept (row 102).
     keys: dict[tree_math.NodeIndex, HPKEKey] = {tree_math.leaf_node(own_index): package.leaf_key}
     if secrets.path_secret is not None:
         keys.update(_path_keys(tree, secrets.path_secret, own_index, info.signer))

@@ -125,7 +125,7 @@ class Member:
     def remember_resumption(self) -> None:
         """Keep this epoch's resumption secret, and not too many of older ones.
 
-        Rows 103 and 104.
+        That is row 104; the older ones are gone, which is row 103.
         """
         context = self.current.context
         name = (context.group_id, context.epoch)
@@ -151,9 +151,7 @@ class Member:
             raise UsageError("row 81: this group was closed by a reinit; use the new one")
 
     def keys_in(self, tree: RatchetTree) -> dict[NodeIndex, HPKEKey]:
-        """Our private keys whose public half still stands in this tree; the others are to go (row
-        103).
-        """
+        """Our private keys whose public half still stands in this tree; the others go (row 103)."""
         kept = {}
         for node, key in self.private_keys.items():
             value = tree.nodes[node] if node < len(tree.nodes) else None

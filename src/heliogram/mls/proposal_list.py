@@ -290,7 +290,7 @@ def apply_proposals(
         applied.extensions = _update_components(config, applied.extensions, updates)
     if applied.added:
         _check_clients(config, applied)
-    tree.check_members(applied.extensions)
+    tree.check_members(applied.extensions)  # RFC 9420, 12.2 (row 64)
     return applied
 
 

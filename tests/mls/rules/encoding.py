@@ -226,9 +226,9 @@ def a_list_of_numbers_has_half_a_number(world: World) -> Attempt:
     client = world.client("dave")
     good = client.capabilities()
     odd = replaced(good.encode(), opaque(b"\x00\x01"), opaque(b"\x00\x01\x00"))
-    own = client.key_package(
-        leaf=lambda leaf: changed(leaf, capabilities=changed(good, _encoded=odd))
-    )
+    twisted = changed(good)
+    object.__setattr__(twisted, "_encoded", odd)
+    own = client.key_package(leaf=lambda leaf: changed(leaf, capabilities=twisted))
     return receives(bob, forge.proposal(alice, Add(own.key_package)))
 
 
