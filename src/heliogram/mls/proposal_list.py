@@ -146,7 +146,7 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
     elif isinstance(proposal, GroupContextExtensions):
         check_group_extensions(config, proposal.extensions, now=now)
     elif isinstance(proposal, SelfRemove):
-        if sender.sender_type is not SenderType.MEMBER or sent.reference is None:
+        if sent.reference is None:
             raise InvalidMessage(54, "12.2", "a self-remove is committed by reference only")
 
 
@@ -316,7 +316,7 @@ def _check_each(
 
 
 def _check_member_list(view: EpochView, proposals: Sequence[SentProposal], committer: int) -> None:
-    """Section 12.2, "regular commit": rows 55 to 57 and 62 and 63."""
+    """Section 12.2, "regular commit": rows 55 to 57 and 62."""
     touched: set[int] = set()
     for sent in proposals:
         proposal = sent.proposal
@@ -335,8 +335,6 @@ def _check_member_list(view: EpochView, proposals: Sequence[SentProposal], commi
         else:
             if isinstance(proposal, ReInit) and len(proposals) > 1:  # RFC 9420, 12.2
                 raise InvalidMessage(62, "12.2", "a reinit is committed with other proposals")
-            if isinstance(proposal, ExternalInit):  # RFC 9420, 12.2
-                raise InvalidMessage(63, "12.2", "a member commits an external init")
             continue
         if leaf_index in touched:  # RFC 9420, 12.2
             raise InvalidMessage(57, "12.2", "two proposals touch one leaf")
