@@ -65,6 +65,16 @@ def decode_extensions(reader: Reader, ceiling: int = EXTENSIONS_CEILING) -> Exte
     return reader.vector(Extension.decode, ceiling, MAX_EXTENSIONS)
 
 
+def check_readable(extensions: Extensions) -> None:
+    """Refuse a list that `decode_extensions` would not read back: nobody could join, nor we load it.
+
+    Raises `InvalidMessage` (row 6).
+    """
+    size = sum(len(extension.encode()) for extension in extensions)
+    if size > EXTENSIONS_CEILING or len(extensions) > MAX_EXTENSIONS:
+        raise InvalidMessage(6, "16.1", "the group's extensions are more than we accept")
+
+
 def find_extension(extensions: Extensions, extension_type: int) -> bytes | None:
     """The data of the extension of this type, or None."""
     for extension in extensions:
