@@ -13,7 +13,7 @@ from itertools import combinations
 import pytest
 
 from heliogram import mls
-from tests.scenarios.cast import Person, agree, all_follow, everyone_commits, gathering
+from tests.scenarios.cast import Person, agree, all_follow, commit_of, everyone_commits, gathering
 
 
 class Snapshot:
@@ -72,6 +72,8 @@ def test_every_shape(size: int, warm: bool) -> None:
         staying = remove(everybody, gone, staying[number % len(staying)])
         check_shape(staying[0].group)
         everyone_commits(staying)
+        if size > 6 and number % 3:
+            continue
         # Two come: into the leftmost blanks, or at the end, where the tree may have to grow.
         adder = staying[(number + 1) % len(staying)]
         seats = {leaf for leaf, _ in adder.group.members()}
@@ -114,6 +116,8 @@ def test_updates_by_proposal_in_every_pattern(size: int) -> None:
     """Updates blank paths: each set of updating members, committed by each kind of other one."""
     start = Snapshot(size, warm=True)
     for number, silent in enumerate(shapes(size)):
+        if size > 6 and number % 3:
+            continue
         everybody = start.restored()
         rest = [one for position, one in enumerate(everybody) if position not in silent]
         committer, *updating = rest[number % len(rest) :] + rest[: number % len(rest)]
@@ -123,9 +127,7 @@ def test_updates_by_proposal_in_every_pattern(size: int) -> None:
                 if other is not one:
                     other.notes(message)
         staged = committer.commits()
-        assert len(mls.decode_message(staged.message).content.content.content.proposals) == len(
-            updating
-        )  # type: ignore[union-attr]
+        assert len(commit_of(staged.message).proposals) == len(updating)
         all_follow(staged.message, everybody, committer)
         agree(everybody, talking=False)
         for one in (everybody[0], everybody[-1]):
