@@ -394,6 +394,14 @@ class Ours(Peer):
         )
         return self._stage(staged)
 
+    def rotate(self) -> Staged:
+        """A commit that gives us another signature key."""
+        self._signer = mls.new_signature_key(self._suite, entropy=self.entropy)
+        leaf = mls.NewLeaf(signature_key=self._signer)
+        return self._stage(
+            _call(self.group.commit, new_leaf=leaf, now=clock(), entropy=self.entropy)
+        )
+
     def _stage(self, staged: mls.StagedCommit) -> Staged:
         self._staged = staged
         welcomes = () if staged.welcome is None else (staged.welcome,)

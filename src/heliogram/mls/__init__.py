@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from heliogram.mls.app_data import decode_dictionary, encode_dictionary
-from heliogram.mls.commits import Commit, GroupInfo
+from heliogram.mls.commits import GroupInfo
 from heliogram.mls.committing import NewLeaf
 from heliogram.mls.config import Config, EpochView, Policy
 from heliogram.mls.credentials import (
@@ -51,19 +51,16 @@ from heliogram.mls.extensions import (
     external_senders_extension,
 )
 from heliogram.mls.founding import external_proposal, propose_own_add
-from heliogram.mls.framing import ContentType, Sender, SenderType, decode_message
-from heliogram.mls.group import Group, StagedCommit
+from heliogram.mls.framing import ContentType, Sender, SenderType, SentProposal, decode_message
+from heliogram.mls.group import EpochAdvanced, Group, Outcome, StagedCommit
 from heliogram.mls.key_packages import KeyPackage, OwnKeyPackage, new_key_package
 from heliogram.mls.key_schedule import GroupContext
 from heliogram.mls.outcomes import (
     ApplicationMessage,
-    EpochAdvanced,
-    Outcome,
     OwnMessage,
     ProposalReceived,
     Removed,
 )
-from heliogram.mls.proposal_list import SentProposal
 from heliogram.mls.proposals import (
     Add,
     AppDataUpdate,
@@ -80,7 +77,7 @@ from heliogram.mls.proposals import (
     SelfRemove,
     Update,
 )
-from heliogram.mls.ratchet_tree import LeafNode, Lifetime
+from heliogram.mls.ratchet_tree import LeafNode
 from heliogram.mls.registries import ComponentID, ExtensionType, ProposalType, WireFormat
 
 __all__ = [
@@ -94,7 +91,6 @@ __all__ = [
     "BasicCredential",
     "Capabilities",
     "CipherSuite",
-    "Commit",
     "ComponentID",
     "Config",
     "ContentType",
@@ -114,7 +110,6 @@ __all__ = [
     "InvalidMessage",
     "KeyPackage",
     "LeafNode",
-    "Lifetime",
     "MLSError",
     "NewLeaf",
     "Outcome",

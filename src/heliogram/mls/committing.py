@@ -21,19 +21,14 @@ from heliogram.mls.framing import (
     PublicMessage,
     Sender,
     SenderType,
+    SentProposal,
     encode_message,
     membership_tag,
 )
 from heliogram.mls.key_packages import KeyPackage, check_own_capabilities
 from heliogram.mls.key_schedule import epoch_secret, welcome_key_and_nonce
 from heliogram.mls.member import Advanced, Member, OwnUpdate, Staged
-from heliogram.mls.proposal_list import (
-    Applied,
-    SentProposal,
-    apply_proposals,
-    check_proposal,
-    check_successor,
-)
+from heliogram.mls.proposal_list import Applied, apply_proposals, check_proposal, check_successor
 from heliogram.mls.proposals import (
     Add,
     GroupContextExtensions,
@@ -191,7 +186,7 @@ def commit(
     """A commit, staged in `member` (section 12.4.1). `Group.commit` explains the arguments."""
     member.check_open()
     if member.staged is not None:
-        raise UsageError("a commit is staged already: merge it or discard it first")
+        raise UsageError("row 84: a commit is staged already: merge it or discard it first")
     config, current, own_index = member.config, member.current, member.own_leaf_index
     suite = current.suite
     own = Sender(SenderType.MEMBER, own_index)
@@ -349,8 +344,8 @@ def _fit(
 
     Each waiting proposal is valid alone, but together, or in our eyes, they may not be: a removed
     component is updated, a pre-shared key is not known here, the policy objects. Such ones are
-    dropped (section 12.2), or nobody could commit any more. Raises `UsageError` when what was given
-    is wrong itself.
+    dropped (section 12.2; row 66), or nobody could commit any more. Raises `UsageError` when what was
+    given is wrong itself.
     """
     checked = frozenset(member.proposals)
 

@@ -22,6 +22,8 @@ EXTENSIONS_CEILING = 1 << 20
 #: Bytes that a list of extensions with a ratchet tree may have: 100,000 members with classical
 #: keys.
 TREE_CEILING = 1 << 26
+#: Bytes that one component's data may have.
+COMPONENT_CEILING = 1 << 20
 #: Bytes that one list of values in capabilities may have.
 VALUES_CEILING = 1 << 12
 
@@ -34,10 +36,12 @@ class Extension:
     extension_data: bytes
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return u16(self.extension_type) + opaque(self.extension_data)
 
     @classmethod
     def decode(cls, reader: Reader) -> Extension:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.u16(), reader.opaque(TREE_CEILING))
 
 
@@ -132,7 +136,7 @@ class Capabilities(_Encoded):
         ProposalType proposals<V>;     CredentialType credentials<V>;
     } Capabilities;
 
-    Values that nobody here knows are kept and ignored (sections 7.2 and 13.4).
+    Values that nobody here knows are kept and ignored (sections 7.2 and 13.4; row 33).
     """
 
     versions: tuple[int, ...]
@@ -142,6 +146,7 @@ class Capabilities(_Encoded):
     credentials: tuple[int, ...]
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         try:
             return self._encoded
         except AttributeError:
@@ -158,6 +163,7 @@ class Capabilities(_Encoded):
 
     @classmethod
     def decode(cls, reader: Reader) -> Capabilities:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         start = reader.pos
         for _ in range(5):
             reader.rest(VALUES_CEILING)
@@ -222,11 +228,13 @@ class RequiredCapabilities:
     credentials: tuple[int, ...] = ()
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         lists = (self.extensions, self.proposals, self.credentials)
         return b"".join(vector(map(u16, values)) for values in lists)
 
     @classmethod
     def decode(cls, reader: Reader) -> RequiredCapabilities:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(_values(reader), _values(reader), _values(reader))
 
     def extension(self) -> Extension:
@@ -245,10 +253,12 @@ class ExternalSender:
     credential: Credential
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return opaque(self.signature_key) + self.credential.encode()
 
     @classmethod
     def decode(cls, reader: Reader) -> ExternalSender:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.opaque(), decode_credential(reader))
 
 
@@ -288,8 +298,18 @@ def _senders(data: bytes) -> tuple[ExternalSender, ...]:
     return value
 
 
-def _component(reader: Reader) -> None:
-    reader.u16(), reader.opaque()
+def decode_components(reader: Reader) -> dict[int, bytes]:
+    """The components of an app data dictionary: draft-ietf-mls-extensions-10, section 4.6."""
+    components: dict[int, bytes] = {}
+    inner = reader.rest()
+    last = -1
+    while not inner.done():
+        number = inner.u16()
+        if number <= last:
+            raise DecodeError("13.4", "the app data dictionary is not sorted by component")
+        components[number] = inner.opaque(COMPONENT_CEILING)
+        last = number
+    return components
 
 
 #: What the data of known types is. A ratchet tree is not here: it is read once, by who needs it.
@@ -298,7 +318,7 @@ _DATA: dict[int, Callable[[Reader], object]] = {
     ExtensionType.REQUIRED_CAPABILITIES: RequiredCapabilities.decode,
     ExtensionType.EXTERNAL_PUB: Reader.opaque,
     ExtensionType.EXTERNAL_SENDERS: lambda reader: reader.vector(ExternalSender.decode),
-    ExtensionType.APP_DATA_DICTIONARY: lambda reader: reader.vector(_component),
+    ExtensionType.APP_DATA_DICTIONARY: decode_components,
     ExtensionType.SUPPORTED_WIRE_FORMATS: _values,
     ExtensionType.REQUIRED_WIRE_FORMATS: _values,
 }

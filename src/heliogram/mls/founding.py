@@ -21,6 +21,7 @@ from heliogram.mls.framing import (
     PublicMessage,
     Sender,
     SenderType,
+    SentProposal,
     decode_message,
     encode_message,
 )
@@ -41,7 +42,6 @@ from heliogram.mls.key_schedule import (
 )
 from heliogram.mls.member import Advanced, Member, Staged
 from heliogram.mls.proposal_list import (
-    SentProposal,
     apply_proposals,
     check_credential,
     check_group_extensions,
@@ -188,6 +188,7 @@ def _join(
     elif context.epoch == 1:
         joining.check_best_suite(tree, suite, config.suites)
 
+    # RFC 9420, 9.2: the init key has been used, and is not kept (row 102).
     keys: dict[tree_math.NodeIndex, HPKEKey] = {tree_math.leaf_node(own_index): package.leaf_key}
     if secrets.path_secret is not None:
         keys.update(_path_keys(tree, secrets.path_secret, own_index, info.signer))

@@ -116,7 +116,7 @@ def _tree(info: GroupInfo, suite: Suite, ratchet_tree: bytes | None) -> RatchetT
 
 
 def _check_leaves(tree: RatchetTree, config: Config, group_id: bytes, *, now: int) -> None:
-    """Every member's leaf is right on its own (row 91)."""
+    """Every member's leaf is right on its own (row 91, by the rows of each rule)."""
     leaves = list(tree.leaves())
     suite = tree.suite
 

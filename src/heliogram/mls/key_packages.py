@@ -59,6 +59,7 @@ class KeyPackage:
     _encoded: bytes = field(default=b"", compare=False, repr=False)
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         if not self._encoded:
             encoded = self.to_be_signed() + opaque(self.signature)
             object.__setattr__(self, "_encoded", encoded)
@@ -66,6 +67,7 @@ class KeyPackage:
 
     @classmethod
     def decode(cls, reader: Reader) -> KeyPackage:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         start = reader.pos
         return cls(
             reader.u16(),
@@ -169,7 +171,7 @@ class OwnKeyPackage:
     """A key package of ours with its private keys.
 
     Keep it, encrypted, until `Group.join` returned a group; then delete it (sections 10 and 16.8),
-    unless `key_package.last_resort` is set.
+    unless `key_package.last_resort` is set (row 46).
     """
 
     key_package: KeyPackage

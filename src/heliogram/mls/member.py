@@ -14,7 +14,8 @@ from heliogram.mls.config import Config, EpochView
 from heliogram.mls.crypto import HPKEKey, Secret, SignatureKey
 from heliogram.mls.epoch import Epoch
 from heliogram.mls.errors import UsageError
-from heliogram.mls.proposal_list import Applied, SentProposal
+from heliogram.mls.framing import SentProposal
+from heliogram.mls.proposal_list import Applied
 from heliogram.mls.proposals import ReInit
 from heliogram.mls.ratchet_tree import LeafNode, Node, RatchetTree
 from heliogram.mls.transition import EpochKeys
@@ -124,7 +125,7 @@ class Member:
     def remember_resumption(self) -> None:
         """Keep this epoch's resumption secret, and not too many of older ones.
 
-        Rows 103 and 104.
+        That is row 104; the older ones are gone, which is row 103.
         """
         context = self.current.context
         name = (context.group_id, context.epoch)
@@ -150,9 +151,7 @@ class Member:
             raise UsageError("row 81: this group was closed by a reinit; use the new one")
 
     def keys_in(self, tree: RatchetTree) -> dict[NodeIndex, HPKEKey]:
-        """Our private keys whose public half still stands in this tree; the others are to go (row
-        103).
-        """
+        """Our private keys whose public half still stands in this tree; the others go (row 103)."""
         kept = {}
         for node, key in self.private_keys.items():
             value = tree.nodes[node] if node < len(tree.nodes) else None

@@ -22,7 +22,7 @@ from heliogram.mls.extensions import (
     find_extension,
     required_capabilities,
 )
-from heliogram.mls.framing import Sender, SenderType
+from heliogram.mls.framing import Sender, SenderType, SentProposal
 from heliogram.mls.key_packages import KeyPackage, check_key_package
 from heliogram.mls.proposals import (
     Add,
@@ -73,15 +73,6 @@ EXTERNAL_COMMIT = (ExternalInit, Remove, PreSharedKey, SelfRemove, AppDataUpdate
 _CHUNK = 32
 
 
-@dataclass(frozen=True, slots=True)
-class SentProposal:
-    """A proposal and who made it. `reference` is None when a commit carries it by value."""
-
-    proposal: Proposal
-    sender: Sender
-    reference: bytes | None = None
-
-
 @dataclass(slots=True)
 class Applied:
     """What a valid list does: the next epoch before the commit's path is put in."""
@@ -109,27 +100,26 @@ def path_required(proposals: Sequence[Proposal]) -> bool:
     return not proposals or any(isinstance(proposal, PATH_REQUIRED) for proposal in proposals)
 
 
-def check_sender(view: EpochView, sender: Sender, proposal: Proposal) -> None:
-    """Refuse a proposal that this kind of sender cannot make (rows 12, 13 and 48)."""
+def check_sender(sender: Sender, proposal: Proposal) -> None:
+    """Refuse a proposal that this kind of sender cannot make (rows 12 and 48).
+
+    That an external sender is in the group's list, and a new member proposes its own add, was
+    checked with the signature: both say whose key to verify with.
+    """
     if isinstance(proposal, Update) and not sender.is_member:  # RFC 9420, 12.1.2
         raise InvalidMessage(48, "12.1.2", "an update comes from somebody who is no member")
-    if sender.sender_type is SenderType.EXTERNAL:  # RFC 9420, 12.1.8
-        if sender.index >= len(external_senders(view.context.extensions)):
-            raise InvalidMessage(12, "12.1.8", "an external sender is not in the group's list")
-        if not isinstance(proposal, EXTERNAL_PROPOSALS):
-            raise InvalidMessage(12, "12.1.8", "an external sender proposes what it cannot")
-    elif sender.sender_type is SenderType.NEW_MEMBER_PROPOSAL:  # RFC 9420, 12.1.8
-        if not isinstance(proposal, Add):
-            raise InvalidMessage(13, "12.1.8", "a new member proposes anything but its own add")
+    outside = sender.sender_type is SenderType.EXTERNAL
+    if outside and not isinstance(proposal, EXTERNAL_PROPOSALS):  # RFC 9420, 12.1.8
+        raise InvalidMessage(12, "12.1.8", "an external sender proposes what it cannot")
 
 
 def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: int) -> None:
     """Refuse a single proposal that no commit of this epoch may hold (sections 12.1 and 12.2).
 
-    Rows 12, 13, 15, 22 to 52 where they concern one proposal. Raises `InvalidMessage`.
+    Rows 12, 15, 22 to 52 where they concern one proposal. Raises `InvalidMessage`.
     """
     proposal, sender = sent.proposal, sent.sender
-    check_sender(view, sender, proposal)
+    check_sender(sender, proposal)
     if not config.policy.allows_proposal(view, sent):
         what = "the application does not allow this proposal"
         if sender.is_member:  # RFC 9420, 12.2
@@ -170,7 +160,7 @@ def check_group_extensions(config: Config, extensions: Extensions, *, now: int) 
 
 
 def check_add(tree: RatchetTree, config: Config, key_package: KeyPackage, *, now: int) -> None:
-    """Refuse a key package that cannot be added (section 12.1.1).
+    """Refuse a key package that cannot be added (section 12.1.1; row 47, by the rows of what is wrong).
 
     The span of its lifetime is checked, not whether it is still running: members process a commit
     at different times, and must not disagree about it. Whoever adds checks that too.
@@ -299,7 +289,7 @@ def apply_proposals(
         applied.extensions = _update_components(config, applied.extensions, updates)
     if applied.added:
         _check_clients(config, applied)
-    tree.check_members(applied.extensions)
+    tree.check_members(applied.extensions)  # RFC 9420, 12.2 (row 64)
     return applied
 
 

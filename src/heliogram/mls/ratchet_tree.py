@@ -70,10 +70,12 @@ class Lifetime:
     not_after: int
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return u64(self.not_before) + u64(self.not_after)
 
     @classmethod
     def decode(cls, reader: Reader) -> Lifetime:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.u64(), reader.u64())
 
 
@@ -104,12 +106,14 @@ class LeafNode:
     _encoded: bytes = field(default=b"", compare=False, repr=False)
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         if not self._encoded:
             object.__setattr__(self, "_encoded", self._content() + opaque(self.signature))
         return self._encoded
 
     @classmethod
     def decode(cls, reader: Reader) -> LeafNode:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         start = reader.pos
         encryption_key = reader.opaque(KEY_CEILING)
         signature_key = reader.opaque(KEY_CEILING)
@@ -206,6 +210,7 @@ class ParentNode:
     _encoded: bytes = field(default=b"", compare=False, repr=False)
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         if not self._encoded:
             encoded = (
                 opaque(self.encryption_key)
@@ -217,6 +222,7 @@ class ParentNode:
 
     @classmethod
     def decode(cls, reader: Reader) -> ParentNode:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         start = reader.pos
         encryption_key = reader.opaque(KEY_CEILING)
         parent_hash = reader.opaque(KEY_CEILING)

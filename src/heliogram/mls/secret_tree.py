@@ -177,7 +177,7 @@ class SecretTree:
         return FoundKey(leaf_index, kind, generation, key, nonce, secret, skipped)
 
     def consume(self, found: FoundKey) -> None:
-        """Delete the key that `find` gave; the message was genuine (section 9.2)."""
+        """Delete the key that `find` gave; the message was genuine (section 9.2; row 103)."""
         leaf_index, kind = found.leaf_index, found.kind
         ratchet = self._own_ratchet(leaf_index, kind)
         if found.ratchet is None:
@@ -195,7 +195,7 @@ class SecretTree:
         self._changed.add(_ratchet_name(leaf_index, kind))
 
     def _drop_oldest(self) -> None:
-        """Keep the number of skipped keys within its bound (section 15.3)."""
+        """Keep the number of skipped keys within its bound (section 15.3; row 104)."""
         while len(self._skipped) > self.max_skipped:
             leaf_index, kind, generation = next(iter(self._skipped))
             del self._skipped[leaf_index, kind, generation]

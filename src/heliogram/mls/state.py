@@ -45,10 +45,9 @@ from heliogram.mls.crypto import SUITES, Secret, Suite
 from heliogram.mls.epoch import Epoch
 from heliogram.mls.errors import InvalidMessage, UsageError
 from heliogram.mls.extensions import TREE_CEILING
-from heliogram.mls.framing import Sender
+from heliogram.mls.framing import Sender, SentProposal
 from heliogram.mls.key_schedule import EpochSecrets, GroupContext
 from heliogram.mls.member import Advanced, Member, OwnUpdate, Staged
-from heliogram.mls.proposal_list import SentProposal
 from heliogram.mls.proposals import ReInit, decode_proposal, encode_proposal
 from heliogram.mls.ratchet_tree import (
     MAX_LEAVES,

@@ -91,8 +91,9 @@ def find_psks(
     row: int,
     section: str,
 ) -> list[tuple[PreSharedKeyID, Secret]]:
-    """The secrets behind these ids, in their order; `InvalidMessage` when one is unknown (rows 79,
-    86).
+    """The secrets behind these ids, in their order. Raises `InvalidMessage` when one is unknown.
+
+    That is row 79 in a commit and row 86 in a Welcome.
     """
     found = []
     for psk_id in ids:
@@ -130,7 +131,8 @@ def start_epoch(
     """The epoch that grows from an epoch secret.
 
     With `confirmation_tag` None the tag is made; otherwise it must be the right one:
-    `InvalidMessage`, row 80 for commits (section 12.4.2); joining maps it to row 96.
+    `InvalidMessage`, row 80 for commits in either framing (section 12.4.2; row 19); joining maps it
+    to row 96.
     """
     secrets, exporter = open_epoch(suite, secret)
     confirmed = context.confirmed_transcript_hash
@@ -142,7 +144,7 @@ def start_epoch(
         suite,
         context,
         tree,
-        replace(secrets, encryption=Secret(b"")),  # RFC 9420, 9.2: the secret tree has it now
+        replace(secrets, encryption=Secret(b"")),  # RFC 9420, 9.2 (row 103): the tree has it
         exporter,
         Epoch(
             suite,

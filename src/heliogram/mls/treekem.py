@@ -41,10 +41,12 @@ class HPKECiphertext:
     ciphertext: bytes
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return opaque(self.kem_output) + opaque(self.ciphertext)
 
     @classmethod
     def decode(cls, reader: Reader) -> HPKECiphertext:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.opaque(KEY_CEILING), reader.opaque(KEY_CEILING))
 
 
@@ -86,6 +88,7 @@ class HPKECiphertexts(Sequence[HPKECiphertext]):
         return hash(self._data)
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return opaque(self._data)
 
 
@@ -125,10 +128,12 @@ class UpdatePathNode:
     encrypted_path_secret: HPKECiphertexts
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return opaque(self.encryption_key) + self.encrypted_path_secret.encode()
 
     @classmethod
     def decode(cls, reader: Reader) -> UpdatePathNode:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.opaque(KEY_CEILING), HPKECiphertexts(reader.opaque(CIPHERTEXTS_CEILING)))
 
 
@@ -140,10 +145,12 @@ class UpdatePath:
     nodes: tuple[UpdatePathNode, ...]
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return self.leaf_node.encode() + vector(node.encode() for node in self.nodes)
 
     @classmethod
     def decode(cls, reader: Reader) -> UpdatePath:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         leaf_node = LeafNode.decode(reader)
         nodes = reader.vector(UpdatePathNode.decode, 2 * CIPHERTEXTS_CEILING)
         if len(nodes) > MAX_LEAVES.bit_length():
