@@ -230,12 +230,11 @@ def all_note(message: bytes, everybody: Iterable[Person], *but: Person) -> None:
             one.notes(message)
 
 
-def commit_of(message: bytes) -> mls.Commit:
+def commit_of(message: bytes) -> Any:
     """The commit in a public message."""
     public: Any = mls.decode_message(message)
-    commit = public.content.content.content
-    assert isinstance(commit, mls.Commit)
-    return commit
+    assert public.content.content.content_type == mls.ContentType.COMMIT
+    return public.content.content.content
 
 
 def roster(group: mls.Group) -> list[tuple[int, bytes]]:
