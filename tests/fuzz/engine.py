@@ -43,7 +43,7 @@ MEMORY, MEMORY_PER_BYTE = 64 << 20, 8
 #: Seconds of processor time after which an input counts as endless.
 _ENDLESS = 30
 #: Bytes from which on the memory of an input is measured.
-_LARGE = 1 << 14
+_LARGE = 1 << 16
 #: Bytes that an input may have.
 _LONGEST = 1 << 25
 
