@@ -452,18 +452,20 @@ class ForgedJoining(Joining):
     """Group infos and group secrets that are broken before they are sealed into a Welcome."""
 
     name = "forged-join"
-    JOINER = Secret(b"\x05" * 32)
 
     def seeds(self, suite: int) -> Iterator[Input]:
         world = self.worlds.world(suite)
         for number in range(len(world.welcomes)):
-            info, secrets = self._opened(suite, number)
-            yield Input(suite, f"{number} info", info)
+            info, secrets, _ = self._opened(suite, number)
+            given = Input(suite, f"{number} info", info)
+            tree = g.parse(g.GROUP_INFO, info)
+            self.finish(given, tree)
+            yield replace(given, data=g.write(tree))
             yield Input(suite, f"{number} secrets", secrets)
 
     @functools.cache  # noqa: B019
-    def _opened(self, suite_id: int, number: int) -> tuple[bytes, bytes]:
-        """What is inside of a real Welcome."""
+    def _opened(self, suite_id: int, number: int) -> tuple[bytes, bytes, Secret]:
+        """What is inside of a real Welcome, and the secret that the group info is sealed under."""
         world = self.worlds.world(suite_id)
         name, welcome, tree, _ = world.welcomes[number]
         message = decode_message(welcome)
@@ -482,27 +484,26 @@ class ForgedJoining(Joining):
         if tree:
             extension = mls.Extension(mls.ExtensionType.RATCHET_TREE, tree)
             info = replace(info, extensions=(*info.extensions, extension))
-        return info.encode(), replace(secrets, joiner_secret=self.JOINER, psks=()).encode()
+        return info.encode(), secrets.encode(), member
 
     def kind(self, given: Input) -> g.Kind | None:
         return g.GROUP_INFO if given.where.endswith("info") else g.GROUP_SECRETS
 
     def finish(self, given: Input, tree: g.Tree) -> None:
         if tree.kind is g.GROUP_INFO and len(tree.parts) == 5:
-            suite = SUITES[given.suite]
-            repair_group_info(self.worlds.forge(given.suite), suite, tree, self.JOINER)
+            member = self._opened(given.suite, int(given.where.split(" ")[0]))[2]
+            repair_group_info(self.worlds.forge(given.suite), SUITES[given.suite], tree, member)
 
     def run(self, given: Input) -> str:
         world = self.worlds.world(given.suite)
         number, what = given.where.split(" ")
-        info, secrets = self._opened(given.suite, int(number))
+        info, secrets, member = self._opened(given.suite, int(number))
         if what == "info":
             info = given.data
         else:
             secrets = given.data
         package = self._packages(given.suite, world.welcomes[int(number)][0])[0]
         suite = SUITES[given.suite]
-        member = member_secret(suite, self.JOINER, psk_secret(suite, ()))
         key, nonce = welcome_key_and_nonce(suite, member)
         sealed_info = suite.seal(key, nonce, b"", info)
         public = package.key_package.init_key

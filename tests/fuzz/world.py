@@ -44,16 +44,19 @@ def no_randomness(entropy: Callable[[int], bytes]) -> Iterator[None]:
 
     What ML-KEM encapsulates stays random: the library has no way to say otherwise.
     """
-    seal = HPKE.seal
+    seal, sealer = HPKE.seal, HPKE.sealer
 
     def by_hand(self: HPKE, public: bytes, info: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
         return self.seal_by_hand(public, info, plaintext, entropy)
 
-    HPKE.seal = by_hand  # type: ignore[method-assign]
+    def many(self: HPKE, info: bytes, _: object = None) -> Callable[[bytes, bytes], Any]:
+        return sealer(self, info, entropy)
+
+    HPKE.seal, HPKE.sealer = by_hand, many  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:
-        HPKE.seal = seal  # type: ignore[method-assign]
+        HPKE.seal, HPKE.sealer = seal, sealer  # type: ignore[method-assign]
 
 
 class Permissive(mls.Policy):
