@@ -236,7 +236,7 @@ class Forged(Messages):
     """Content that is broken before it is signed, tagged and sealed with the right keys.
 
     `where` is: group, "public" or "private", content type, sender type, sender's index, signature
-    key, confirmation tag. The bytes are a FramedContent when it goes out in public, else the
+    key, confirmation tag, generation. The bytes are a FramedContent when it goes out in public, else the
     content alone with what its signature covers of it.
     """
 
@@ -261,7 +261,7 @@ class Forged(Messages):
             key = signer_of(group, framed)
             where = (
                 *(name, how, str(int(framed.content_type)), str(int(sender.sender_type))),
-                *(str(sender.index), _text(key), _text(content.confirmation_tag or b"")),
+                *(str(sender.index), _text(key), _text(content.confirmation_tag or b""), "3"),
             )
             body = framed.encode() if how == "public" else framed.body
             yield Input(suite, " ".join(where), body)
@@ -289,19 +289,26 @@ class Forged(Messages):
 
     def mutated(self, given: Input, mutator: Mutator) -> Input:
         changed = super().mutated(given, mutator)
-        if mutator.random.random() < 0.1:  # with another's seal
-            parts, other = changed.where.split(" "), str(mutator.random.randrange(6))
-            parts[4] = other
+        random = mutator.random
+        if random.random() < 0.15:  # under another's seal, or another generation's
+            parts = changed.where.split(" ")
+            if random.random() < 0.5:
+                parts[4] = str(random.randrange(9))
+            else:
+                parts[7] = str(random.choice((0, 1, 2, 7, 1003, 1004, 1 << 24, (1 << 32) - 1)))
             changed = replace(changed, where=" ".join(parts))
         return changed
 
     def run(self, given: Input) -> str:
         group, _ = self.group(given)
-        _, how, content_type, sender_type, index, key, tag = given.where.split(" ")
+        _, how, content_type, sender_type, index, key, tag, number = given.where.split(" ")
         sender = Sender(SenderType(int(sender_type)), int(index))
         signer = self.worlds.forge(given.suite).keys.get(_bytes(key))
-        make = self._public if how == "public" else self._private
-        message = make(group, given.data, ContentType(int(content_type)), sender, signer)
+        kind = ContentType(int(content_type))
+        if how == "public":
+            message = self._public(group, given.data, kind, sender, signer)
+        else:
+            message = self._private(group, given.data, kind, sender, signer, int(number))
         return self._with_any_tag(given, message, _bytes(tag))
 
     def _with_any_tag(self, given: Input, message: Callable[[bytes], bytes], tag: bytes) -> str:
@@ -355,6 +362,7 @@ class Forged(Messages):
         content_type: ContentType,
         sender: Sender,
         signer: SignatureKey | None,
+        generation: int,
     ) -> Callable[[bytes], bytes]:
         epoch: Epoch = group._member.current.epoch
         framed = FramedContent(
@@ -368,7 +376,9 @@ class Forged(Messages):
             if content_type is ContentType.APPLICATION
             else RatchetKind.HANDSHAKE
         )
-        found = epoch.secret_tree.find(min(sender.index, epoch.secret_tree.leaf_count - 1), kind, 3)
+        tree = epoch.secret_tree
+        # Where there is no such key, another one: the message is refused before it is needed.
+        found = tree.find(min(sender.index, tree.leaf_count - 1), kind, min(generation, 1000))
 
         def message(tag: bytes) -> bytes:
             whole = content.with_tag(tag) if content_type is ContentType.COMMIT else content
@@ -376,7 +386,7 @@ class Forged(Messages):
                 group.suite,
                 whole,
                 padded(whole, lambda size: size + 3),
-                SenderData(sender.index, 3, b"\x01\x02\x03\x04"),
+                SenderData(sender.index, generation, b"\x01\x02\x03\x04"),
                 found.key,
                 found.nonce,
                 epoch.sender_data_secret,
@@ -457,10 +467,7 @@ class ForgedJoining(Joining):
         world = self.worlds.world(suite)
         for number in range(len(world.welcomes)):
             info, secrets, _ = self._opened(suite, number)
-            given = Input(suite, f"{number} info", info)
-            tree = g.parse(g.GROUP_INFO, info)
-            self.finish(given, tree)
-            yield replace(given, data=g.write(tree))
+            yield Input(suite, f"{number} info", info)
             yield Input(suite, f"{number} secrets", secrets)
 
     @functools.cache  # noqa: B019
@@ -484,6 +491,9 @@ class ForgedJoining(Joining):
         if tree:
             extension = mls.Extension(mls.ExtensionType.RATCHET_TREE, tree)
             info = replace(info, extensions=(*info.extensions, extension))
+            repaired = g.parse(g.GROUP_INFO, info.encode())
+            repair_group_info(self.worlds.forge(suite_id), suite, repaired, member)
+            return g.write(repaired), secrets.encode(), member
         return info.encode(), secrets.encode(), member
 
     def kind(self, given: Input) -> g.Kind | None:
@@ -524,6 +534,8 @@ class ExternalJoining(Target):
             yield Input(suite, f"{number} signed", info)
             if tree:
                 yield Input(suite, f"{number} tree", tree)
+        for leaving in self.worlds.world(suite).self_removes:
+            yield Input(suite, "0 leaving", leaving)
 
     def kind(self, given: Input) -> g.Kind | None:
         return g.RATCHET_TREE if given.where.endswith("tree") else g.MESSAGE
@@ -539,8 +551,11 @@ class ExternalJoining(Target):
         number, what = given.where.split(" ")
         world = self.worlds.world(given.suite)
         info, tree = world.infos[int(number)]
+        leaving = []
         if what == "tree":
             tree = given.data
+        elif what == "leaving":
+            leaving.append(given.data)
         else:
             info = given.data
         suite = SUITES[given.suite]
@@ -551,6 +566,7 @@ class ExternalJoining(Target):
                 suite.signature_key(world.secrets[-1]),
                 config=CONFIG,
                 ratchet_tree=tree or None,
+                self_removes=leaving,
                 now=NOW,
                 entropy=Stream(b"join"),
             )
