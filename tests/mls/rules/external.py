@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from heliogram import mls
@@ -205,6 +206,19 @@ def a_joiner_is_given_another_message_than_a_self_remove(world: World) -> Iterat
 
 
 @broken(69)
+def a_joiner_takes_along_anything_but_a_self_remove(world: World) -> Iterator[Attempt]:
+    alice, bob, _ = open_group(world)
+    info = forge.group_info_message(alice)
+    for message in (
+        forge.proposal(bob, Remove(2)),
+        forge.commit(bob).message,
+        forge.private_message(bob, SelfRemove()),
+        world.package("dave").message,
+    ):
+        yield joins_externally(info, world, self_removes=[message])
+
+
+@broken(69)
 def a_joiner_has_no_path(world: World) -> Attempt:
     alice, bob, _ = open_group(world)
     return receives(bob, forge.commit(alice, path=False, joiner=world.client("dave")).message)
@@ -315,6 +329,15 @@ def a_message_is_no_group_info(world: World) -> Iterator[Attempt]:
     key = package.signature_key
     yield Attempt(lambda: mls.propose_own_add(message, package))
     yield Attempt(lambda: mls.external_proposal(message, Remove(1), 0, key))
+
+
+@broken(71)
+def an_outsider_proposes_without_a_group_info(world: World) -> Iterator[Attempt]:
+    alice, *_ = open_group(world)
+    own = world.package("dave")
+    other = forge.group_info_message(alice, context=forge.fields(cipher_suite=0xF00F))
+    for message in (own.message, forge.proposal(alice, Remove(2)), other):
+        yield Attempt(partial(mls.propose_own_add, message, own))
 
 
 @broken(71)
