@@ -1,7 +1,7 @@
-"""The public names of the rooms that others may use are those in `docs/public-api.txt`, with their signatures.
+"""The public names of the rooms that others may use stand in `docs/public-api.txt`, with signatures.
 
-A change there is a change for users: it shows in review, and needs a note in `changelog.d/`. To write the file
-anew: `.venv/bin/python -m tests.test_public_api`.
+A change there is a change for users: it shows in review, and needs a note in `changelog.d/`. To write
+the file anew: `.venv/bin/python -m tests.test_public_api`.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ from heliogram.mls.proposals import (
     SelfRemove,
     Update,
 )
-from heliogram.mls.ratchet_tree import LeafNode
+from heliogram.mls.ratchet_tree import LeafNode, Lifetime
 from heliogram.mls.registries import ComponentID, ExtensionType, ProposalType, WireFormat
 
 __all__ = [
@@ -110,6 +110,7 @@ __all__ = [
     "InvalidMessage",
     "KeyPackage",
     "LeafNode",
+    "Lifetime",
     "MLSError",
     "NewLeaf",
     "Outcome",

@@ -20,7 +20,7 @@ from heliogram.mls.proposals import (
     decode_psk_id,
     encode_proposal_or_ref,
 )
-from heliogram.mls.ratchet_tree import KEY_CEILING
+from heliogram.mls.ratchet_tree import KEY_CEILING, MAX_LEAVES
 from heliogram.mls.treekem import HPKECiphertext, UpdatePath
 
 #: Bytes that the list of proposals of one commit may have: 10,000 post-quantum key packages.
@@ -175,6 +175,6 @@ class Welcome:
         """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(
             reader.u16(),
-            reader.vector(EncryptedGroupSecrets.decode, SECRETS_CEILING),
+            reader.vector(EncryptedGroupSecrets.decode, SECRETS_CEILING, MAX_LEAVES),
             reader.opaque(TREE_CEILING),
         )

@@ -24,8 +24,15 @@ EXTENSIONS_CEILING = 1 << 20
 TREE_CEILING = 1 << 26
 #: Bytes that one component's data may have.
 COMPONENT_CEILING = 1 << 20
+#: Extensions that one list may have. Each type may come once, and there are few.
+MAX_EXTENSIONS = 1 << 10
+#: External senders that one group may have.
+MAX_EXTERNAL_SENDERS = 1 << 8
 #: Bytes that one list of values in capabilities may have.
 VALUES_CEILING = 1 << 12
+#: Bytes that may stay in memory, parsed, in case they come again. Honest lists are shorter; a longer
+#: one would come from somebody who wants us to keep much.
+_KEPT = 1 << 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,17 @@ def encode_extensions(extensions: Extensions) -> bytes:
 
 def decode_extensions(reader: Reader, ceiling: int = EXTENSIONS_CEILING) -> Extensions:
     """`Extension extensions<V>`, of any types, in the order they came."""
-    return reader.vector(Extension.decode, ceiling)
+    return reader.vector(Extension.decode, ceiling, MAX_EXTENSIONS)
+
+
+def check_readable(extensions: Extensions) -> None:
+    """Refuse a list that `decode_extensions` would not read back: nobody could join, nor we load it.
+
+    Raises `InvalidMessage` (row 6).
+    """
+    size = sum(len(extension.encode()) for extension in extensions)
+    if size > EXTENSIONS_CEILING or len(extensions) > MAX_EXTENSIONS:
+        raise InvalidMessage(6, "16.1", "the group's extensions are more than we accept")
 
 
 def find_extension(extensions: Extensions, extension_type: int) -> bytes | None:
@@ -168,7 +185,8 @@ class Capabilities(_Encoded):
         for _ in range(5):
             reader.rest(VALUES_CEILING)
         # Nearly all members of a group say the same here, so the parsed value is shared.
-        return _capabilities(reader.data[start : reader.pos])
+        encoded = reader.data[start : reader.pos]
+        return _capabilities(encoded) if len(encoded) <= _KEPT else _parse_capabilities(encoded)
 
     def has_extension(self, extension_type: int) -> bool:
         """Whether this client understands the type; the default ones it always does.
@@ -176,6 +194,10 @@ class Capabilities(_Encoded):
         Section 7.2.
         """
         return extension_type in DEFAULT_EXTENSIONS or extension_type in self.extensions
+
+    def has_extensions(self, extension_types: Iterable[int]) -> bool:
+        """Whether this client understands all of these types."""
+        return DEFAULT_EXTENSIONS.union(self.extensions).issuperset(extension_types)
 
     def has_proposal(self, proposal_type: int) -> bool:
         """Whether this client understands the type; the default ones it always does.
@@ -187,9 +209,9 @@ class Capabilities(_Encoded):
     def meets(self, required: RequiredCapabilities) -> bool:
         """Whether everything that the group requires is here (section 11.1)."""
         return (
-            all(map(self.has_extension, required.extensions))
-            and all(map(self.has_proposal, required.proposals))
-            and all(value in self.credentials for value in required.credentials)
+            self.has_extensions(required.extensions)
+            and DEFAULT_PROPOSALS.union(self.proposals).issuperset(required.proposals)
+            and set(self.credentials).issuperset(required.credentials)
         )
 
     def speaks(self, cipher_suite: int) -> bool:
@@ -204,13 +226,15 @@ class Capabilities(_Encoded):
         )
 
 
-@lru_cache(maxsize=1024)
-def _capabilities(encoded: bytes) -> Capabilities:
+def _parse_capabilities(encoded: bytes) -> Capabilities:
     reader = Reader(encoded)
     versions, suites, extensions, proposals, credentials = (_values(reader) for _ in range(5))
     capabilities = Capabilities(versions, suites, extensions, proposals, credentials)
     object.__setattr__(capabilities, "_encoded", encoded)
     return capabilities
+
+
+_capabilities = lru_cache(maxsize=1024)(_parse_capabilities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,29 +297,31 @@ def required_capabilities(extensions: Extensions) -> RequiredCapabilities | None
     Raises `DecodeError` when the extension does not hold what it says.
     """
     data = find_extension(extensions, ExtensionType.REQUIRED_CAPABILITIES)
-    return None if data is None else _required(data)
+    if data is None:
+        return None
+    return _required(data) if len(data) <= _KEPT else decode_all(RequiredCapabilities.decode, data)
 
 
 def external_senders(extensions: Extensions) -> tuple[ExternalSender, ...]:
     """Who may send external proposals, in the order of their indices (section 12.1.8.1)."""
     data = find_extension(extensions, ExtensionType.EXTERNAL_SENDERS)
-    return () if data is None else _senders(data)
+    if data is None:
+        return ()
+    return _senders(data) if len(data) <= _KEPT else decode_all(_decode_senders, data)
+
+
+def _decode_senders(reader: Reader) -> tuple[ExternalSender, ...]:
+    return reader.vector(ExternalSender.decode, most=MAX_EXTERNAL_SENDERS)
 
 
 @lru_cache(maxsize=256)
 def _required(data: bytes) -> RequiredCapabilities:
-    reader = Reader(data)
-    value = RequiredCapabilities.decode(reader)
-    reader.finish()
-    return value
+    return decode_all(RequiredCapabilities.decode, data)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _senders(data: bytes) -> tuple[ExternalSender, ...]:
-    reader = Reader(data)
-    value = reader.vector(ExternalSender.decode)
-    reader.finish()
-    return value
+    return decode_all(_decode_senders, data)
 
 
 def decode_components(reader: Reader) -> dict[int, bytes]:
@@ -319,6 +345,7 @@ _DATA: dict[int, Callable[[Reader], object]] = {
     ExtensionType.EXTERNAL_PUB: Reader.opaque,
     ExtensionType.EXTERNAL_SENDERS: lambda reader: reader.vector(ExternalSender.decode),
     ExtensionType.APP_DATA_DICTIONARY: decode_components,
+    ExtensionType.EXTERNAL_SENDERS: _decode_senders,
     ExtensionType.SUPPORTED_WIRE_FORMATS: _values,
     ExtensionType.REQUIRED_WIRE_FORMATS: _values,
 }

@@ -436,8 +436,8 @@ def _staged(value: bytes, member: Member) -> Staged:
         after,
         reader.u32(),
         reader.vector(_decode_sent, _CEILING),
-        reader.vector(Reader.u32, _CEILING),
-        reader.vector(Reader.u32, _CEILING),
+        reader.vector(Reader.u32, _CEILING, MAX_LEAVES),
+        reader.vector(Reader.u32, _CEILING, MAX_LEAVES),
         reader.opaque(_CEILING),
     )
     reader.finish()
