@@ -1,0 +1,1 @@
+"""Frames between nodes and relays, the objects inside of them, and the connection that carries them."""
