@@ -720,6 +720,12 @@ Push: TypeAlias = Pushed | PushedDigests | CatchUp | Advanced | Goodbye
 Frame: TypeAlias = Request | Answer | Push
 
 
+class _Head(Struct, array_like=True, frozen=True):
+    """What every frame begins with."""
+
+    type: U8
+
+
 class _Envelope(Struct, array_like=True, frozen=True):
     """What every frame that awaits or is an answer begins with."""
 
@@ -730,6 +736,7 @@ class _Envelope(Struct, array_like=True, frozen=True):
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _answers: msgspec.msgpack.Decoder[Answer | Push] = msgspec.msgpack.Decoder(Answer | Push)
+_heads = msgspec.msgpack.Decoder(_Head)
 _envelopes = msgspec.msgpack.Decoder(_Envelope)
 
 
@@ -749,6 +756,14 @@ def decode_request(message: bytes) -> Request:
 def decode_answer(message: bytes) -> Answer | Push:
     """The answer or push in `message`, for a client. Raises only `RemoteError`."""
     return _decode(_answers, message)
+
+
+def type_of(message: bytes) -> int | None:
+    """The type of a message that could not be decoded, if it has one."""
+    try:
+        return _heads.decode(message).type
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def envelope(message: bytes) -> tuple[int, int] | None:

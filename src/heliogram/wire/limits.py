@@ -15,6 +15,10 @@ SIGNATURE_SIZE = 64
 #: Bytes of one WebSocket message. The largest is a LOCK: a value and what justifies it.
 MAX_FRAME = 384 << 10
 
+#: The least that a relay must take: a whole LOCK, an entry of the largest size bucket.
+MIN_FRAME = 320 << 10
+MIN_ENTRY = 20 << 10
+
 #: Bytes of a value's body: an MLS commit and the wrapped Welcome. Larger Welcomes go as blobs.
 MAX_BODY = 256 << 10
 

@@ -25,16 +25,25 @@ from heliogram.wire.limits import (
     HASH_SIZE,
     KEY_SIZE,
     MAX_BATCH,
+    MAX_BLOB,
+    MAX_BLOB_DAYS,
     MAX_BODY,
     MAX_CERTIFICATE,
+    MAX_CHANNELS,
     MAX_CONFIGURATION,
+    MAX_DIFFICULTY,
     MAX_ENDPOINT,
     MAX_ENDPOINTS,
+    MAX_ENTRY,
+    MAX_FRAME,
     MAX_HEADER,
     MAX_JUSTIFICATION,
     MAX_PATH,
+    MAX_PENDING,
     MAX_RELAYS,
     MAX_VERSIONS,
+    MIN_ENTRY,
+    MIN_FRAME,
     NONCE_SIZE,
     SIGNATURE_SIZE,
 )
@@ -650,6 +659,18 @@ class Limits(Object):
         """The next `Limits`."""
         u8, u16, u32, u64 = reader.u8, reader.u16, reader.u32, reader.u64
         return cls(u8(), u8(), u32(), u32(), u16(), u16(), u64(), u16(), u16(), u16())
+
+    def within_protocol(self) -> bool:
+        """Whether no limit is above the protocol's, and none so low that nothing works."""
+        return (
+            max(self.difficulty_open, self.difficulty_inbox) <= MAX_DIFFICULTY
+            and MIN_FRAME <= self.max_frame <= MAX_FRAME
+            and MIN_ENTRY <= self.max_entry <= MAX_ENTRY
+            and 1 <= self.max_pending <= MAX_PENDING
+            and 1 <= self.max_channels <= MAX_CHANNELS
+            and self.max_blob <= MAX_BLOB
+            and self.blob_days <= MAX_BLOB_DAYS
+        )
 
 
 def authorise_content(relay: bytes, instance: bytes, epoch: int, nonce: bytes) -> bytes:
