@@ -97,7 +97,7 @@ def _sides(kind: Kind, pool: ThreadPoolExecutor, stack: ExitStack, notes: list[s
     """Fresh engines: ours, and those of the others that are installed."""
     from bench.ours import Ours
 
-    sides = [Side(OURS, Ours(kind), {TWO_THREADS: Ours(kind, parallel=pool.map)})]
+    sides = [Side(OURS, Ours(kind)), Side(TWO_THREADS, Ours(kind, parallel=pool.map))]
     try:
         from bench.rine import Rine
     except ImportError as error:

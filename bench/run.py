@@ -11,7 +11,7 @@ size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -64,22 +64,13 @@ Call = Callable[[], Any]
 
 @dataclass(slots=True)
 class Side:
-    """One engine with its group: all members by leaf, the sender's view and the receiver's.
-
-    `variants` are the same engine in other settings, by column. They take part where a group is
-    made or joined, with the same members.
-    """
+    """One engine with its group: all members by leaf, the sender's view and the receiver's."""
 
     column: str
     engine: Engine[Any, Any]
-    variants: dict[str, Engine[Any, Any]] = field(default_factory=dict)
     members: list[Any] = field(default_factory=list)
     sender: Any = None
     receiver: Any = None
-
-    def engines(self) -> Iterator[tuple[str, Engine[Any, Any]]]:
-        yield self.column, self.engine
-        yield from self.variants.items()
 
 
 class Scenario:
@@ -134,8 +125,7 @@ class Scenario:
         calls: dict[str, Call] = {}
         for side in self._sides:
             packages = [side.engine.published(member) for member in side.members[1:]]
-            for column, engine in side.engines():
-                calls[column] = partial(engine.create, side.members[0], packages)
+            calls[side.column] = partial(side.engine.create, side.members[0], packages)
         calls[FLOOR] = self._floor.prepare(floor.group_created(self._kind, self._size))
         groups = self._rounds(row, calls)
         for side in self._sides:
@@ -150,8 +140,7 @@ class Scenario:
                 self._row("group created in one commit"), side.column, len(commit)
             )
             self._notebook.note_size(row, side.column, len(welcome))
-            for column, engine in side.engines():
-                calls[column] = partial(engine.join, side.members[-1], welcome)
+            calls[side.column] = partial(side.engine.join, side.members[-1], welcome)
         calls[FLOOR] = self._floor.prepare(floor.welcome_processed(self._kind, self._shape))
         groups = self._rounds(row, calls)
         for side in self._sides:
@@ -165,8 +154,7 @@ class Scenario:
         calls: dict[str, Call] = {}
         for side in self._sides:
             info, joiner = side.engine.group_info(side.sender), side.engine.member()
-            for column, engine in side.engines():
-                calls[column] = partial(engine.join_external, joiner, info)
+            calls[side.column] = partial(side.engine.join_external, joiner, info)
         calls[FLOOR] = self._floor.prepare(
             floor.joined_externally(self._kind, self._shape, after, leaf)
         )
@@ -316,14 +304,12 @@ class Scenario:
                 size = side.engine.saved_bytes(side.members[0], saved[side.column])
                 self._notebook.note_size(whole, side.column, size)
                 side.engine.save_changes(side.sender)
-            save: dict[str, Call] = {
-                s.column: partial(s.engine.save_changes, s.sender) for s in self._sides
-            }
-            for _ in range(SAVINGS):
-                for side in self._sides:
+                save: dict[str, Call] = {
+                    side.column: partial(side.engine.save_changes, side.sender)
+                }
+                for _ in range(SAVINGS):
                     side.engine.protect(side.sender, MESSAGE)
-                changes = self._notebook.take_turns(turn, part, save)
-            for side in self._sides:
+                    changes = self._notebook.take_turns(turn, part, save)
                 size = side.engine.saved_bytes(side.members[0], changes[side.column])
                 self._notebook.note_size(part, side.column, size)
 

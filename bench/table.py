@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.measure import FLOOR, OURS, RINE, TWO_THREADS, Cell, Notebook, Row
-from bench.run import OPERATIONS
+from bench.run import OPERATIONS, SMALLEST_FOR_COMMITS
 
 HEADER = (
     "operation",
@@ -87,7 +87,11 @@ def goals(notebook: Notebook, row: Row, post_quantum: str) -> list[Goal]:
     if floor and row.members >= LARGE:
         found.append(Goal("floor", ours / floor, NEAR_THE_FLOOR))
     if row.operation == "saved after one message":
-        smallest = min(r.members for r in notebook.cells if r[::2] == row[::2])
+        # In the smallest groups nobody has committed: no past epochs are kept there.
+        sizes = (r.members for r in notebook.cells if r[::2] == row[::2])
+        smallest = min(
+            (size for size in sizes if size >= SMALLEST_FOR_COMMITS), default=row.members
+        )
         least = notebook.cells[row._replace(members=smallest)].get(OURS, Cell())
         if row.members > smallest and least.median:
             found.append(Goal("time / smallest", ours / least.median, CONSTANT_TIME))

@@ -168,6 +168,10 @@ def _short() -> DecodeError:
     return DecodeError("2.1", "the bytes end in the middle of a value")
 
 
+#: Every length of one byte, encoded: most vectors are short, and looking one up is cheaper.
+_SHORT = tuple(size.to_bytes(1, "big") for size in range(0x40))
+
+
 def u8(value: int) -> bytes:
     """`value` in one byte. Like its siblings, raises `OverflowError` when it does not fit."""
     return value.to_bytes(1, "big")
@@ -203,7 +207,7 @@ def opaque(value: bytes) -> bytes:
     """`opaque x<V>`: length, then the bytes."""
     size = len(value)
     if size < 0x40:
-        return size.to_bytes(1, "big") + value
+        return _SHORT[size] + value
     return varint(size) + value
 
 

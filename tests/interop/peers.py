@@ -394,6 +394,14 @@ class Ours(Peer):
         )
         return self._stage(staged)
 
+    def rotate(self) -> Staged:
+        """A commit that gives us another signature key."""
+        self._signer = mls.new_signature_key(self._suite, entropy=self.entropy)
+        leaf = mls.NewLeaf(signature_key=self._signer)
+        return self._stage(
+            _call(self.group.commit, new_leaf=leaf, now=clock(), entropy=self.entropy)
+        )
+
     def _stage(self, staged: mls.StagedCommit) -> Staged:
         self._staged = staged
         welcomes = () if staged.welcome is None else (staged.welcome,)
@@ -472,11 +480,8 @@ class Ours(Peer):
 
     def propose_own_add(self, group_info: bytes) -> bytes:
         """An Add of oneself, from outside (RFC 9420, 12.1.8)."""
-        info = mls.decode_message(group_info)
-        if not isinstance(info, mls.GroupInfo):
-            raise Unsupported("not a GroupInfo")
         self.key_package()
-        return _call(mls.propose_own_add, info, self._packages[-1])
+        return _call(mls.propose_own_add, group_info, self._packages[-1])
 
     def fork(self) -> Ours:
         """The same client once more, for a second group."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from tests.interop.peers import (
     Add,
@@ -25,6 +26,18 @@ from tests.interop.peers import (
 )
 
 TS_CANNOT_JOIN = "non-blank intermediate node must list leaf node in its unmerged_leaves"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """An application message on its way to those who were members when it was sent."""
+
+    due: int
+    message: bytes
+    text: bytes
+    sender: Peer
+    place: tuple[int, int]
+    readers: dict[Peer, int]
 
 
 class Walk:
@@ -47,7 +60,10 @@ class Walk:
         self.counts: Counter[str] = Counter()
         self.made = 0
         self.secrets = 0
-        self.everybody: list[Peer] = []
+        self.now = 0  # commits delivered
+        self.keys: Counter[Peer] = Counter()  # how often they changed their signature key
+        self.joined: dict[Peer, int] = {}  # since when they know the group's secrets
+        self.mail: list[Mail] = []
 
     # -- people ----------------------------------------------------------------------------------
 
@@ -59,8 +75,14 @@ class Walk:
         present = Counter(p.implementation for p in self.members)
         kind = min(self.kinds, key=lambda k: (present[k], self.rng.random()))
         peer = self.make(kind, f"{kind} {self.made}")
-        self.everybody.append(peer)
         return peer
+
+    def came(self, peer: Peer) -> None:
+        self.members.append(peer)
+        self.joined[peer] = self.now
+
+    def place(self, peer: Peer) -> tuple[int, int]:
+        return peer.index, self.keys[peer]
 
     def others(self, *peers: Peer) -> list[Peer]:
         return [p for p in self.members if p not in peers]
@@ -85,7 +107,7 @@ class Walk:
 
     def start(self, size: int) -> None:
         founder, *rest = [self.newcomer() for _ in range(size)]
-        self.members = [founder]
+        self.came(founder)
         founder.create(self.rng.randbytes(16))
         while rest:
             joiners, rest = rest[:2], rest[2:]
@@ -103,6 +125,7 @@ class Walk:
             (self.by_reference, 4),
             (self.lost_commit, 2),
             (self.restart, 1),
+            (self.rotate, 1),
             (self.pre_shared_key, 0 if Rine.implementation in self.kinds else 2),
         ]
         while True:
@@ -119,6 +142,16 @@ class Walk:
         committer = self.rng.choice(self.members)
         self.deliver(committer, committer.commit())
         return "update"
+
+    def rotate(self) -> str:
+        """One of ours changes its signature key."""
+        able = [p for p in self.members if isinstance(p, Ours)]
+        if not able:
+            return ""
+        committer = self.rng.choice(able)
+        self.deliver(committer, committer.rotate())
+        self.keys[committer] += 1
+        return "new signature key"
 
     def add_some(self) -> str:
         committer = self.rng.choice(self.members)
@@ -150,8 +183,8 @@ class Walk:
             self.outside.append(joiner)
             self.refused(joiner, error)
             return ""
-        self.deliver(joiner, staged)
-        self.members.append(joiner)
+        self.deliver(joiner, staged, from_outside=True)
+        self.came(joiner)
         return "external join"
 
     def resync(self) -> str:
@@ -162,7 +195,8 @@ class Walk:
         except PeerError as error:
             self.refused(lost, error)
             return ""
-        self.deliver(lost, staged)
+        self.deliver(lost, staged, from_outside=True)
+        self.joined[lost] = self.now
         return "resync"
 
     def by_reference(self) -> str:
@@ -171,43 +205,56 @@ class Walk:
         able = [p for p in self.others(committer) if p.proposes]
         if not able:
             return ""
+        # ts-mls commits whatever it has received, mls-rs two updates of one leaf: they get nothing that
+        # contradicts itself.
+        sorts_out = isinstance(committer, Ours)
         proposers = self.rng.sample(able, min(len(able), self.rng.randint(1, 3)))
+        if sorts_out and self.rng.random() < 0.3:
+            proposers += proposers[:1]
         joiners: list[Peer] = []
         updating: list[Peer] = []
-        removed: Peer | None = None
+        removed: list[Peer] = []
         for proposer in proposers:
             proposal: Proposal
             draw = self.rng.random()
             room = committer.welcomes_by_reference and len(self.members) < self.largest
+            candidates = []
+            if not removed and len(self.members) > self.smallest:
+                keep = [committer] if sorts_out else [*proposers, committer]
+                candidates = self.removable(*keep)
             if draw < 0.25 and room:
                 joiners.append(self.newcomer())
                 proposal = Add(joiners[-1].key_package())
-            elif draw < 0.5 and removed is None and len(self.members) > self.smallest:
-                concerned = [*proposers, *updating, committer]
-                candidates = self.removable(*concerned)
-                if not candidates:
-                    continue
-                removed = self.rng.choice(candidates)
-                proposal = Remove(removed.index)
+            elif draw < 0.5 and candidates:
+                removed = [self.rng.choice(candidates)]
+                proposal = Remove(removed[0].index)
             else:
                 updating.append(proposer)
                 proposal = Update()
             self.tell(self.others(proposer), proposer.propose(proposal))
+        if set(removed) & set(updating) or len(set(updating)) < len(updating):
+            self.counts["contradictions"] += 1
         staged = committer.commit(tree_in_welcome=self.tree_in_welcome(joiners))
         # ts-mls looks whether its leaf is blank after the commit, so it misses its removal when the same
         # commit fills the leaf again.
-        refilled = removed if joiners and isinstance(removed, Ts) else None
-        self.deliver(committer, staged, unaware=refilled)
+        unaware = [p for p in removed if joiners and isinstance(p, Ts)]
+        self.deliver(committer, staged, unaware=unaware)
         self.welcome(staged, joiners)
         return "by reference"
 
     def lost_commit(self) -> str:
         """Two commit in the same epoch; the relay takes one."""
         winner, loser = self.rng.sample(self.members, 2)
-        loser.commit()
+        lost = loser.commit()
         staged = winner.commit()
         loser.discard()
         self.deliver(winner, staged)
+        for peer in self.others(loser):
+            try:
+                peer.process(lost.message)
+            except PeerError:
+                continue
+            raise AssertionError(f"{peer} took a commit of an epoch that is over")
         return "lost commit"
 
     def restart(self) -> str:
@@ -230,11 +277,24 @@ class Walk:
 
     # -- consequences ----------------------------------------------------------------------------
 
-    def deliver(self, committer: Peer, staged: Staged, *, unaware: Peer | None = None) -> None:
-        """`unaware` is removed by this commit and may not notice."""
-        self.tell(self.others(committer, *filter(None, [unaware])), staged.message)
-        committer.merge()
-        gone = [p for p in self.members if p is unaware or not p.active]
+    def deliver(
+        self,
+        committer: Peer,
+        staged: Staged,
+        *,
+        from_outside: bool = False,
+        unaware: Sequence[Peer] = (),
+    ) -> None:
+        """`unaware` are removed by this commit and may not notice."""
+        self.now += 1
+        self.tell(self.others(committer, *unaware), staged.message)
+        if isinstance(committer, Ours) and not from_outside and self.rng.random() < 0.5:
+            committer.process(staged.message)  # it comes back from the relay
+        else:
+            committer.merge()
+        leaves = committer.view().members if unaware else {}
+        missed = [p for p in unaware if p.identity not in leaves.values()]
+        gone = [p for p in self.members if p in missed or not p.active]
         self.members = self.others(*gone)
         self.outside += gone
 
@@ -256,7 +316,7 @@ class Walk:
                 self.refused(joiner, error)
                 missing.append(joiner)
             else:
-                self.members.append(joiner)
+                self.came(joiner)
         for joiner in missing:
             committer = self.rng.choice(self.members)
             leaves = committer.view().members
@@ -277,8 +337,22 @@ class Walk:
             assert view.agrees(first), f"{peer} differs in epoch {first.epoch}:\n{view}\n{first}"
 
     def talk(self) -> None:
-        """One message from one member to all."""
+        """Some messages from one member to all, out of order; some arrive epochs later."""
         sender = self.rng.choice(self.members)
-        text = self.rng.randbytes(self.rng.randint(0, 300))
-        self.tell(self.others(sender), sender.protect(text), text)
-        self.counts["messages"] += 1
+        sent = []
+        for _ in range(self.rng.randint(1, 3)):
+            text = self.rng.randbytes(self.rng.randint(0, 300))
+            sent.append((sender.protect(text), text))
+        self.rng.shuffle(sent)
+        for message, text in sent:
+            readers = {peer: self.joined[peer] for peer in self.others(sender)}
+            due = self.now + (self.rng.randint(1, 2) if self.rng.random() < 0.2 else 0)
+            self.mail.append(Mail(due, message, text, sender, self.place(sender), readers))
+        for mail in [mail for mail in self.mail if mail.due <= self.now]:
+            self.mail.remove(mail)
+            present = [p for p in self.members if mail.readers.get(p) == self.joined[p]]
+            # rine-mls looks a sender up in the present group.
+            if mail.sender not in self.members or self.place(mail.sender) != mail.place:
+                present = [p for p in present if not isinstance(p, Rine)]
+            self.tell(present, mail.message, mail.text)
+            self.counts["messages"] += 1

@@ -12,6 +12,7 @@ Nothing here changes the state of a `Group`.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -34,11 +35,14 @@ from heliogram.mls.framing import (
     Sender,
     SenderData,
     SenderType,
+    SentProposal,
     _guarded,
     _sender_data_key,
+    decode_message,
     encode_message,
     membership_tag,
 )
+from heliogram.mls.group import EpochAdvanced
 from heliogram.mls.key_packages import KeyPackage, OwnKeyPackage, default_capabilities
 from heliogram.mls.key_schedule import (
     GroupContext,
@@ -48,8 +52,7 @@ from heliogram.mls.key_schedule import (
     welcome_key_and_nonce,
 )
 from heliogram.mls.member import Member
-from heliogram.mls.outcomes import EpochAdvanced
-from heliogram.mls.proposal_list import SentProposal, path_required
+from heliogram.mls.proposal_list import path_required
 from heliogram.mls.proposals import (
     Add,
     ExternalInit,
@@ -103,6 +106,11 @@ def changed(value: T, **changes: Any) -> T:
     if any(f.name == "_encoded" for f in dataclasses.fields(value)):  # type: ignore[arg-type]
         changes.setdefault("_encoded", b"")
     return dataclasses.replace(value, **changes)  # type: ignore[type-var]
+
+
+def fields(**changes: Any) -> Callable[[Any], Any]:
+    """The hook that replaces some fields of a structure."""
+    return lambda value: changed(value, **changes)
 
 
 def replaced(data: bytes, old: bytes, new: bytes) -> bytes:
@@ -419,7 +427,9 @@ def private(
     if generation is None:
         generation = epoch.secret_tree.generation(leaf, kind)
     in_tree = leaf if 2 * leaf < len(group.tree.nodes) else 0
-    found = epoch.secret_tree.find(in_tree, kind, generation)
+    secrets = copy.copy(epoch.secret_tree)
+    secrets.max_forward = 1 << 32
+    found = secrets.find(in_tree, kind, generation)
     head = PrivateMessage(
         framed.group_id, framed.epoch, framed.content_type, framed.authenticated_data, b"", b""
     )
@@ -432,6 +442,23 @@ def private(
     encrypted = suite.seal(hidden_key, hidden_nonce, head._sender_data_aad(), hidden)
     made = changed(head, encrypted_sender_data=encrypted, ciphertext=sealed)
     return encode_message(message(made))
+
+
+def unsealed(group: mls.Group, message: bytes) -> tuple[SenderData, bytes]:
+    """Who sent a private message of the group's epoch, and what was sealed, padding included.
+
+    Works as long as `group` has not opened the message.
+    """
+    found = decode_message(message)
+    assert isinstance(found, PrivateMessage)
+    suite, epoch = group.suite, group._member.current.epoch
+    data = found.sender_data(suite, epoch.sender_data_secret)
+    said = found.content_type is mls.ContentType.APPLICATION
+    kind = RatchetKind.APPLICATION if said else RatchetKind.HANDSHAKE
+    key = epoch.secret_tree.find(data.leaf_index, kind, data.generation)
+    aad = found._sender_data_aad() + opaque(found.authenticated_data)
+    nonce = _guarded(key.nonce, data.reuse_guard)
+    return data, suite.open(key.key, nonce, aad, found.ciphertext)
 
 
 def private_message(group: mls.Group, body: Content, **hooks: Any) -> bytes:

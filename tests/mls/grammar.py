@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from random import Random
 from typing import Protocol, TypeVar
 
@@ -571,14 +572,15 @@ PRIVATE_MESSAGE = Struct(IDENTIFIER, U64, CONTENT_TYPE, DATA, KEY, DATA)
 PRIVATE_CONTENT = {1: Struct(DATA, KEY), 2: Struct(PROPOSAL, KEY), 3: Struct(COMMIT, KEY, KEY)}
 SENDER_DATA = Struct(U32, U32, Fixed(4))
 
+MLS10 = Const(b"\x00\x01")
 BODIES: dict[int, Kind] = {
     1: PUBLIC_MESSAGE,
     2: PRIVATE_MESSAGE,
     3: WELCOME,
     4: GROUP_INFO,
-    5: KEY_PACKAGE,
+    5: Struct(MLS10, *KEY_PACKAGE.fields[1:]),
 }
-MESSAGE = Struct(Const(b"\x00\x01"), Select(2, BODIES))
+MESSAGE = Struct(MLS10, Select(2, BODIES))
 
 # --- Saved states: `heliogram.mls.state` ----------------------------------------------------------
 
@@ -604,12 +606,12 @@ class Record(Kind):
             ),
             "K": Vector(Struct(U32, KEY)),
             "W": U32,
-            "Nleaf": LEAF_NODE,
-            "Nparent": PARENT_NODE,
+            "Nleaf": OneOf(LEAF_NODE, NOTHING),
+            "Nparent": OneOf(PARENT_NODE, NOTHING),
             "Sn": SECRET_NODES,
             "Sr": RATCHET,
             "E": Struct(GROUP_CONTEXT, KEY, U32, Vector(Struct(U32, Optional(LEAF_NODE)))),
-            "P": SENT_PROPOSAL,
+            "P": Struct(U32, SENT_PROPOSAL),
             "U": Struct(KEY, KEY),
             "C": Struct(
                 DATA,
@@ -641,5 +643,15 @@ class Record(Kind):
         return Tree(self, parts=[Tree(KEY, name), kind.make(source)])
 
 
-STATE = Struct(Const(b"hgmls\x00\x01"), Vector(Record(), 12))
+STATE = Struct(Const(b"hgmls\x00\x01"), Vector(Record(), 12), Fixed(32))
+
+
+def seal_state(tree: Tree) -> None:
+    """Set the checksums in a saved group, the inner ones first."""
+    for part in tree.parts:
+        seal_state(part)
+    if tree.kind is STATE and len(tree.parts) == 3:
+        tree.parts[2].data = sha256(b"".join(map(write, tree.parts[:2]))).digest()
+
+
 OWN_KEY_PACKAGE = Struct(Const(b"\x00\x01"), KEY_PACKAGE, KEY, KEY, KEY)

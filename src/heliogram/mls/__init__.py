@@ -51,19 +51,16 @@ from heliogram.mls.extensions import (
     external_senders_extension,
 )
 from heliogram.mls.founding import external_proposal, propose_own_add
-from heliogram.mls.framing import ContentType, Sender, SenderType, decode_message
-from heliogram.mls.group import Group, StagedCommit
+from heliogram.mls.framing import ContentType, Sender, SenderType, SentProposal, decode_message
+from heliogram.mls.group import EpochAdvanced, Group, Outcome, StagedCommit
 from heliogram.mls.key_packages import KeyPackage, OwnKeyPackage, new_key_package
 from heliogram.mls.key_schedule import GroupContext
 from heliogram.mls.outcomes import (
     ApplicationMessage,
-    EpochAdvanced,
-    Outcome,
     OwnMessage,
     ProposalReceived,
     Removed,
 )
-from heliogram.mls.proposal_list import SentProposal
 from heliogram.mls.proposals import (
     Add,
     AppDataUpdate,

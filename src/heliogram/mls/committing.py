@@ -21,19 +21,14 @@ from heliogram.mls.framing import (
     PublicMessage,
     Sender,
     SenderType,
+    SentProposal,
     encode_message,
     membership_tag,
 )
 from heliogram.mls.key_packages import KeyPackage, check_own_capabilities
 from heliogram.mls.key_schedule import epoch_secret, welcome_key_and_nonce
 from heliogram.mls.member import Advanced, Member, OwnUpdate, Staged
-from heliogram.mls.proposal_list import (
-    Applied,
-    SentProposal,
-    apply_proposals,
-    check_proposal,
-    check_successor,
-)
+from heliogram.mls.proposal_list import Applied, apply_proposals, check_proposal, check_successor
 from heliogram.mls.proposals import (
     Add,
     GroupContextExtensions,
@@ -112,7 +107,7 @@ def propose(
     as_usage(lambda: check_proposal(member.view, member.config, sent, now=now))
     as_usage(lambda: check_room(member))
     message = frame(member, content, entropy)
-    keep_proposal(member, sent)
+    member.proposals[reference] = sent
     if update is not None:
         member.own_updates[reference] = update
     return message
@@ -133,13 +128,6 @@ def check_room(member: Member) -> None:
     """Refuse a proposal more than we keep (row 104)."""
     if len(member.proposals) >= member.config.max_proposals:
         raise InvalidMessage(104, "14", "more proposals are waiting than we keep")
-
-
-def keep_proposal(member: Member, sent: SentProposal) -> None:
-    """Keep a proposal until the epoch ends, in a bounded store (row 104)."""
-    check_room(member)
-    if sent.reference is not None:
-        member.proposals[sent.reference] = sent
 
 
 def frame(member: Member, content: AuthenticatedContent, entropy: Entropy) -> bytes:
@@ -198,7 +186,7 @@ def commit(
     """A commit, staged in `member` (section 12.4.1). `Group.commit` explains the arguments."""
     member.check_open()
     if member.staged is not None:
-        raise UsageError("a commit is staged already: merge it or discard it first")
+        raise UsageError("row 84: a commit is staged already: merge it or discard it first")
     config, current, own_index = member.config, member.current, member.own_leaf_index
     suite = current.suite
     own = Sender(SenderType.MEMBER, own_index)

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from heliogram.mls.credentials import AuthenticationService
 from heliogram.mls.crypto import Parallel, Secret
+from heliogram.mls.framing import SentProposal
 from heliogram.mls.key_schedule import GroupContext
 from heliogram.mls.proposals import PreSharedKeyID
 from heliogram.mls.ratchet_tree import LeafNode, RatchetTree
-
-if TYPE_CHECKING:
-    from heliogram.mls.proposal_list import SentProposal
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,8 @@ def decode_credential(reader: codec.Reader) -> Credential:
 class AuthenticationService(Protocol):
     """Who says which credentials are genuine. The application's; called while messages are judged.
 
-    The methods answer; they do not raise.
+    The methods answer; they do not raise. They see credential and key and nothing else of a leaf: an
+    application_id proves nothing (RFC 9420, 5.3.3; row 40).
     """
 
     def accepts(self, credential: Credential, signature_key: bytes, *, now: int) -> bool:
@@ -176,7 +177,7 @@ class X509Authentication:
         self._anchors_der = frozenset(trust_anchors)
 
     def accepts(self, credential: Credential, signature_key: bytes, *, now: int) -> bool:
-        """Whether the chain is good at `now` and certifies `signature_key`."""
+        """Whether the chain is good at `now` and certifies `signature_key` (row 25)."""
         if not isinstance(credential, X509Credential):
             return False
         if not 0 < len(credential.certificates) <= _LONGEST_CHAIN:

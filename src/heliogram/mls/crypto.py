@@ -190,16 +190,16 @@ class HPKEKey:
 class SignatureKey:
     """A signature key pair. `secret` is the serialised private key (EdDSA, ML-DSA: the seed)."""
 
-    __slots__ = ("_scheme", "loaded", "public", "secret")
+    __slots__ = ("loaded", "public", "scheme", "secret")
 
     def __init__(self, scheme: _Scheme, secret: Secret) -> None:
-        self._scheme = scheme
+        self.scheme = scheme
         self.secret = secret
         #: The library's private key. For `Suite`.
         self.loaded, self.public = scheme.load(secret)
 
     def __repr__(self) -> str:
-        return f"<SignatureKey for {self._scheme.id.name}>"
+        return f"<SignatureKey for {self.scheme.id.name}>"
 
 
 # --- Signature schemes ----------------------------------------------------------------------------
@@ -558,7 +558,9 @@ class Suite:
         return self._scheme.valid(public)
 
     def sign_with_label(self, key: SignatureKey, label: bytes, content: bytes) -> bytes:
-        """SignWithLabel (section 5.1.2)."""
+        """SignWithLabel (section 5.1.2). Raises `UsageError` for a key of another scheme."""
+        if key.scheme is not self._scheme:
+            raise UsageError("a signature key is not of this cipher suite's scheme")
         return self._scheme.sign(key.loaded, _label(label) + codec.opaque(content))
 
     def verify_with_label(

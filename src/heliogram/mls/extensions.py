@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
@@ -115,8 +115,16 @@ def _values(reader: Reader) -> tuple[int, ...]:
     return tuple(values)
 
 
+class _Encoded:
+    """Room for a value's encoding that is no field of it: `dataclasses.replace` leaves it behind."""
+
+    __slots__ = ("_encoded",)
+
+    _encoded: bytes
+
+
 @dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(_Encoded):
     """What a client can do (section 7.2).
 
     struct {
@@ -124,7 +132,7 @@ class Capabilities:
         ProposalType proposals<V>;     CredentialType credentials<V>;
     } Capabilities;
 
-    Values that nobody here knows are kept and ignored (sections 7.2 and 13.4).
+    Values that nobody here knows are kept and ignored (sections 7.2 and 13.4; row 33).
     """
 
     versions: tuple[int, ...]
@@ -132,10 +140,11 @@ class Capabilities:
     extensions: tuple[int, ...]
     proposals: tuple[int, ...]
     credentials: tuple[int, ...]
-    _encoded: bytes = field(default=b"", compare=False, repr=False)
 
     def encode(self) -> bytes:
-        if not self._encoded:
+        try:
+            return self._encoded
+        except AttributeError:
             lists = (
                 self.versions,
                 self.cipher_suites,
@@ -145,7 +154,7 @@ class Capabilities:
             )
             encoded = b"".join(vector(map(u16, values)) for values in lists)
             object.__setattr__(self, "_encoded", encoded)
-        return self._encoded
+            return encoded
 
     @classmethod
     def decode(cls, reader: Reader) -> Capabilities:
@@ -193,7 +202,9 @@ class Capabilities:
 def _capabilities(encoded: bytes) -> Capabilities:
     reader = Reader(encoded)
     versions, suites, extensions, proposals, credentials = (_values(reader) for _ in range(5))
-    return Capabilities(versions, suites, extensions, proposals, credentials, encoded)
+    capabilities = Capabilities(versions, suites, extensions, proposals, credentials)
+    object.__setattr__(capabilities, "_encoded", encoded)
+    return capabilities
 
 
 @dataclass(frozen=True, slots=True)

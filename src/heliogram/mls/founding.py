@@ -21,6 +21,7 @@ from heliogram.mls.framing import (
     PublicMessage,
     Sender,
     SenderType,
+    SentProposal,
     decode_message,
     encode_message,
 )
@@ -41,7 +42,6 @@ from heliogram.mls.key_schedule import (
 )
 from heliogram.mls.member import Advanced, Member, Staged
 from heliogram.mls.proposal_list import (
-    SentProposal,
     apply_proposals,
     check_credential,
     check_group_extensions,

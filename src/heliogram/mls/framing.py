@@ -74,6 +74,15 @@ class Sender:
         return self.sender_type is SenderType.MEMBER
 
 
+@dataclass(frozen=True, slots=True)
+class SentProposal:
+    """A proposal and who made it. `reference` is None when a commit carries it by value."""
+
+    proposal: Proposal
+    sender: Sender
+    reference: bytes | None = None
+
+
 Content = bytes | Proposal | Commit
 
 
@@ -313,7 +322,8 @@ class PrivateMessage:
     ) -> AuthenticatedContent:
         """The message inside, signature not yet verified (section 6.3.1).
 
-        Raises `DecryptionFailed` (row 17) when it does not open or its padding is not zero.
+        Its sender is a member: there is no place for another one (section 6.3.2; row 9). Raises
+        `DecryptionFailed` (row 17) when it does not open or its padding is not zero.
         """
         aad = self._sender_data_aad() + opaque(self.authenticated_data)
         plain = suite.open(key, _guarded(nonce, sender_data.reuse_guard), aad, self.ciphertext)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from heliogram.codec import DecodeError
 from heliogram.mls import committing, founding, processing, state
@@ -24,12 +25,11 @@ from heliogram.mls.credentials import Credential
 from heliogram.mls.crypto import Secret, SignatureKey, Suite
 from heliogram.mls.errors import UsageError, refused
 from heliogram.mls.extensions import Capabilities, Extensions
-from heliogram.mls.framing import decode_message, encode_message
+from heliogram.mls.framing import SentProposal, decode_message, encode_message
 from heliogram.mls.key_packages import KeyPackage, OwnKeyPackage
 from heliogram.mls.key_schedule import GroupContext, export
 from heliogram.mls.member import Advanced, Member, Staged
-from heliogram.mls.outcomes import EpochAdvanced, Outcome
-from heliogram.mls.proposal_list import SentProposal
+from heliogram.mls.outcomes import ApplicationMessage, OwnMessage, ProposalReceived, Removed
 from heliogram.mls.proposals import PreSharedKey, Proposal, ReInit, Update
 from heliogram.mls.ratchet_tree import LeafNode, RatchetTree
 from heliogram.mls.registries import WireFormat
@@ -55,6 +55,28 @@ class StagedCommit:
         group.
         """
         return self.group
+
+
+@dataclass(frozen=True, slots=True)
+class EpochAdvanced:
+    """A commit took effect: go on with `group`, and forget the old one.
+
+    `committer` is the leaf of the committer in the new epoch; `own` tells that the commit was our
+    own staged one. `proposals` are what it changed, in order. When one of them is a `ReInit`, the
+    group is closed: `group.reinit` holds it.
+    """
+
+    group: Group
+    committer: int
+    proposals: tuple[SentProposal, ...] = field(repr=False)
+    added: tuple[int, ...]
+    removed: tuple[int, ...]
+    authenticated_data: bytes = field(repr=False)
+    own: bool = False
+
+
+#: What a received message can turn out to be: `Group.process` returns one of these, nothing else.
+Outcome: TypeAlias = ApplicationMessage | ProposalReceived | EpochAdvanced | Removed | OwnMessage
 
 
 class Group:
@@ -122,10 +144,10 @@ class Group:
     ) -> Group:
         """The group that a Welcome brings us into (section 12.4.3.1).
 
-        `own` are the key packages that it may be for; the one that it used is `used_key_package` of
-        this call's caller to delete, unless it is a last resort. `ratchet_tree` is needed when the
-        Welcome does not hold the tree. `in_use` are the ids of groups that we are in already.
-        `previous` is the group that this one follows from, by `branch` or `reinitialize`.
+        `own` are the key packages that it may be for. Delete the one whose leaf node is the group's
+        `own_leaf` afterwards, unless it is a last resort. `ratchet_tree` is needed when the Welcome
+        does not hold the tree. `in_use` are the ids of groups that we are in already. `previous` is
+        the group that this one follows from, by `branch` or `reinitialize`.
 
         Raises `InvalidMessage` when anything about the Welcome or the group is wrong.
         """

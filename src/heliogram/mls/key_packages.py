@@ -169,7 +169,7 @@ class OwnKeyPackage:
     """A key package of ours with its private keys.
 
     Keep it, encrypted, until `Group.join` returned a group; then delete it (sections 10 and 16.8),
-    unless `key_package.last_resort` is set.
+    unless `key_package.last_resort` is set (row 46).
     """
 
     key_package: KeyPackage

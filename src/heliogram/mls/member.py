@@ -14,9 +14,10 @@ from heliogram.mls.config import Config, EpochView
 from heliogram.mls.crypto import HPKEKey, Secret, SignatureKey
 from heliogram.mls.epoch import Epoch
 from heliogram.mls.errors import UsageError
-from heliogram.mls.proposal_list import Applied, SentProposal
+from heliogram.mls.framing import SentProposal
+from heliogram.mls.proposal_list import Applied
 from heliogram.mls.proposals import ReInit
-from heliogram.mls.ratchet_tree import LeafNode, RatchetTree
+from heliogram.mls.ratchet_tree import LeafNode, Node, RatchetTree
 from heliogram.mls.transition import EpochKeys
 from heliogram.mls.tree_math import NodeIndex
 
@@ -28,7 +29,7 @@ class Journal:
     """
 
     #: The nodes of the saved tree.
-    nodes: list[object] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
     #: A hash of each other record, by name.
     digests: dict[bytes, bytes] = field(default_factory=dict)
 

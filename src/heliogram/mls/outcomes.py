@@ -5,15 +5,10 @@ else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from heliogram.mls.framing import ContentType, Sender
-from heliogram.mls.proposal_list import SentProposal
+from heliogram.mls.framing import ContentType, Sender, SentProposal
 from heliogram.mls.proposals import Proposal
 from heliogram.mls.ratchet_tree import LeafNode
-
-if TYPE_CHECKING:
-    from heliogram.mls.group import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +36,6 @@ class ProposalReceived:
 
 
 @dataclass(frozen=True, slots=True)
-class EpochAdvanced:
-    """A commit took effect: go on with `group`, and forget the old one.
-
-    `committer` is the leaf of the committer in the new epoch; `own` tells that the commit was our
-    own staged one. `proposals` are what it changed, in order. When one of them is a `ReInit`, the
-    group is closed: `group.reinit` holds it.
-    """
-
-    group: Group
-    committer: int
-    proposals: tuple[SentProposal, ...] = field(repr=False)
-    added: tuple[int, ...]
-    removed: tuple[int, ...]
-    authenticated_data: bytes = field(repr=False)
-    own: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Removed:
     """A commit took us out of the group. Stop sending there and delete the group's state (row 82).
 
@@ -78,6 +55,3 @@ class OwnMessage:
 
     content_type: ContentType
     epoch: int
-
-
-Outcome = ApplicationMessage | ProposalReceived | EpochAdvanced | Removed | OwnMessage

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from heliogram.mls import tree_math
 from heliogram.mls.commits import Commit
-from heliogram.mls.committing import keep_proposal
+from heliogram.mls.committing import check_room
 from heliogram.mls.crypto import HPKEKey, Secret, SignatureKey
 from heliogram.mls.errors import InvalidMessage, UnknownEpoch
 from heliogram.mls.founding import EXTERNAL_INIT
@@ -22,13 +22,13 @@ from heliogram.mls.framing import (
     PublicMessage,
     Sender,
     SenderType,
+    SentProposal,
 )
 from heliogram.mls.key_schedule import epoch_secret
 from heliogram.mls.member import Advanced, Member
 from heliogram.mls.outcomes import ApplicationMessage, OwnMessage, ProposalReceived, Removed
 from heliogram.mls.proposal_list import (
     Applied,
-    SentProposal,
     apply_proposals,
     check_credential,
     check_proposal,
@@ -135,7 +135,8 @@ def _process_proposal(
             return OwnMessage(ContentType.PROPOSAL, content.content.epoch)
     sent = SentProposal(proposal, sender, reference)
     check_proposal(member.view, member.config, sent, now=now)
-    keep_proposal(member, sent)
+    check_room(member)
+    member.proposals[reference] = sent
     return ProposalReceived(proposal, sender, reference)
 
 

@@ -22,7 +22,7 @@ from heliogram.mls.extensions import (
     find_extension,
     required_capabilities,
 )
-from heliogram.mls.framing import Sender, SenderType
+from heliogram.mls.framing import Sender, SenderType, SentProposal
 from heliogram.mls.key_packages import KeyPackage, check_key_package
 from heliogram.mls.proposals import (
     Add,
@@ -73,15 +73,6 @@ EXTERNAL_COMMIT = (ExternalInit, Remove, PreSharedKey, SelfRemove, AppDataUpdate
 _CHUNK = 32
 
 
-@dataclass(frozen=True, slots=True)
-class SentProposal:
-    """A proposal and who made it. `reference` is None when a commit carries it by value."""
-
-    proposal: Proposal
-    sender: Sender
-    reference: bytes | None = None
-
-
 @dataclass(slots=True)
 class Applied:
     """What a valid list does: the next epoch before the commit's path is put in."""
@@ -130,7 +121,7 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
     """
     proposal, sender = sent.proposal, sent.sender
     check_sender(view, sender, proposal)
-    if not config.policy.allows_proposal(view, sent):
+    if not config.policy.allows_proposal(view, sent):  # row 15 and row 65
         what = "the application does not allow this proposal"
         if sender.is_member:  # RFC 9420, 12.2
             raise InvalidMessage(65, "12.2", what)
@@ -170,7 +161,7 @@ def check_group_extensions(config: Config, extensions: Extensions, *, now: int) 
 
 
 def check_add(tree: RatchetTree, config: Config, key_package: KeyPackage, *, now: int) -> None:
-    """Refuse a key package that cannot be added (section 12.1.1).
+    """Refuse a key package that cannot be added (section 12.1.1; row 47, by the rows of what is wrong).
 
     The span of its lifetime is checked, not whether it is still running: members process a commit
     at different times, and must not disagree about it. Whoever adds checks that too.

@@ -13,10 +13,10 @@ deletes the key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
-from heliogram.codec import Reader, opaque, u8, u32, vector
+from heliogram.codec import DecodeError, Reader, opaque, u8, u32, vector
 from heliogram.mls import tree_math
 from heliogram.mls.crypto import Secret, Suite
 from heliogram.mls.errors import DecryptionFailed, UsageError
@@ -275,9 +275,9 @@ class SecretTree:
         """The names of all records that this tree has."""
         return [_NODES, *(_ratchet_name(leaf, kind) for leaf, kind in self._ratchets)]
 
-    def mark_changed(self) -> None:
-        """Count all records as not saved."""
-        self._changed = set(self.record_names())
+    def mark_changed(self, names: Iterable[bytes]) -> None:
+        """Count these records as not saved."""
+        self._changed.update(names)
 
     def load(self, records: dict[bytes, bytes]) -> None:
         """Take over saved records; raises `DecodeError` when they are damaged."""
@@ -289,7 +289,9 @@ class SecretTree:
                     node = NodeIndex(inner.u32())
                     self._nodes[node] = Secret(inner.opaque())
             else:
-                key = (int.from_bytes(name[1:5], "big"), name[5])
+                key = (int.from_bytes(name[1:5], "big"), int.from_bytes(name[5:], "big"))
+                if key[0] >= self.leaf_count or key[1] > 1 or name != _ratchet_name(*key):
+                    raise DecodeError("9.1", "a saved ratchet is nobody's")
                 ratchet = _Ratchet.decode(reader)
                 self._ratchets[key] = ratchet
                 self._skipped.update(((*key, generation), None) for generation in ratchet.skipped)

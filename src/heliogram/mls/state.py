@@ -2,12 +2,16 @@
 
 Each record has a short name whose first byte tells what it is:
 
-    G           everything small of the epoch: context, secrets, ids K           our private keys by
-    node N + node    one node of the tree; W: how many nodes the tree has S + epoch + …   a part of
-    that epoch's secret tree: the secrets above unused leaves, or one sender's ratchet E + epoch   a
-    past epoch: its context, and the leaves in which it differs from the one after it P + ref     a
-    proposal that waits; U + ref: the private keys of our own update C           our staged commit,
-    with the epoch that it starts
+    G               everything small of the epoch: context, secrets, ids
+    K               our private keys, by the node they belong to
+    N + node        one node of the tree
+    W               how many nodes the tree has
+    S + epoch + …   a part of that epoch's secret tree: the secrets above unused leaves, or one
+                    sender's ratchet
+    E + epoch       a past epoch: its context, and the leaves in which it differs from the one after
+    P + reference   a proposal that waits
+    U + reference   the private keys of our own update
+    C               our staged commit with the epoch that it starts; of its tree only what is new
 
 `changes` compares with what it gave out before (the `Journal`) and gives only what differs. Keys
 that were used up are in no record that is written afterwards; a record that is no longer needed is
@@ -19,8 +23,10 @@ versions that were ever released stay loadable (`tests/vectors/heliogram/states`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from hmac import compare_digest
+from itertools import zip_longest
 
 from heliogram.codec import (
     DecodeError,
@@ -39,12 +45,12 @@ from heliogram.mls.crypto import SUITES, Secret, Suite
 from heliogram.mls.epoch import Epoch
 from heliogram.mls.errors import InvalidMessage, UsageError
 from heliogram.mls.extensions import TREE_CEILING
-from heliogram.mls.framing import Sender
+from heliogram.mls.framing import Sender, SentProposal
 from heliogram.mls.key_schedule import EpochSecrets, GroupContext
 from heliogram.mls.member import Advanced, Member, OwnUpdate, Staged
-from heliogram.mls.proposal_list import SentProposal
 from heliogram.mls.proposals import ReInit, decode_proposal, encode_proposal
 from heliogram.mls.ratchet_tree import (
+    MAX_LEAVES,
     LeafNode,
     Node,
     ParentNode,
@@ -83,8 +89,11 @@ def changes(member: Member) -> dict[bytes, bytes | None]:
             changed[name] = value
     for epoch in (member.current.epoch, *member.past):
         prefix = b"S" + u64(epoch.context.epoch)
-        for part in epoch.secret_tree.record_names():
-            names.add(prefix + part)
+        parts = epoch.secret_tree.record_names()
+        names.update(prefix + part for part in parts)
+        # The store lacks what another group's `changes` had it delete: of a staged commit that was
+        # saved and then discarded.
+        epoch.secret_tree.mark_changed(p for p in parts if prefix + p not in journal.digests)
         for part, value in epoch.secret_tree.changed_records():
             journal.digests[prefix + part] = b""
             changed[prefix + part] = value
@@ -99,12 +108,17 @@ def _changed_nodes(member: Member) -> Iterator[tuple[bytes, bytes | None]]:
     saved, nodes = member.journal.nodes, member.tree.nodes
     if saved is nodes:
         return
-    for position in range(max(len(saved), len(nodes))):
-        old = saved[position] if position < len(saved) else None
-        new = nodes[position] if position < len(nodes) else None
+    yield from _differing(saved, nodes)
+    member.journal.nodes = nodes
+
+
+def _differing(
+    before: Sequence[Node], after: Sequence[Node]
+) -> Iterator[tuple[bytes, bytes | None]]:
+    """Records of the nodes that are not the same in two trees."""
+    for position, (old, new) in enumerate(zip_longest(before, after)):
         if old is not new:
             yield b"N" + u32(position), None if new is None else new.encode()
-    member.journal.nodes = nodes  # type: ignore[assignment]
 
 
 def _records(member: Member) -> Iterator[tuple[bytes, bytes]]:
@@ -112,6 +126,10 @@ def _records(member: Member) -> Iterator[tuple[bytes, bytes]]:
     for position, node in enumerate(member.tree.nodes):
         if node is not None:
             yield b"N" + u32(position), node.encode()
+    yield from _secret_records(member)
+
+
+def _secret_records(member: Member) -> Iterator[tuple[bytes, bytes]]:
     for epoch in (member.current.epoch, *member.past):
         for part, value in epoch.secret_tree.records():
             yield b"S" + u64(epoch.context.epoch) + part, value
@@ -129,15 +147,15 @@ def _small_records(member: Member) -> Iterator[tuple[bytes, bytes]]:
     for epoch in member.past:
         yield b"E" + u64(epoch.context.epoch), _encode_past(epoch, after)
         after = epoch
-    for reference, sent in member.proposals.items():
-        yield b"P" + reference, _encode_sent(sent)
+    for position, (reference, sent) in enumerate(member.proposals.items()):
+        yield b"P" + reference, u32(position) + _encode_sent(sent)
     for reference, update in member.own_updates.items():
         yield (
             b"U" + reference,
             opaque(update.leaf_key.secret) + opaque(update.signature_key.secret),
         )
     if member.staged is not None:
-        yield b"C", _encode_staged(member.staged)
+        yield b"C", _encode_staged(member.staged, member.tree)
 
 
 def _encode_group(member: Member) -> bytes:
@@ -193,7 +211,8 @@ def _encode_sent(sent: SentProposal) -> bytes:
     return sent.sender.encode() + opaque(sent.reference or b"") + encode_proposal(sent.proposal)
 
 
-def _encode_staged(staged: Staged) -> bytes:
+def _encode_staged(staged: Staged, tree: RatchetTree) -> bytes:
+    """A staged commit; of its tree only the nodes in which it differs from the group's `tree`."""
     step = staged.step
     alone = Member(
         step.member.config,
@@ -204,11 +223,14 @@ def _encode_staged(staged: Staged) -> bytes:
         step.member.reinit,
         resumption=step.member.resumption,
     )
+    records = dict(_small_records(alone))
+    records.update(_secret_records(alone))
+    records.update((name, value or b"") for name, value in _differing(tree.nodes, alone.tree.nodes))
     return b"".join(
         (
             opaque(staged.message),
             optional(None if staged.welcome is None else opaque(staged.welcome)),
-            opaque(_pack(dict(_records(alone)))),
+            opaque(_pack(records)),
             u32(step.committer),
             vector(map(_encode_sent, step.proposals)),
             vector(map(u32, step.added)),
@@ -220,7 +242,8 @@ def _encode_staged(staged: Staged) -> bytes:
 
 def _pack(records: Mapping[bytes, bytes]) -> bytes:
     body = vector(opaque(name) + opaque(value) for name, value in sorted(records.items()))
-    return _MAGIC + u16(VERSION) + body
+    packed = _MAGIC + u16(VERSION) + body
+    return packed + sha256(packed).digest()
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -230,7 +253,7 @@ def from_bytes(data: bytes, config: Config) -> Member:
     """What `to_bytes` wrote. Raises `UsageError`."""
     try:
         member = _unpack(data, config)
-    except (DecodeError, InvalidMessage, KeyError, ValueError) as error:
+    except (DecodeError, InvalidMessage, KeyError) as error:
         raise UsageError("these bytes are no saved group, or of a newer version") from error
     member.journal.nodes = []
     return member
@@ -240,7 +263,7 @@ def from_records(records: Mapping[bytes, bytes], config: Config) -> Member:
     """What `changes` gave out. Raises `UsageError`."""
     try:
         member = _load(records, config)
-    except (DecodeError, InvalidMessage, KeyError, ValueError) as error:
+    except (DecodeError, InvalidMessage, KeyError) as error:
         raise UsageError("these records are no saved group, or of a newer version") from error
     journal = member.journal
     journal.nodes = list(member.tree.nodes)
@@ -252,27 +275,33 @@ def from_records(records: Mapping[bytes, bytes], config: Config) -> Member:
     return member
 
 
-def _unpack(data: bytes, config: Config) -> Member:
+def _unpack(data: bytes, config: Config, before: Sequence[Node] = ()) -> Member:
+    """`before`: the nodes that a staged commit's tree has but does not hold."""
     reader = Reader(data)
     if reader.fixed(len(_MAGIC)) != _MAGIC or reader.u16() != VERSION:
-        raise DecodeError("2.1", "these bytes are no saved group, or of a newer version")
+        raise _damaged()
     inner = reader.rest(_CEILING)
-    reader.finish()
+    if not compare_digest(sha256(data[: inner.end]).digest(), data[inner.end :]):
+        raise _damaged()
     records: dict[bytes, bytes] = {}
     while not inner.done():
         name = inner.opaque()
         records[name] = inner.opaque(_CEILING)
-    member = _load(records, config)
+    member = _load(records, config, before)
     # Nothing of this is in the caller's record store yet.
     for epoch in (member.current.epoch, *member.past):
-        epoch.secret_tree.mark_changed()
+        epoch.secret_tree.mark_changed(epoch.secret_tree.record_names())
     return member
 
 
-def _load(records: Mapping[bytes, bytes], config: Config) -> Member:
+def _damaged() -> DecodeError:
+    return DecodeError("2.1", "a saved group is damaged, or of another version")
+
+
+def _load(records: Mapping[bytes, bytes], config: Config, before: Sequence[Node] = ()) -> Member:
     reader = Reader(records[b"G"])
     if reader.u16() != VERSION:
-        raise DecodeError("2.1", "a saved group has an unknown version")
+        raise _damaged()
     context = GroupContext.decode(reader)
     suite = SUITES[context.cipher_suite]
     own_leaf_index = reader.u32()
@@ -297,7 +326,10 @@ def _load(records: Mapping[bytes, bytes], config: Config) -> Member:
     stored = reader.vector(_decode_resumption)
     reader.finish()
 
-    tree = RatchetTree(suite, _nodes(records))
+    tree = RatchetTree(suite, _nodes(records, before))
+    own_leaf = tree.leaf(own_leaf_index)
+    if own_leaf is None or own_leaf.signature_key != signature_key.public:
+        raise _damaged()
     keys = Reader(records[b"K"]).vector(lambda r: (NodeIndex(r.u32()), suite.hpke_key(r.opaque())))
     epoch = Epoch(
         suite,
@@ -312,11 +344,11 @@ def _load(records: Mapping[bytes, bytes], config: Config) -> Member:
     member = Member(config, current, own_leaf_index, signature_key, dict(keys), reinit)
     member.resumption = dict(stored)
     member.past = _past(records, suite, config, epoch)
+    waiting = (value for name, value in records.items() if name[:1] == b"P")
+    for _, sent in sorted((decode_all(_decode_waiting, value) for value in waiting), key=_position):
+        member.proposals[sent.reference or b""] = sent
     for name, value in records.items():
-        if name[:1] == b"P":
-            sent = decode_all(_decode_sent, value)
-            member.proposals[name[1:]] = sent
-        elif name[:1] == b"U":
+        if name[:1] == b"U":
             own = Reader(value)
             member.own_updates[name[1:]] = OwnUpdate(
                 suite.hpke_key(own.opaque()), suite.signature_key(own.opaque())
@@ -327,17 +359,29 @@ def _load(records: Mapping[bytes, bytes], config: Config) -> Member:
     return member
 
 
-def _nodes(records: Mapping[bytes, bytes]) -> list[Node]:
-    size = Reader(records[b"W"]).u32()
-    nodes: list[Node] = [None] * size
+def _nodes(records: Mapping[bytes, bytes], before: Sequence[Node]) -> list[Node]:
+    size = decode_all(Reader.u32, records[b"W"])
+    _check_leaf_count(size // 2 + 1 if size & 1 else 0)
+    nodes: list[Node] = [*before[:size], *[None] * (size - len(before))]
     for name, value in records.items():
         if name[:1] == b"N":
             position = int.from_bytes(name[1:], "big")
-            if position & 1:
+            if position >= size:
+                if value:
+                    raise _damaged()
+            elif not value:
+                nodes[position] = None
+            elif position & 1:
                 nodes[position] = decode_all(ParentNode.decode, value)
             else:
                 nodes[position] = decode_all(LeafNode.decode, value)
     return nodes
+
+
+def _check_leaf_count(count: int) -> None:
+    """Refuse what is no size of a tree, before there is a list of that size."""
+    if not 0 < count <= MAX_LEAVES or count & (count - 1):
+        raise _damaged()
 
 
 def _secret_tree(
@@ -365,11 +409,14 @@ def _past(
         context = GroupContext.decode(reader)
         sender_data = Secret(reader.opaque())
         size = reader.u32()
+        _check_leaf_count(size)
         leaves = list(after.leaves[:size]) + [None] * (size - len(after.leaves))
         inner = reader.rest(TREE_CEILING)
         reader.finish()
         while not inner.done():
             index = inner.u32()
+            if index >= size:
+                raise _damaged()
             leaves[index] = LeafNode.decode(inner) if inner.optional() else None
         tree = _secret_tree(records, suite, config, context.epoch, size)
         after = Epoch(suite, context, leaves, sender_data, tree)
@@ -381,7 +428,7 @@ def _staged(value: bytes, member: Member) -> Staged:
     reader = Reader(value)
     message = reader.opaque(_CEILING)
     welcome = reader.opaque(_CEILING) if reader.optional() else None
-    after = _unpack(reader.opaque(_CEILING), member.config)
+    after = _unpack(reader.opaque(_CEILING), member.config, member.tree.nodes)
     resumption = after.resumption
     after.follow(member)
     after.resumption = resumption
@@ -401,6 +448,14 @@ def _decode_sent(reader: Reader) -> SentProposal:
     sender = Sender.decode(reader)
     reference = reader.opaque()
     return SentProposal(decode_proposal(reader), sender, reference or None)
+
+
+def _decode_waiting(reader: Reader) -> tuple[int, SentProposal]:
+    return reader.u32(), _decode_sent(reader)
+
+
+def _position(waiting: tuple[int, SentProposal]) -> int:
+    return waiting[0]
 
 
 def _decode_resumption(reader: Reader) -> tuple[tuple[bytes, int], Secret]:

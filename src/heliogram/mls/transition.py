@@ -130,7 +130,8 @@ def start_epoch(
     """The epoch that grows from an epoch secret.
 
     With `confirmation_tag` None the tag is made; otherwise it must be the right one:
-    `InvalidMessage`, row 80 for commits (section 12.4.2); joining maps it to row 96.
+    `InvalidMessage`, row 80 for commits in either framing (section 12.4.2; row 19); joining maps it
+    to row 96.
     """
     secrets, exporter = open_epoch(suite, secret)
     confirmed = context.confirmed_transcript_hash
@@ -142,8 +143,7 @@ def start_epoch(
         suite,
         context,
         tree,
-        # RFC 9420, 9.2: what the secret tree grows from is in that tree only, until it is used up.
-        replace(secrets, encryption=Secret(b"")),
+        replace(secrets, encryption=Secret(b"")),  # RFC 9420, 9.2: the secret tree has it now
         exporter,
         Epoch(
             suite,

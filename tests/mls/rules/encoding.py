@@ -7,6 +7,7 @@ message.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from heliogram import mls
 from heliogram.codec import Reader, opaque, u8, u16, u32, varint, vector
@@ -39,6 +40,17 @@ def body(change: Bytes) -> Callable[[FramedContent], FramedContent]:
     return lambda framed: changed(framed, body=change(framed.body))
 
 
+def octet_at(position: int, value: int) -> Callable[[FramedContent], FramedContent]:
+    """The same for one octet of it."""
+
+    def change(encoded: bytes) -> bytes:
+        changed_octets = bytearray(encoded)
+        changed_octets[position] = value
+        return bytes(changed_octets)
+
+    return body(change)
+
+
 def data(change: Bytes) -> Callable[[Extension], Extension]:
     """A hook that changes the data of an extension."""
     return lambda extension: changed(extension, extension_data=change(extension.extension_data))
@@ -66,10 +78,10 @@ def a_path_is_there_or_not(world: World) -> Iterator[Attempt]:
 def the_octet_before_a_path_is_something_else(world: World) -> Iterator[Attempt]:
     alice, bob, _ = world.group()
     for octet in (2, 0x80, 0xFF):
-        there = forge.commit(alice, framed=body(lambda b, o=octet: b[:1] + u8(o) + b[2:]))  # type: ignore[misc]
+        there = forge.commit(alice, framed=octet_at(1, octet))
         yield receives(bob, there.message)
         add = Add(world.package("dave").key_package)
-        absent = forge.commit(alice, [add], framed=body(lambda b, o=octet: b[:-1] + u8(o)))  # type: ignore[misc]
+        absent = forge.commit(alice, [add], framed=octet_at(-1, octet))
         yield receives(bob, absent.message)
 
 
@@ -351,7 +363,7 @@ def an_unknown_version_or_wire_format(world: World) -> Iterator[Attempt]:
 def a_key_package_in_another_wrapping(world: World) -> Iterator[Attempt]:
     message = world.package("dave").message
     for head in (u16(2) + u16(5), u16(1) + u16(3), u16(1) + u16(6)):
-        yield Attempt(lambda head=head: KeyPackage.from_message(head + message[4:]))  # type: ignore[misc]
+        yield Attempt(partial(KeyPackage.from_message, head + message[4:]))
 
 
 # -- 6: ceilings -----------------------------------------------------------------------------------
