@@ -201,9 +201,7 @@ FRAMES: dict[f.FrameType, f.Frame] = {
     f.FrameType.AUTHORISED: f.Authorised(ID, 0, INSTANCE, EPOCH),
     f.FrameType.STORED: f.Stored(ID, RECEIPT.encode()),
     f.FrameType.ENTRIES: f.Entries(ID, (f.Entry(0, MINUTE, EPOCH, ENTRY),), 1, 1),
-    f.FrameType.DIGESTS: f.Digests(
-        ID, (f.Digest(0, MINUTE, EPOCH, ENTRY_HASH, len(ENTRY)),), 1, 1
-    ),
+    f.FrameType.DIGESTS: f.Digests(ID, (f.Digest(0, MINUTE, EPOCH, ENTRY_HASH, len(ENTRY)),), 1, 1),
     f.FrameType.SUBSCRIBED: f.Subscribed(ID, 1),
     f.FrameType.PEEKED: f.Peeked(ID, 0, 1, CHAIN, 0, EPOCH + 1, DECISION.encode()),
     f.FrameType.STATUS_SIGNED: f.StatusSigned(ID, STATUS.encode()),
@@ -214,9 +212,7 @@ FRAMES: dict[f.FrameType, f.Frame] = {
     f.FrameType.NACK: f.Nack(ID, 1),
     f.FrameType.REFUSE: f.Refuse(ID, f.Refusal.VOTED_OTHERWISE),
     f.FrameType.NEED_VALUE: f.NeedValue(ID),
-    f.FrameType.INBOX_ITEMS: f.InboxItems(
-        ID, (f.InboxItem(0, MINUTE, LINK.public, ITEM),), 1, 1
-    ),
+    f.FrameType.INBOX_ITEMS: f.InboxItems(ID, (f.InboxItem(0, MINUTE, LINK.public, ITEM),), 1, 1),
     f.FrameType.PACKAGES: f.Packages(ID, (PACKAGE,)),
     f.FrameType.BLOB_READY: f.BlobReady(ID, name("a ticket"), 0, MINUTE + 30 * 1440),
     f.FrameType.CELL_VALUE: f.CellValue(ID, CELL_OWNER.public, 1, b"backup", _CELL_SIGNATURE),

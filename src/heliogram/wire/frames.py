@@ -384,7 +384,7 @@ class PackagesPut(_Item, frozen=True, tag=FrameType.PACKAGES_PUT.value):
     channel: Channel
     packages: Annotated[tuple[Package, ...], Meta(max_length=limits.MAX_PACKAGES_PUT)]
     #: Devices whose packages go first, all of them.
-    clear: Annotated[tuple[Device, ...], Meta(max_length=limits.MAX_PACKAGES)] = ()
+    clear: Annotated[tuple[Device, ...], Meta(max_length=limits.MAX_DEVICES)] = ()
 
 
 class PackageTake(_Item, frozen=True, tag=FrameType.PACKAGE_TAKE.value):
@@ -600,7 +600,7 @@ class Packages(_Item, frozen=True, tag=FrameType.PACKAGES.value):
     """A key package of each device."""
 
     id: Id
-    packages: Annotated[tuple[Package, ...], Meta(max_length=limits.MAX_PACKAGES)]
+    packages: Annotated[tuple[Package, ...], Meta(max_length=limits.MAX_DEVICES)]
 
 
 class BlobReady(_Item, frozen=True, tag=FrameType.BLOB_READY.value):

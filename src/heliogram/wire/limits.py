@@ -88,7 +88,8 @@ MAX_PACKAGES = 200
 MAX_PACKAGES_PUT = 16
 MAX_PACKAGE = 16 << 10
 
-#: Bytes of a device's id in the key-package pool.
+#: Devices with key packages in one pool, so that one of each fits into an answer, and bytes of their ids.
+MAX_DEVICES = 16
 MAX_DEVICE = 32
 
 #: Bytes of one blob, and days that it may ask to be kept.
