@@ -470,6 +470,8 @@ class RelayConnection:
         head = frames.envelope(message)
         if head is None or self._state not in (State.OPEN, State.LEAVING):
             self._fail(ErrorCode.MALFORMED)
+        elif head[0] >= FrameType.PUSHED:
+            self._fail(ErrorCode.UNEXPECTED)  # a push: what stands second is no id
         elif head[1] in self._pending:
             self._fail(ErrorCode.DUPLICATE_ID)
         elif head[0] >= FrameType.GREETING:
@@ -685,8 +687,9 @@ class ClientConnection:
             if type >= FrameType.PUSHED:
                 if self._state is State.OPEN:
                     return
-            elif (head := frames.envelope(message)) is not None and head[1] in self._pending:
-                if self._state in (State.OPEN, State.LEAVING):
+            elif type >= FrameType.GREETING and self._state in (State.OPEN, State.LEAVING):
+                head = frames.envelope(message)
+                if head is not None and head[1] in self._pending:
                     request = self._pending.pop(head[1])
                     failure = frames.Failure(head[1], ErrorCode.UNKNOWN_FRAME)
                     self._queue.append(Answered(request, failure))
