@@ -215,6 +215,7 @@ def test_alice_connects_posts_and_leaves() -> None:
     assert pair.code(f.Peek(pair.client.new_id(), 0)) is ErrorCode.NOT_AUTHORISED
     pair.client.receive_end()
     pair.relay.receive_end()
+    pair.relay.receive_end()
     assert pair.client.next_event() == c.Ended()
     assert pair.relay.next_event() == c.Ended()
     assert pair.relay.next_event() is NEED_DATA is pair.client.next_event()

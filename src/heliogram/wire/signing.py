@@ -11,6 +11,7 @@ bytes.
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Self
 
@@ -89,19 +90,21 @@ def verify(public: bytes, label: Label, content: bytes, signature: bytes) -> boo
     return True
 
 
-class Object:
+class Object(ABC):
     """A structure in TLS presentation language: `encode` and `decode`, and the way in for strangers."""
 
     __slots__ = ()
 
+    @abstractmethod
     def encode(self) -> bytes:
         """The bytes of this structure."""
-        raise NotImplementedError
+        ...
 
     @classmethod
+    @abstractmethod
     def decode(cls, reader: Reader) -> Self:
         """The next structure. Raises `codec.DecodeError` or `RemoteError`."""
-        raise NotImplementedError
+        ...
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
