@@ -50,11 +50,12 @@ def main() -> int:
     started, load = time.time(), os.getloadavg()[0]
     notes = list(NOTES)
     with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(2))
+        pool = None if options.cpu else stack.enter_context(ThreadPoolExecutor(2))
         for kind in kinds:
             for size in options.sizes:
                 if size == options.sizes[0]:
-                    Scenario(notebook, kind, size, _sides(kind, pool, stack, notes)).key_packages()
+                    sides = _sides(kind, pool, stack, notes)
+                    Scenario(notebook, kind, size, sides).key_packages()
                 Scenario(notebook, kind, size, _sides(kind, pool, stack, notes)).run()
     about = _machine() | {
         "clock": "processor" if options.cpu else "wall",
@@ -77,7 +78,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--cpu",
         action="store_true",
-        help="processor time, all threads together: for a busy machine",
+        help="processor time, for a busy machine; without the two threads",
     )
     parser.add_argument("--counts", action="store_true", help="print what the floor consists of")
     form = parser.add_mutually_exclusive_group()
@@ -93,11 +94,15 @@ def _kinds() -> dict[str, Kind]:
     return {"classical": CLASSICAL, "post-quantum": POST_QUANTUM}
 
 
-def _sides(kind: Kind, pool: ThreadPoolExecutor, stack: ExitStack, notes: list[str]) -> list[Side]:
+def _sides(
+    kind: Kind, pool: ThreadPoolExecutor | None, stack: ExitStack, notes: list[str]
+) -> list[Side]:
     """Fresh engines: ours, and those of the others that are installed."""
     from bench.ours import Ours
 
-    sides = [Side(OURS, Ours(kind)), Side(TWO_THREADS, Ours(kind, parallel=pool.map))]
+    sides = [Side(OURS, Ours(kind))]
+    if pool is not None:
+        sides.append(Side(TWO_THREADS, Ours(kind, parallel=pool.map)))
     try:
         from bench.rine import Rine
     except ImportError as error:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -33,6 +34,7 @@ GROUP_CONTEXT = 150
 GROUP_SECRETS = 40
 _TAG = 16
 _SIGNATURE = 64
+_LONG = 1 << 15
 _BLOCK = bytes(range(256))
 
 
@@ -60,11 +62,11 @@ class Kind:
     @property
     def leaf(self) -> int:
         """Bytes of a leaf node with a short basic credential."""
-        return self.public_key + 170
+        return self.public_key + 200
 
     @property
     def key_package(self) -> int:
-        return self.leaf + self.public_key + 75
+        return self.leaf + self.public_key + 72
 
     @property
     def sealed_secret(self) -> int:
@@ -131,6 +133,8 @@ class Floor:
     # Each of these takes the input and gives back the call.
 
     def _sign(self, data: bytes) -> Callable[[], object]:
+        if len(data) > _LONG:  # the other library hashes faster
+            return lambda: Ed25519PrivateKey.from_private_bytes(_BLOCK[:32]).sign(data)
         return lambda: bindings.crypto_sign(data, self._secret)
 
     def _verify(self, data: bytes) -> Callable[[], object]:

@@ -25,6 +25,10 @@ T = TypeVar("T")
 #: 1 (section 2.1.2); nobody needs that, and a peer must not be able to make us hold it.
 DEFAULT_CEILING = 1 << 24
 
+#: Items that one vector may have unless its reader says otherwise. An item of two bytes makes objects
+#: of a hundred, so bytes alone are no bound.
+DEFAULT_ITEMS = (1 << 16) - 1
+
 #: The largest length the format can express (30 bits).
 MAX_LENGTH = (1 << 30) - 1
 
@@ -133,11 +137,18 @@ class Reader:
         self.pos = stop
         return Reader(self.data, pos, stop)
 
-    def vector(self, item: Callable[[Reader], T], ceiling: int = DEFAULT_CEILING) -> tuple[T, ...]:
+    def vector(
+        self,
+        item: Callable[[Reader], T],
+        ceiling: int = DEFAULT_CEILING,
+        most: int = DEFAULT_ITEMS,
+    ) -> tuple[T, ...]:
         """`T items<V>`: items read by `item` until the vector's bytes are used up exactly."""
         inner = self.rest(ceiling)
         items: list[T] = []
         while inner.pos < inner.end:
+            if len(items) == most:
+                raise DecodeError("16.1", "a vector has more items than this reader accepts")
             items.append(item(inner))
         return tuple(items)
 

@@ -21,10 +21,25 @@ from tests.interop.peers import (
 )
 from tests.interop.suites import TS_SUITES
 
-RINE_CASES = [pytest.param("rine-mls", 1, id="rine-1")]
-TS_CASES = [pytest.param("ts-mls", suite, id=f"ts-{suite:#x}") for suite in TS_SUITES]
-BOTH = pytest.mark.parametrize("kind, suite", [*RINE_CASES, *TS_CASES])
-PRIVATE = pytest.mark.parametrize("private", [False, True], ids=["public", "private"])
+KINDS = [("rine-mls", 1), *(("ts-mls", suite) for suite in TS_SUITES)]
+
+
+def cases(*, rine: bool = True, private: bool = True) -> pytest.MarkDecorator:
+    """kind, suite, private, ours_found: all ways for three suites, some for the others."""
+    params = []
+    for kind, suite in KINDS if rine else KINDS[1:]:
+        for hidden in (False, True) if private else (False,):
+            for ours_found in (False, True):
+                if hidden == ours_found and suite not in (1, 0xF002):
+                    continue
+                words = (kind, f"{suite:#x}", "private" if hidden else "public")
+                founder = "we-found" if ours_found else "they-found"
+                params.append(
+                    pytest.param(kind, suite, hidden, ours_found, id="-".join((*words, founder)))
+                )
+    return pytest.mark.parametrize("kind, suite, private, ours_found", params)
+
+
 FOUNDER = pytest.mark.parametrize("ours_found", [True, False], ids=["we-found", "they-found"])
 
 
@@ -66,9 +81,7 @@ def pair(make: Make, kind: str, suite: int, private: bool, ours_found: bool) -> 
     return founder, joiner
 
 
-@BOTH
-@PRIVATE
-@FOUNDER
+@cases()
 def test_join_talk_update_add_remove(
     make: Make, kind: str, suite: int, private: bool, ours_found: bool
 ) -> None:
@@ -91,10 +104,11 @@ def test_join_talk_update_add_remove(
         joiner.process(third.protect(b"not for you"))
 
 
-@BOTH
-@FOUNDER
-def test_external_join_and_resync(make: Make, kind: str, suite: int, ours_found: bool) -> None:
-    founder, joiner = pair(make, kind, suite, False, ours_found)
+@cases(private=False)
+def test_external_join_and_resync(
+    make: Make, kind: str, suite: int, private: bool, ours_found: bool
+) -> None:
+    founder, joiner = pair(make, kind, suite, private, ours_found)
     members = [founder, joiner]
     for newcomer, door in ((kind, "heliogram"), ("heliogram", kind)):
         opener = founder if founder.implementation == door else joiner
@@ -110,9 +124,7 @@ def test_external_join_and_resync(make: Make, kind: str, suite: int, ours_found:
     talk(*members)
 
 
-@BOTH
-@PRIVATE
-@FOUNDER
+@cases()
 def test_proposals_by_reference(
     make: Make, kind: str, suite: int, private: bool, ours_found: bool
 ) -> None:
@@ -145,10 +157,11 @@ def test_proposals_by_reference(
     talk(*members)
 
 
-@pytest.mark.parametrize("kind, suite", TS_CASES)
-@FOUNDER
-def test_pre_shared_keys_and_exporter(make: Make, kind: str, suite: int, ours_found: bool) -> None:
-    founder, joiner = pair(make, kind, suite, False, ours_found)
+@cases(rine=False)
+def test_pre_shared_keys_and_exporter(
+    make: Make, kind: str, suite: int, private: bool, ours_found: bool
+) -> None:
+    founder, joiner = pair(make, kind, suite, private, ours_found)
     third = make("heliogram" if ours_found else kind, "third", suite=suite)
     for peer in (founder, joiner, third):
         for name in (b"one", b"two"):

@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
+from nacl.bindings import crypto_sign
 
+from heliogram import codec
 from heliogram.mls.crypto import (
     DEFAULT_SUITE,
     SUITES,
@@ -351,6 +353,17 @@ def test_what_is_signed() -> None:
     signature = SUITE_1.sign_with_label(signer, b"LeafNodeTBS", bytes(100))
     content = b"\x13MLS 1.0 LeafNodeTBS" + b"\x40\x64" + bytes(100)
     ed25519.Ed25519PublicKey.from_public_bytes(signer.public).verify(signature, content)
+
+
+@pytest.mark.parametrize("size", [0, 1 << 15, (1 << 15) + 1, 1 << 20])
+def test_long_messages_are_signed_alike(size: int) -> None:
+    """Long ones by another library. Ed25519 leaves no choice: each has one signature."""
+    suite, seed, content = SUITES[1], bytes(range(32)), bytes(size)
+    signer = suite.signature_key(seed)
+    signature = suite.sign_with_label(signer, b"x", content)
+    signed = codec.opaque(b"MLS 1.0 x") + codec.opaque(content)
+    assert signature == crypto_sign(signed, seed + signer.public)[:64]
+    assert suite.verify_with_label(signer.public, b"x", content, signature)
 
 
 def test_signature_and_message_do_not_run_together() -> None:

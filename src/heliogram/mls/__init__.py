@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from heliogram.mls.app_data import decode_dictionary, encode_dictionary
-from heliogram.mls.commits import Commit, GroupInfo
+from heliogram.mls.commits import GroupInfo
 from heliogram.mls.committing import NewLeaf
 from heliogram.mls.config import Config, EpochView, Policy
 from heliogram.mls.credentials import (
@@ -91,7 +91,6 @@ __all__ = [
     "BasicCredential",
     "Capabilities",
     "CipherSuite",
-    "Commit",
     "ComponentID",
     "Config",
     "ContentType",

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from heliogram.codec import DecodeError, Reader, opaque, u16, vector
+from heliogram.codec import DecodeError, Reader, decode_all, opaque, u16, vector
 from heliogram.mls.crypto import Secret, Suite
 from heliogram.mls.errors import UsageError
-from heliogram.mls.extensions import Extension, Extensions, find_extension
+from heliogram.mls.extensions import Extension, Extensions, decode_components, find_extension
 from heliogram.mls.registries import ComponentID, ExtensionType
-
-#: Bytes that one component's data may have.
-COMPONENT_CEILING = 1 << 20
 
 #: Levels of the safe exporter's tree: one leaf for each component id (section 4.4).
 _EXPORTER_LEVELS = 16
@@ -34,20 +31,7 @@ def decode_dictionary(extensions: Extensions) -> dict[int, bytes]:
     Raises `DecodeError` when it is not sorted or holds a component twice.
     """
     data = find_extension(extensions, ExtensionType.APP_DATA_DICTIONARY)
-    components: dict[int, bytes] = {}
-    if data is None:
-        return components
-    reader = Reader(data)
-    inner = reader.rest()
-    reader.finish()
-    last = -1
-    while not inner.done():
-        number = inner.u16()
-        if number <= last:
-            raise DecodeError("13.4", "the app data dictionary is not sorted by component")
-        components[number] = inner.opaque(COMPONENT_CEILING)
-        last = number
-    return components
+    return {} if data is None else decode_all(decode_components, data)
 
 
 #: Marks a key package that its owner keeps after use (section 6.4).
@@ -66,8 +50,8 @@ class SafeExporter:
     """One secret for each component of an epoch, each given out once (section 4.4).
 
     A secret tree of 2**16 leaves under `application_export_secret`; what was given out is gone,
-    with all secrets above it, so a later break-in cannot compute it again. Mutable: part of an
-    epoch's live state.
+    with all secrets above it, so a later break-in cannot compute it again (row 103). Mutable: part
+    of an epoch's live state.
     """
 
     __slots__ = ("_nodes", "_suite")

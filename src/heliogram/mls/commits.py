@@ -20,7 +20,7 @@ from heliogram.mls.proposals import (
     decode_psk_id,
     encode_proposal_or_ref,
 )
-from heliogram.mls.ratchet_tree import KEY_CEILING
+from heliogram.mls.ratchet_tree import KEY_CEILING, MAX_LEAVES
 from heliogram.mls.treekem import HPKECiphertext, UpdatePath
 
 #: Bytes that the list of proposals of one commit may have: 10,000 post-quantum key packages.
@@ -37,11 +37,13 @@ class Commit:
     path: UpdatePath | None
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         path = None if self.path is None else self.path.encode()
         return vector(map(encode_proposal_or_ref, self.proposals)) + optional(path)
 
     @classmethod
     def decode(cls, reader: Reader) -> Commit:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         proposals = reader.vector(decode_proposal_or_ref, PROPOSALS_CEILING)
         return cls(proposals, UpdatePath.decode(reader) if reader.optional() else None)
 
@@ -72,10 +74,12 @@ class GroupInfo:
         )
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return self.to_be_signed() + opaque(self.signature)
 
     @classmethod
     def decode(cls, reader: Reader) -> GroupInfo:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(
             GroupContext.decode(reader),
             decode_extensions(reader, TREE_CEILING),
@@ -111,6 +115,7 @@ class GroupSecrets:
     psks: tuple[PreSharedKeyID, ...]
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         path = None if self.path_secret is None else opaque(self.path_secret)
         return (
             opaque(self.joiner_secret) + optional(path) + vector(psk.encode() for psk in self.psks)
@@ -118,6 +123,7 @@ class GroupSecrets:
 
     @classmethod
     def decode(cls, reader: Reader) -> GroupSecrets:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(
             Secret(reader.opaque(KEY_CEILING)),
             Secret(reader.opaque(KEY_CEILING)) if reader.optional() else None,
@@ -135,10 +141,12 @@ class EncryptedGroupSecrets:
     encrypted_group_secrets: HPKECiphertext
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return opaque(self.new_member) + self.encrypted_group_secrets.encode()
 
     @classmethod
     def decode(cls, reader: Reader) -> EncryptedGroupSecrets:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.opaque(KEY_CEILING), HPKECiphertext.decode(reader))
 
 
@@ -155,6 +163,7 @@ class Welcome:
     encrypted_group_info: bytes
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return (
             u16(self.cipher_suite)
             + vector(secret.encode() for secret in self.secrets)
@@ -163,8 +172,9 @@ class Welcome:
 
     @classmethod
     def decode(cls, reader: Reader) -> Welcome:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(
             reader.u16(),
-            reader.vector(EncryptedGroupSecrets.decode, SECRETS_CEILING),
+            reader.vector(EncryptedGroupSecrets.decode, SECRETS_CEILING, MAX_LEAVES),
             reader.opaque(TREE_CEILING),
         )

@@ -344,8 +344,8 @@ def _fit(
 
     Each waiting proposal is valid alone, but together, or in our eyes, they may not be: a removed
     component is updated, a pre-shared key is not known here, the policy objects. Such ones are
-    dropped (section 12.2), or nobody could commit any more. Raises `UsageError` when what was given
-    is wrong itself.
+    dropped (section 12.2; row 66), or nobody could commit any more. Raises `UsageError` when what was
+    given is wrong itself.
     """
     checked = frozenset(member.proposals)
 

@@ -22,8 +22,17 @@ EXTENSIONS_CEILING = 1 << 20
 #: Bytes that a list of extensions with a ratchet tree may have: 100,000 members with classical
 #: keys.
 TREE_CEILING = 1 << 26
+#: Bytes that one component's data may have.
+COMPONENT_CEILING = 1 << 20
+#: Extensions that one list may have. Each type may come once, and there are few.
+MAX_EXTENSIONS = 1 << 10
+#: External senders that one group may have.
+MAX_EXTERNAL_SENDERS = 1 << 8
 #: Bytes that one list of values in capabilities may have.
 VALUES_CEILING = 1 << 12
+#: Bytes that may stay in memory, parsed, in case they come again. Honest lists are shorter; a longer
+#: one would come from somebody who wants us to keep much.
+_KEPT = 1 << 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +43,12 @@ class Extension:
     extension_data: bytes
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return u16(self.extension_type) + opaque(self.extension_data)
 
     @classmethod
     def decode(cls, reader: Reader) -> Extension:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.u16(), reader.opaque(TREE_CEILING))
 
 
@@ -51,7 +62,17 @@ def encode_extensions(extensions: Extensions) -> bytes:
 
 def decode_extensions(reader: Reader, ceiling: int = EXTENSIONS_CEILING) -> Extensions:
     """`Extension extensions<V>`, of any types, in the order they came."""
-    return reader.vector(Extension.decode, ceiling)
+    return reader.vector(Extension.decode, ceiling, MAX_EXTENSIONS)
+
+
+def check_readable(extensions: Extensions) -> None:
+    """Refuse a list that `decode_extensions` would not read back: nobody could join, nor we load it.
+
+    Raises `InvalidMessage` (row 6).
+    """
+    size = sum(len(extension.encode()) for extension in extensions)
+    if size > EXTENSIONS_CEILING or len(extensions) > MAX_EXTENSIONS:
+        raise InvalidMessage(6, "16.1", "the group's extensions are more than we accept")
 
 
 def find_extension(extensions: Extensions, extension_type: int) -> bytes | None:
@@ -142,6 +163,7 @@ class Capabilities(_Encoded):
     credentials: tuple[int, ...]
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         try:
             return self._encoded
         except AttributeError:
@@ -158,11 +180,13 @@ class Capabilities(_Encoded):
 
     @classmethod
     def decode(cls, reader: Reader) -> Capabilities:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         start = reader.pos
         for _ in range(5):
             reader.rest(VALUES_CEILING)
         # Nearly all members of a group say the same here, so the parsed value is shared.
-        return _capabilities(reader.data[start : reader.pos])
+        encoded = reader.data[start : reader.pos]
+        return _capabilities(encoded) if len(encoded) <= _KEPT else _parse_capabilities(encoded)
 
     def has_extension(self, extension_type: int) -> bool:
         """Whether this client understands the type; the default ones it always does.
@@ -170,6 +194,10 @@ class Capabilities(_Encoded):
         Section 7.2.
         """
         return extension_type in DEFAULT_EXTENSIONS or extension_type in self.extensions
+
+    def has_extensions(self, extension_types: Iterable[int]) -> bool:
+        """Whether this client understands all of these types."""
+        return DEFAULT_EXTENSIONS.union(self.extensions).issuperset(extension_types)
 
     def has_proposal(self, proposal_type: int) -> bool:
         """Whether this client understands the type; the default ones it always does.
@@ -181,9 +209,9 @@ class Capabilities(_Encoded):
     def meets(self, required: RequiredCapabilities) -> bool:
         """Whether everything that the group requires is here (section 11.1)."""
         return (
-            all(map(self.has_extension, required.extensions))
-            and all(map(self.has_proposal, required.proposals))
-            and all(value in self.credentials for value in required.credentials)
+            self.has_extensions(required.extensions)
+            and DEFAULT_PROPOSALS.union(self.proposals).issuperset(required.proposals)
+            and set(self.credentials).issuperset(required.credentials)
         )
 
     def speaks(self, cipher_suite: int) -> bool:
@@ -198,13 +226,15 @@ class Capabilities(_Encoded):
         )
 
 
-@lru_cache(maxsize=1024)
-def _capabilities(encoded: bytes) -> Capabilities:
+def _parse_capabilities(encoded: bytes) -> Capabilities:
     reader = Reader(encoded)
     versions, suites, extensions, proposals, credentials = (_values(reader) for _ in range(5))
     capabilities = Capabilities(versions, suites, extensions, proposals, credentials)
     object.__setattr__(capabilities, "_encoded", encoded)
     return capabilities
+
+
+_capabilities = lru_cache(maxsize=1024)(_parse_capabilities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +252,13 @@ class RequiredCapabilities:
     credentials: tuple[int, ...] = ()
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         lists = (self.extensions, self.proposals, self.credentials)
         return b"".join(vector(map(u16, values)) for values in lists)
 
     @classmethod
     def decode(cls, reader: Reader) -> RequiredCapabilities:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(_values(reader), _values(reader), _values(reader))
 
     def extension(self) -> Extension:
@@ -245,10 +277,12 @@ class ExternalSender:
     credential: Credential
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return opaque(self.signature_key) + self.credential.encode()
 
     @classmethod
     def decode(cls, reader: Reader) -> ExternalSender:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.opaque(), decode_credential(reader))
 
 
@@ -263,33 +297,45 @@ def required_capabilities(extensions: Extensions) -> RequiredCapabilities | None
     Raises `DecodeError` when the extension does not hold what it says.
     """
     data = find_extension(extensions, ExtensionType.REQUIRED_CAPABILITIES)
-    return None if data is None else _required(data)
+    if data is None:
+        return None
+    return _required(data) if len(data) <= _KEPT else decode_all(RequiredCapabilities.decode, data)
 
 
 def external_senders(extensions: Extensions) -> tuple[ExternalSender, ...]:
     """Who may send external proposals, in the order of their indices (section 12.1.8.1)."""
     data = find_extension(extensions, ExtensionType.EXTERNAL_SENDERS)
-    return () if data is None else _senders(data)
+    if data is None:
+        return ()
+    return _senders(data) if len(data) <= _KEPT else decode_all(_decode_senders, data)
+
+
+def _decode_senders(reader: Reader) -> tuple[ExternalSender, ...]:
+    return reader.vector(ExternalSender.decode, most=MAX_EXTERNAL_SENDERS)
 
 
 @lru_cache(maxsize=256)
 def _required(data: bytes) -> RequiredCapabilities:
-    reader = Reader(data)
-    value = RequiredCapabilities.decode(reader)
-    reader.finish()
-    return value
+    return decode_all(RequiredCapabilities.decode, data)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _senders(data: bytes) -> tuple[ExternalSender, ...]:
-    reader = Reader(data)
-    value = reader.vector(ExternalSender.decode)
-    reader.finish()
-    return value
+    return decode_all(_decode_senders, data)
 
 
-def _component(reader: Reader) -> None:
-    reader.u16(), reader.opaque()
+def decode_components(reader: Reader) -> dict[int, bytes]:
+    """The components of an app data dictionary: draft-ietf-mls-extensions-10, section 4.6."""
+    components: dict[int, bytes] = {}
+    inner = reader.rest()
+    last = -1
+    while not inner.done():
+        number = inner.u16()
+        if number <= last:
+            raise DecodeError("13.4", "the app data dictionary is not sorted by component")
+        components[number] = inner.opaque(COMPONENT_CEILING)
+        last = number
+    return components
 
 
 #: What the data of known types is. A ratchet tree is not here: it is read once, by who needs it.
@@ -298,7 +344,8 @@ _DATA: dict[int, Callable[[Reader], object]] = {
     ExtensionType.REQUIRED_CAPABILITIES: RequiredCapabilities.decode,
     ExtensionType.EXTERNAL_PUB: Reader.opaque,
     ExtensionType.EXTERNAL_SENDERS: lambda reader: reader.vector(ExternalSender.decode),
-    ExtensionType.APP_DATA_DICTIONARY: lambda reader: reader.vector(_component),
+    ExtensionType.APP_DATA_DICTIONARY: decode_components,
+    ExtensionType.EXTERNAL_SENDERS: _decode_senders,
     ExtensionType.SUPPORTED_WIRE_FORMATS: _values,
     ExtensionType.REQUIRED_WIRE_FORMATS: _values,
 }

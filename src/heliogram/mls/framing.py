@@ -56,12 +56,14 @@ class Sender:
     index: int = 0
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         if self.sender_type in (SenderType.MEMBER, SenderType.EXTERNAL):
             return u8(self.sender_type) + u32(self.index)
         return u8(self.sender_type)
 
     @classmethod
     def decode(cls, reader: Reader) -> Sender:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         sender_type = _SENDER_TYPES.get(reader.u8())
         if sender_type is None:
             raise DecodeError("6", "a message has an unknown type of sender")
@@ -71,6 +73,7 @@ class Sender:
 
     @property
     def is_member(self) -> bool:
+        """Whether this is somebody in the group."""
         return self.sender_type is SenderType.MEMBER
 
 
@@ -152,6 +155,7 @@ class FramedContent:
         )
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return b"".join(
             (
                 opaque(self.group_id),
@@ -165,6 +169,7 @@ class FramedContent:
 
     @classmethod
     def decode(cls, reader: Reader) -> FramedContent:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         group_id, epoch = reader.opaque(ID_CEILING), reader.u64()
         sender, authenticated_data = Sender.decode(reader), reader.opaque(AAD_CEILING)
         content_type = _decode_content_type(reader)
@@ -222,6 +227,7 @@ class AuthenticatedContent:
         return opaque(self.signature) + opaque(self.confirmation_tag)
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return u16(self.wire_format) + self.content.encode() + self.auth()
 
     def proposal_ref(self, suite: Suite) -> bytes:
@@ -248,11 +254,13 @@ class PublicMessage:
     membership_tag: bytes | None
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         tag = b"" if self.membership_tag is None else opaque(self.membership_tag)
         return self.content.content.encode() + self.content.auth() + tag
 
     @classmethod
     def decode(cls, reader: Reader) -> PublicMessage:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         content = FramedContent.decode(reader)
         signature, confirmation_tag = _decode_auth(reader, content.content_type)
         tag = reader.opaque(KEY_CEILING) if content.sender.is_member else None
@@ -287,6 +295,7 @@ class PrivateMessage:
     ciphertext: bytes
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return (
             self._sender_data_aad()
             + opaque(self.authenticated_data)
@@ -296,6 +305,7 @@ class PrivateMessage:
 
     @classmethod
     def decode(cls, reader: Reader) -> PrivateMessage:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(
             reader.opaque(ID_CEILING),
             reader.u64(),
@@ -354,6 +364,7 @@ class SenderData:
     reuse_guard: bytes
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return u32(self.leaf_index) + u32(self.generation) + self.reuse_guard
 
 

@@ -20,7 +20,7 @@ from heliogram.mls.key_packages import OwnKeyPackage
 from heliogram.mls.key_schedule import welcome_key_and_nonce
 from heliogram.mls.proposal_list import check_credential, check_group_extensions
 from heliogram.mls.ratchet_tree import LeafNode, RatchetTree, _check_leaf_alone
-from heliogram.mls.registries import DEFAULT_EXTENSIONS, MLS10, ExtensionType
+from heliogram.mls.registries import MLS10, ExtensionType
 
 #: Leaves that one task of a parallel check verifies.
 _CHUNK = 64
@@ -116,7 +116,7 @@ def _tree(info: GroupInfo, suite: Suite, ratchet_tree: bytes | None) -> RatchetT
 
 
 def _check_leaves(tree: RatchetTree, config: Config, group_id: bytes, *, now: int) -> None:
-    """Every member's leaf is right on its own (row 91)."""
+    """Every member's leaf is right on its own (row 91, by the rows of each rule)."""
     leaves = list(tree.leaves())
     suite = tree.suite
 
@@ -135,10 +135,9 @@ def _check_leaves(tree: RatchetTree, config: Config, group_id: bytes, *, now: in
 
 def check_understood(info: GroupInfo, own_leaf: LeafNode) -> None:
     """Refuse a group with extensions that our own leaf does not list (section 13.4; row 97)."""
-    for extension in info.group_context.extensions:
-        kind = extension.extension_type
-        if kind not in DEFAULT_EXTENSIONS and not own_leaf.capabilities.has_extension(kind):
-            raise InvalidMessage(97, "13.4", "the group uses an extension that we do not know")
+    kinds = {extension.extension_type for extension in info.group_context.extensions}
+    if not own_leaf.capabilities.has_extensions(kinds):
+        raise InvalidMessage(97, "13.4", "the group uses an extension that we do not know")
 
 
 def check_best_suite(tree: RatchetTree, suite: Suite, preferred: Sequence[int]) -> None:

@@ -59,6 +59,7 @@ class KeyPackage:
     _encoded: bytes = field(default=b"", compare=False, repr=False)
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         if not self._encoded:
             encoded = self.to_be_signed() + opaque(self.signature)
             object.__setattr__(self, "_encoded", encoded)
@@ -66,6 +67,7 @@ class KeyPackage:
 
     @classmethod
     def decode(cls, reader: Reader) -> KeyPackage:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         start = reader.pos
         return cls(
             reader.u16(),

@@ -36,6 +36,7 @@ class GroupContext:
     _encoded: bytes = field(default=b"", compare=False, repr=False)
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         if not self._encoded:
             encoded = b"".join(
                 (
@@ -53,6 +54,7 @@ class GroupContext:
 
     @classmethod
     def decode(cls, reader: Reader) -> GroupContext:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         start = reader.pos
         return cls(
             reader.u16(),

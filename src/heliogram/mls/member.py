@@ -18,6 +18,7 @@ from heliogram.mls.framing import SentProposal
 from heliogram.mls.proposal_list import Applied
 from heliogram.mls.proposals import ReInit
 from heliogram.mls.ratchet_tree import LeafNode, Node, RatchetTree
+from heliogram.mls.secret_tree import SecretTree
 from heliogram.mls.transition import EpochKeys
 from heliogram.mls.tree_math import NodeIndex
 
@@ -30,6 +31,8 @@ class Journal:
 
     #: The nodes of the saved tree.
     nodes: list[Node] = field(default_factory=list)
+    #: The secret trees of saved epochs; each knows what of it is saved.
+    trees: dict[int, SecretTree] = field(default_factory=dict)
     #: A hash of each other record, by name.
     digests: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -125,7 +128,7 @@ class Member:
     def remember_resumption(self) -> None:
         """Keep this epoch's resumption secret, and not too many of older ones.
 
-        Rows 103 and 104.
+        That is row 104; the older ones are gone, which is row 103.
         """
         context = self.current.context
         name = (context.group_id, context.epoch)
@@ -151,9 +154,7 @@ class Member:
             raise UsageError("row 81: this group was closed by a reinit; use the new one")
 
     def keys_in(self, tree: RatchetTree) -> dict[NodeIndex, HPKEKey]:
-        """Our private keys whose public half still stands in this tree; the others are to go (row
-        103).
-        """
+        """Our private keys whose public half still stands in this tree; the others go (row 103)."""
         kept = {}
         for node, key in self.private_keys.items():
             value = tree.nodes[node] if node < len(tree.nodes) else None

@@ -167,7 +167,7 @@ def _process_commit(
             raise InvalidMessage(77, "7.9.2", "a committer's leaf has the wrong parent hash")
         tree.set_leaf(leaf_index, leaf)
         tree.check_members(applied.extensions)
-    # Not before: what the others refuse must not talk us out of the group.
+    # Not before: what the others refuse must not talk us out of the group (row 82).
     if member.own_leaf_index in applied.removed:  # RFC 9420, 12.4.2
         return Removed(committer, tuple(proposals), authenticated_data)
     provisional = provisional_context(current.context, tree, applied.extensions)

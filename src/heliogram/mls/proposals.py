@@ -11,8 +11,12 @@ from enum import IntEnum
 from typing import ClassVar
 
 from heliogram.codec import DecodeError, Reader, opaque, u8, u16, u64
-from heliogram.mls.app_data import COMPONENT_CEILING
-from heliogram.mls.extensions import Extensions, decode_extensions, encode_extensions
+from heliogram.mls.extensions import (
+    COMPONENT_CEILING,
+    Extensions,
+    decode_extensions,
+    encode_extensions,
+)
 from heliogram.mls.key_packages import KeyPackage
 from heliogram.mls.ratchet_tree import KEY_CEILING, LeafNode
 from heliogram.mls.registries import ProposalType
@@ -37,6 +41,7 @@ class ExternalPSKID:
     psk_nonce: bytes
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return b"\x01" + opaque(self.psk_id) + opaque(self.psk_nonce)
 
 
@@ -50,6 +55,7 @@ class ResumptionPSKID:
     psk_nonce: bytes
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return (
             b"\x02"
             + u8(self.usage)
@@ -88,10 +94,12 @@ class Add:
     key_package: KeyPackage
 
     def body(self) -> bytes:
+        """The bytes of this proposal without its type."""
         return self.key_package.encode()
 
     @classmethod
     def decode(cls, reader: Reader) -> Add:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(KeyPackage.decode(reader))
 
 
@@ -103,10 +111,12 @@ class Update:
     leaf_node: LeafNode
 
     def body(self) -> bytes:
+        """The bytes of this proposal without its type."""
         return self.leaf_node.encode()
 
     @classmethod
     def decode(cls, reader: Reader) -> Update:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(LeafNode.decode(reader))
 
 
@@ -118,10 +128,12 @@ class Remove:
     removed: int
 
     def body(self) -> bytes:
+        """The bytes of this proposal without its type."""
         return self.removed.to_bytes(4, "big")
 
     @classmethod
     def decode(cls, reader: Reader) -> Remove:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.u32())
 
 
@@ -133,10 +145,12 @@ class PreSharedKey:
     psk: PreSharedKeyID
 
     def body(self) -> bytes:
+        """The bytes of this proposal without its type."""
         return self.psk.encode()
 
     @classmethod
     def decode(cls, reader: Reader) -> PreSharedKey:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(decode_psk_id(reader))
 
 
@@ -151,6 +165,7 @@ class ReInit:
     extensions: Extensions
 
     def body(self) -> bytes:
+        """The bytes of this proposal without its type."""
         return (
             opaque(self.group_id)
             + u16(self.version)
@@ -160,6 +175,7 @@ class ReInit:
 
     @classmethod
     def decode(cls, reader: Reader) -> ReInit:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.opaque(ID_CEILING), reader.u16(), reader.u16(), decode_extensions(reader))
 
 
@@ -171,10 +187,12 @@ class ExternalInit:
     kem_output: bytes
 
     def body(self) -> bytes:
+        """The bytes of this proposal without its type."""
         return opaque(self.kem_output)
 
     @classmethod
     def decode(cls, reader: Reader) -> ExternalInit:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.opaque(KEY_CEILING))
 
 
@@ -186,10 +204,12 @@ class GroupContextExtensions:
     extensions: Extensions
 
     def body(self) -> bytes:
+        """The bytes of this proposal without its type."""
         return encode_extensions(self.extensions)
 
     @classmethod
     def decode(cls, reader: Reader) -> GroupContextExtensions:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(decode_extensions(reader))
 
 
@@ -205,11 +225,13 @@ class AppDataUpdate:
     update: bytes | None
 
     def body(self) -> bytes:
+        """The bytes of this proposal without its type."""
         change = b"\x02" if self.update is None else b"\x01" + opaque(self.update)
         return u16(self.component_id) + change
 
     @classmethod
     def decode(cls, reader: Reader) -> AppDataUpdate:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         component_id, operation = reader.u16(), reader.u8()
         if operation == 1:
             return cls(component_id, reader.opaque(COMPONENT_CEILING))
@@ -230,10 +252,12 @@ class AppEphemeral:
     data: bytes
 
     def body(self) -> bytes:
+        """The bytes of this proposal without its type."""
         return u16(self.component_id) + opaque(self.data)
 
     @classmethod
     def decode(cls, reader: Reader) -> AppEphemeral:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.u16(), reader.opaque(COMPONENT_CEILING))
 
 
@@ -244,10 +268,12 @@ class SelfRemove:
     proposal_type: ClassVar[ProposalType] = ProposalType.SELF_REMOVE
 
     def body(self) -> bytes:
+        """The bytes of this proposal without its type."""
         return b""
 
     @classmethod
     def decode(cls, reader: Reader) -> SelfRemove:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls()
 
 

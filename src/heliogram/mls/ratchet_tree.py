@@ -16,6 +16,7 @@ not its size.
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -70,10 +71,12 @@ class Lifetime:
     not_after: int
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return u64(self.not_before) + u64(self.not_after)
 
     @classmethod
     def decode(cls, reader: Reader) -> Lifetime:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.u64(), reader.u64())
 
 
@@ -104,12 +107,14 @@ class LeafNode:
     _encoded: bytes = field(default=b"", compare=False, repr=False)
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         if not self._encoded:
             object.__setattr__(self, "_encoded", self._content() + opaque(self.signature))
         return self._encoded
 
     @classmethod
     def decode(cls, reader: Reader) -> LeafNode:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         start = reader.pos
         encryption_key = reader.opaque(KEY_CEILING)
         signature_key = reader.opaque(KEY_CEILING)
@@ -206,6 +211,7 @@ class ParentNode:
     _encoded: bytes = field(default=b"", compare=False, repr=False)
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         if not self._encoded:
             encoded = (
                 opaque(self.encryption_key)
@@ -217,10 +223,11 @@ class ParentNode:
 
     @classmethod
     def decode(cls, reader: Reader) -> ParentNode:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         start = reader.pos
         encryption_key = reader.opaque(KEY_CEILING)
         parent_hash = reader.opaque(KEY_CEILING)
-        unmerged = reader.vector(Reader.u32, 4 * MAX_LEAVES)
+        unmerged = reader.vector(Reader.u32, 4 * MAX_LEAVES, MAX_LEAVES)
         return cls(encryption_key, parent_hash, unmerged, reader.data[start : reader.pos])
 
     def with_unmerged(self, leaf_index: int) -> ParentNode:
@@ -260,9 +267,9 @@ def _check_leaf_alone(leaf: LeafNode, suite: Suite) -> None:
         raise InvalidMessage(29, "7.2", "a leaf does not list the type of its own credential")
     if leaf.extensions:
         check_extensions(leaf.extensions, Place.LEAF_NODE)
-        for extension in leaf.extensions:  # RFC 9420, 7.2
-            if not capabilities.has_extension(extension.extension_type):
-                raise InvalidMessage(30, "7.2", "a leaf holds an extension that it does not list")
+        kinds = {extension.extension_type for extension in leaf.extensions}
+        if not capabilities.has_extensions(kinds):  # RFC 9420, 7.2
+            raise InvalidMessage(30, "7.2", "a leaf holds an extension that it does not list")
 
 
 def check_lifetime(leaf: LeafNode, now: int, max_lifetime: int) -> None:
@@ -442,10 +449,15 @@ class RatchetTree:
         self._hashes[node] = result
         return result
 
-    def _hash_without(self, node: NodeIndex, excluded: frozenset[int]) -> bytes:
-        """The tree hash of a subtree as if these leaves had never joined (section 7.9)."""
+    def _hash_without(
+        self, node: NodeIndex, leaves: tuple[int, ...], excluded: frozenset[int]
+    ) -> bytes:
+        """The tree hash of a subtree as if `leaves` had never joined (section 7.9).
+
+        They are sorted; `excluded` is the same as a set.
+        """
         below = tree_math.leaves_below(node)
-        if not any(leaf in below for leaf in excluded):
+        if not _any_in(leaves, below.start, below.stop):
             return self._hash(node)
         if not node & 1:
             return self.suite.hash(b"\x01" + u32(node >> 1) + b"\x00")
@@ -457,8 +469,8 @@ class RatchetTree:
             own = (
                 b"\x02\x01" + ParentNode(value.encryption_key, value.parent_hash, unmerged).encode()
             )
-        left = self._hash_without(tree_math.left(node), excluded)
-        right = self._hash_without(tree_math.right(node), excluded)
+        left = self._hash_without(tree_math.left(node), leaves, excluded)
+        right = self._hash_without(tree_math.right(node), leaves, excluded)
         return self.suite.hash(own + opaque(left) + opaque(right))
 
     def parent_hash(self, parent: ParentNode, sibling: NodeIndex) -> bytes:
@@ -466,8 +478,9 @@ class RatchetTree:
 
         Section 7.9.
         """
-        if parent.unmerged_leaves:
-            sibling_hash = self._hash_without(sibling, frozenset(parent.unmerged_leaves))
+        leaves = parent.unmerged_leaves
+        if leaves:
+            sibling_hash = self._hash_without(sibling, leaves, frozenset(leaves))
         else:
             sibling_hash = self._hash(sibling)
         return self.suite.hash(
@@ -609,15 +622,14 @@ class RatchetTree:
             raise InvalidMessage(37, "7.3", "two nodes of the tree have the same key")
         required = required_capabilities(extensions)
         in_use = {credential_type for _, credential_type in self._profiles}
+        kinds = {extension.extension_type for extension in extensions} - DEFAULT_EXTENSIONS
         for _, capabilities in self._profiles.values():
             if required is not None and not capabilities.meets(required):  # RFC 9420, 11.1
                 raise InvalidMessage(27, "11.1", "a member lacks a capability the group requires")
             if not in_use.issubset(capabilities.credentials):  # RFC 9420, 7.3
                 raise InvalidMessage(29, "7.3", "a credential type in use is unknown to a member")
-            for extension in extensions:  # RFC 9420, 13.4
-                kind = extension.extension_type
-                if kind not in DEFAULT_EXTENSIONS and not capabilities.has_extension(kind):
-                    raise InvalidMessage(39, "13.4", "a member does not know a group extension")
+            if kinds and not capabilities.has_extensions(kinds):  # RFC 9420, 13.4
+                raise InvalidMessage(39, "13.4", "a member does not know a group extension")
 
     def supports_proposal(self, proposal_type: int) -> bool:
         """Whether all members understand this proposal type (section 13.2)."""
@@ -648,14 +660,18 @@ class RatchetTree:
         for leaf_index in unmerged:
             if leaf_index not in below or self.leaf(leaf_index) is None:  # RFC 9420, 12.4.3.1
                 raise InvalidMessage(92, "12.4.3.1", "an unmerged leaf is no member below its node")
-            for node in tree_math.direct_path(leaf_index, self.leaf_count):
-                if node == index:
-                    break
-                between = self.parent(node)
-                if between is not None and leaf_index not in between.unmerged_leaves:
-                    raise InvalidMessage(
-                        92, "12.4.3.1", "a node below does not list an unmerged leaf"
-                    )
+            between = self._next_parent(index, leaf_index)  # who has checked those below itself
+            if between is not None and not _any_in(between.unmerged_leaves, leaf_index):
+                raise InvalidMessage(92, "12.4.3.1", "a node below does not list an unmerged leaf")
+
+    def _next_parent(self, node: NodeIndex, leaf_index: int) -> ParentNode | None:
+        """The first parent that is not blank on the way from a node down to a leaf."""
+        leaf = tree_math.leaf_node(leaf_index)
+        while True:
+            node = tree_math.left(node) if leaf < node else tree_math.right(node)
+            value = self.nodes[node]
+            if value is not None or node == leaf:
+                return value if isinstance(value, ParentNode) else None
 
     def _check_parent_hash(self, index: NodeIndex, parent: ParentNode) -> None:
         """Exactly one node below must vouch for this parent (section 7.9.2)."""
@@ -711,6 +727,12 @@ class RatchetTree:
             size = 2 * size + 1
         nodes.extend([None] * (size - len(nodes)))
         return cls(suite, nodes)
+
+
+def _any_in(leaves: tuple[int, ...], start: int, stop: int | None = None) -> bool:
+    """Whether one of these leaves, which are sorted, is `start` or between it and `stop`."""
+    at = bisect_left(leaves, start)
+    return at < len(leaves) and leaves[at] < (start + 1 if stop is None else stop)
 
 
 def _decode_node(reader: Reader, position: int) -> Node:

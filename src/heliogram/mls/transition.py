@@ -91,8 +91,9 @@ def find_psks(
     row: int,
     section: str,
 ) -> list[tuple[PreSharedKeyID, Secret]]:
-    """The secrets behind these ids, in their order; `InvalidMessage` when one is unknown (rows 79,
-    86).
+    """The secrets behind these ids, in their order. Raises `InvalidMessage` when one is unknown.
+
+    That is row 79 in a commit and row 86 in a Welcome.
     """
     found = []
     for psk_id in ids:
@@ -143,7 +144,7 @@ def start_epoch(
         suite,
         context,
         tree,
-        replace(secrets, encryption=Secret(b"")),  # RFC 9420, 9.2: the secret tree has it now
+        replace(secrets, encryption=Secret(b"")),  # RFC 9420, 9.2 (row 103): the tree has it
         exporter,
         Epoch(
             suite,

@@ -41,10 +41,12 @@ class HPKECiphertext:
     ciphertext: bytes
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return opaque(self.kem_output) + opaque(self.ciphertext)
 
     @classmethod
     def decode(cls, reader: Reader) -> HPKECiphertext:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.opaque(KEY_CEILING), reader.opaque(KEY_CEILING))
 
 
@@ -86,6 +88,7 @@ class HPKECiphertexts(Sequence[HPKECiphertext]):
         return hash(self._data)
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return opaque(self._data)
 
 
@@ -100,11 +103,14 @@ def _offsets(data: bytes) -> Sequence[int]:
     size = reader.pos
     count, rest = divmod(len(data), size)
     columns = (*range(second - kem_size), *range(second, size - sealed_size))
-    if not rest and all(data[at::size] == data[at : at + 1] * count for at in columns):
-        return range(0, len(data), size)
+    if not rest and count <= MAX_LEAVES:
+        if all(data[at::size] == data[at : at + 1] * count for at in columns):
+            return range(0, len(data), size)
     reader = Reader(data)
-    offsets = []
+    offsets: list[int] = []
     while not reader.done():
+        if len(offsets) == MAX_LEAVES:
+            raise DecodeError("16.1", "a path secret is encrypted to more than we have members")
         offsets.append(reader.pos)
         _skip(reader)
         _skip(reader)
@@ -125,10 +131,12 @@ class UpdatePathNode:
     encrypted_path_secret: HPKECiphertexts
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return opaque(self.encryption_key) + self.encrypted_path_secret.encode()
 
     @classmethod
     def decode(cls, reader: Reader) -> UpdatePathNode:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         return cls(reader.opaque(KEY_CEILING), HPKECiphertexts(reader.opaque(CIPHERTEXTS_CEILING)))
 
 
@@ -140,15 +148,16 @@ class UpdatePath:
     nodes: tuple[UpdatePathNode, ...]
 
     def encode(self) -> bytes:
+        """The bytes of this structure."""
         return self.leaf_node.encode() + vector(node.encode() for node in self.nodes)
 
     @classmethod
     def decode(cls, reader: Reader) -> UpdatePath:
+        """The next one from `reader`; raises `DecodeError` when it is none."""
         leaf_node = LeafNode.decode(reader)
-        nodes = reader.vector(UpdatePathNode.decode, 2 * CIPHERTEXTS_CEILING)
-        if len(nodes) > MAX_LEAVES.bit_length():
-            raise DecodeError("16.1", "an update path is longer than any tree we accept is high")
-        return cls(leaf_node, nodes)
+        # As many nodes as there are levels in the highest tree that we accept.
+        levels = MAX_LEAVES.bit_length()
+        return cls(leaf_node, reader.vector(UpdatePathNode.decode, 2 * CIPHERTEXTS_CEILING, levels))
 
 
 @dataclass(frozen=True, slots=True)

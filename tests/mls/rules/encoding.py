@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from unittest.mock import patch
 
 from heliogram import mls
 from heliogram.codec import Reader, opaque, u8, u16, u32, varint, vector
+from heliogram.mls import ratchet_tree
 from heliogram.mls.app_data import encode_dictionary
 from heliogram.mls.extensions import Extension, RequiredCapabilities, external_senders_extension
 from heliogram.mls.framing import AAD_CEILING, FramedContent, Sender, SenderType
@@ -192,6 +194,19 @@ def bytes_are_left_over_in_an_extension(world: World) -> Iterator[Attempt]:
 
 
 @broken(3)
+def a_dictionary_that_is_not_in_order(world: World) -> Iterator[Attempt]:
+    # Two spellings of one value: to its reader the second is as bad as bytes left over.
+    alice, bob, _ = world.group()
+    one, two = (u16(number) + opaque(b"data") for number in (1, 2))
+    for entries in ((two, one), (one, one)):
+        extension = Extension(ExtensionType.APP_DATA_DICTIONARY, vector(entries))
+        worse = GroupContextExtensions((extension,))
+        yield receives(bob, forge.proposal(alice, worse))
+        add = _with_leaf_extension(world, extension)
+        yield receives(bob, forge.proposal(alice, add))
+
+
+@broken(3)
 def bytes_are_left_over_in_what_a_joiner_reads(world: World) -> Iterator[Attempt]:
     made, dave = adding_dave(world)
 
@@ -226,9 +241,9 @@ def a_list_of_numbers_has_half_a_number(world: World) -> Attempt:
     client = world.client("dave")
     good = client.capabilities()
     odd = replaced(good.encode(), opaque(b"\x00\x01"), opaque(b"\x00\x01\x00"))
-    own = client.key_package(
-        leaf=lambda leaf: changed(leaf, capabilities=changed(good, _encoded=odd))
-    )
+    twisted = changed(good)
+    object.__setattr__(twisted, "_encoded", odd)
+    own = client.key_package(leaf=lambda leaf: changed(leaf, capabilities=twisted))
     return receives(bob, forge.proposal(alice, Add(own.key_package)))
 
 
@@ -310,6 +325,7 @@ def an_unknown_type_or_usage_of_a_pre_shared_key(world: World) -> Iterator[Attem
     for psk in (
         b"\x00" + opaque(b"an id") + nonce,
         b"\x03" + opaque(b"an id") + nonce,
+        b"\x03\x01" + rest,
         b"\x02\x00" + rest,
         b"\x02\x04" + rest,
     ):
@@ -333,6 +349,30 @@ def neither_a_proposal_nor_a_reference(world: World) -> Iterator[Attempt]:
 
         made = forge.commit(alice, [Remove(2)], framed=body(unknown))
         yield receives(bob, made.message)
+
+
+@broken(4)
+def an_unknown_proposal_or_credential_that_cannot_be_read(world: World) -> Iterator[Attempt]:
+    # These lists grow, but nothing says how long an unknown value is: the rest cannot be read.
+    alice, bob, _ = world.group()
+    for encoded in (
+        u16(0xF00D) + opaque(b"data"),
+        u16(0) + opaque(b"data"),
+        u16(ProposalType.APP_DATA_UPDATE) + u16(7) + u8(0),
+        u16(ProposalType.APP_DATA_UPDATE) + u16(7) + u8(3),
+    ):
+
+        def unknown(_: bytes, encoded: bytes = encoded) -> bytes:
+            return encoded
+
+        yield receives(bob, forge.proposal(alice, Remove(2), framed=body(unknown)))
+
+    class Unknown(mls.BasicCredential):
+        def encode(self) -> bytes:
+            return u16(0xF00D) + opaque(self.identity)
+
+    dave = world.client("dave", credential=Unknown(b"dave"))
+    yield receives(bob, forge.proposal(alice, Add(dave.key_package().key_package)))
 
 
 # -- 5: version and wire format --------------------------------------------------------------------
@@ -405,6 +445,14 @@ def a_tree_has_more_leaves_than_we_allow(world: World) -> Attempt:
     leaf = b"\x01\x01" + made.group.own_leaf.encode()
     tree = vector([leaf, bytes(2 * MAX_LEAVES - 1), leaf])
     return joins(forge.welcome(made, tree_extension=data(lambda _: tree)), dave)
+
+
+@broken(6)
+def a_group_has_more_members_than_we_allow(world: World) -> Iterator[Attempt]:
+    alice, bob, *_ = world.group("alice", "bob", "carol", "dave")
+    made = forge.commit(alice, [Add(world.package("erin").key_package)])
+    with patch.object(ratchet_tree, "MAX_LEAVES", 4):
+        yield receives(bob, made.message)
 
 
 @broken(6)

@@ -186,6 +186,15 @@ def a_joiner_refers_to_a_proposal(world: World) -> Iterator[Attempt]:
 
 
 @broken(69)
+def a_joiner_is_given_another_message_than_a_self_remove(world: World) -> Iterator[Attempt]:
+    alice, _, carol = open_group(world)
+    info = forge.group_info_message(alice)
+    private = forge.private_message(carol, SelfRemove())
+    for message in (forge.proposal(carol, Remove(1)), forge.commit(carol).message, private):
+        yield joins_externally(info, world, config=alice.config, self_removes=[message])
+
+
+@broken(69)
 def a_joiner_has_no_path(world: World) -> Attempt:
     alice, bob, _ = open_group(world)
     return receives(bob, forge.commit(alice, path=False, joiner=world.client("dave")).message)
@@ -280,12 +289,22 @@ def a_group_info_is_of_another_version_or_suite(world: World) -> Iterator[Attemp
             alice, context=lambda context, change=change: changed(context, **change)
         )
         yield joins_externally(info, world, config=alice.config)
+    info = forge.group_info_message(
+        alice, context=lambda context: changed(context, cipher_suite=0x0A0A)
+    )
+    package = world.package("dave")
+    yield Attempt(lambda: mls.propose_own_add(info, package))
 
 
 @broken(71)
-def a_message_is_no_group_info(world: World) -> Attempt:
+def a_message_is_no_group_info(world: World) -> Iterator[Attempt]:
     alice = open_group(world)[0]
-    return joins_externally(forge.proposal(alice, Remove(1)), world, config=alice.config)
+    message = forge.proposal(alice, Remove(1))
+    yield joins_externally(message, world, config=alice.config)
+    package = world.package("dave")
+    key = package.signature_key
+    yield Attempt(lambda: mls.propose_own_add(message, package))
+    yield Attempt(lambda: mls.external_proposal(message, Remove(1), 0, key))
 
 
 @broken(71)

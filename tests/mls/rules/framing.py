@@ -28,7 +28,7 @@ from heliogram.mls.registries import WireFormat
 from heliogram.mls.secret_tree import MAX_GENERATION, RatchetKind
 from tests.mls import forge
 from tests.mls.forge import NOW, AllowAll, Client, Stream, World, changed, flipped
-from tests.mls.rules import BOTH, Attempt, broken, does, receives, right
+from tests.mls.rules import BOTH, Attempt, broken, does, joins_externally, receives, right
 
 PRIVATE = WireFormat.PRIVATE_MESSAGE
 NEW_MEMBER = Sender(SenderType.NEW_MEMBER_PROPOSAL)
@@ -63,6 +63,12 @@ def with_server(world: World, policy: mls.Policy | None = None) -> tuple[list[ml
 def this_group_and_this_epoch(world: World) -> Attempt:
     alice, bob, _ = world.group()
     return receives(bob, forge.proposal(alice, Remove(2)))
+
+
+@right(7)
+def a_joiner_takes_along_a_self_remove(world: World) -> Attempt:
+    alice, bob, _ = world.group()
+    return takes_along(world, alice, forge.proposal(bob, SelfRemove()))
 
 
 @right(7)
@@ -111,6 +117,18 @@ def another_epoch(world: World) -> Iterator[Attempt]:
         yield unknown(forge.proposal(alice, Remove(2), epoch=epoch))
     signed = forge.content(alice, b"hello", epoch=alice.epoch + 1, wire_format=PRIVATE)
     yield unknown(forge.private(alice, signed))
+
+
+def takes_along(world: World, alice: mls.Group, message: bytes) -> Attempt:
+    """Somebody joins by an external commit, and takes a member's self-remove along."""
+    return joins_externally(forge.group_info_message(alice), world, self_removes=[message])
+
+
+@broken(7)
+def a_joiner_takes_along_what_belongs_elsewhere(world: World) -> Iterator[Attempt]:
+    alice, bob, _ = world.group()
+    yield takes_along(world, alice, forge.proposal(bob, SelfRemove(), epoch=bob.epoch - 1))
+    yield takes_along(world, alice, forge.proposal(bob, SelfRemove(), group_id=b"another"))
 
 
 # -- 8 and 9: what is private and what is public ---------------------------------------------------
@@ -256,6 +274,13 @@ def a_past_epoch_has_its_own_keys(world: World) -> Iterator[Attempt]:
     yield receives(after[1], forge.proposal(after[0], Remove(2), key=old))
 
 
+@broken(11)
+def a_joiner_takes_along_what_somebody_else_signed(world: World) -> Attempt:
+    alice, bob, _ = world.group()
+    key = alice._member.signature_key
+    return takes_along(world, alice, forge.proposal(bob, SelfRemove(), key=key))
+
+
 # -- 12 to 15: senders outside the group -----------------------------------------------------------
 
 
@@ -380,6 +405,15 @@ def a_leaf_where_nobody_is(world: World) -> Iterator[Attempt]:
         for what in (b"hello", Remove(3)):
             signed = forge.content(alice, what, sender=sender, wire_format=PRIVATE)
             yield receives(bob, forge.private(alice, signed, generation=0))
+
+
+@broken(16)
+def a_joiner_takes_along_what_nobody_sent(world: World) -> Iterator[Attempt]:
+    alice, bob, _ = _with_a_gap(world)
+    for index in (2, 4):
+        sender = Sender(SenderType.MEMBER, index)
+        yield takes_along(world, alice, forge.proposal(bob, SelfRemove(), sender=sender))
+    yield takes_along(world, alice, forge.proposal(bob, SelfRemove(), sender=external()))
 
 
 # -- 17 and 18: private messages -------------------------------------------------------------------

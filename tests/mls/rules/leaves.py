@@ -457,7 +457,10 @@ def other_leaves_made_for_something_else(world: World) -> Iterator[Attempt]:
     # The engine names the rows of the message that the leaf stands in.
     alice, bob, _ = world.group(config=world.config(policy=AllowAll()))
     for change in _other_sources(LeafNodeSource.KEY_PACKAGE):
-        yield receives(bob, forge.proposal(alice, added_with(world, change)), row=42)
+        add = added_with(world, change)
+        yield receives(bob, forge.proposal(alice, add), row=42)
+        # Whoever adds looks at the lifetime first, and there is none.
+        yield does(partial(alice.commit, [add], now=NOW, entropy=world.entropy), alice)
     for change in _other_sources(LeafNodeSource.COMMIT):
         yield receives(bob, forge.commit(alice, leaf=change).message, row=74)
         made = forge.commit(alice, joiner=world.client("dave"), leaf=change)

@@ -325,13 +325,16 @@ def a_component_is_set(world: World) -> Attempt:
 
 @broken(64)
 def a_component_becomes_invalid(world: World) -> Iterator[Attempt]:
-    alice, bob, _ = world.group(config=world.config(policy=Components()))
+    alice, bob, carol = world.group(config=world.config(policy=Components()))
     # There is nothing to remove, and no removal beside an update.
     for updates in (
         [AppDataUpdate(COMPONENT, None)],
         [AppDataUpdate(COMPONENT, b"data"), AppDataUpdate(COMPONENT, None)],
     ):
         yield receives(bob, forge.commit(alice, updates).message)
+    # The same where there is something to remove.
+    alice, bob, _ = world.advance([alice, bob, carol], 0, [AppDataUpdate(COMPONENT, b"data")])
+    yield receives(bob, forge.commit(alice, updates).message)
     # The application says no.
     alice, bob, _ = world.group()
     yield receives(bob, forge.commit(alice, [AppDataUpdate(COMPONENT, b"data")]).message)

@@ -14,7 +14,6 @@ from heliogram.mls import (
     AppDataUpdate,
     Credential,
     GroupContextExtensions,
-    Lifetime,
     NewLeaf,
     PreSharedKey,
     Proposal,
@@ -25,7 +24,7 @@ from heliogram.mls import (
     SentProposal,
 )
 from heliogram.mls.crypto import HPKEKey, Secret
-from heliogram.mls.ratchet_tree import LeafNode, LeafNodeSource
+from heliogram.mls.ratchet_tree import LeafNode, LeafNodeSource, Lifetime
 from heliogram.mls.registries import WireFormat
 from heliogram.mls.tree_math import NodeIndex, leaf_node
 from heliogram.mls.treekem import HPKECiphertexts, UpdatePath, UpdatePathNode, derive_path

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from heliogram import mls
+from heliogram.mls.app_data import encode_dictionary
 from heliogram.mls.credentials import AcceptAnyCredential, Credential
 from heliogram.mls.extensions import (
     Extension,
@@ -228,6 +229,26 @@ def an_external_sender_that_is_not_accepted(world: World) -> Iterator[Attempt]:
         new = GroupContextExtensions(_senders(world, *names))
         yield from proposed_and_committed(alice, bob, new)
         yield does(partial(alice.propose, new, now=NOW, entropy=world.entropy), alice)
+
+
+@broken(52)
+def a_dictionary_that_only_its_own_proposal_may_change(world: World) -> Iterator[Attempt]:
+    required = RequiredCapabilities((), (ProposalType.APP_DATA_UPDATE,)).extension()
+    old, new = (encode_dictionary({7: data}) for data in (b"old", b"new"))
+    alice, bob, _ = world.group(extensions=(required, old))
+    yield receives(bob, forge.commit(alice, [GroupContextExtensions((required, new))]).message)
+    alice, bob, _ = world.group(extensions=(required,))
+    yield receives(bob, forge.commit(alice, [GroupContextExtensions((new,))]).message)
+
+
+@right(52)
+def a_dictionary_that_stays_or_has_no_proposal_of_its_own(world: World) -> Iterator[Attempt]:
+    required = RequiredCapabilities((), (ProposalType.APP_DATA_UPDATE,)).extension()
+    old, new = (encode_dictionary({7: data}) for data in (b"old", b"new"))
+    alice, bob, _ = world.group(extensions=(required, old))
+    yield receives(bob, forge.commit(alice, [GroupContextExtensions((required, old))]).message)
+    alice, bob, _ = world.group(extensions=(old,))
+    yield receives(bob, forge.commit(alice, [GroupContextExtensions((new,))]).message)
 
 
 @broken(52)
