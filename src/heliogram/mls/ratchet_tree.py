@@ -407,9 +407,14 @@ class RatchetTree:
         value = self.nodes[node]
         if value is None:
             if node & 1:
-                result = self.resolution(tree_math.left(node)) + self.resolution(
-                    tree_math.right(node)
-                )
+                half = ((node + 1) & -(node + 1)) >> 1  # to a child: 2**(level - 1)
+                result = ()
+                for child in (NodeIndex(node - half), NodeIndex(node + half)):
+                    below = self._resolutions[child]
+                    if below is None and half == 1:  # a leaf: no call for each of them
+                        below = () if self.nodes[child] is None else (child,)
+                        self._resolutions[child] = below
+                    result += self.resolution(child) if below is None else below
             else:
                 result = ()
         elif isinstance(value, LeafNode) or not value.unmerged_leaves:
@@ -445,7 +450,7 @@ class RatchetTree:
             return cached
         value = self.nodes[node]
         if node & 1:
-            half = 1 << (tree_math.level(node) - 1)
+            half = ((node + 1) & -(node + 1)) >> 1  # to a child: 2**(level - 1)
             left = self._hash(NodeIndex(node - half))
             right = self._hash(NodeIndex(node + half))
             own = b"\x02\x00" if value is None else b"\x02\x01" + value.encode()
