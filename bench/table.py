@@ -23,6 +23,8 @@ HEADER = (
     "bytes rine-mls",
     "goal",
 )
+#: Columns of words.
+LEFT = ("operation", "suite", "goal")
 #: From this size on everything must stay near the floor.
 LARGE, NEAR_THE_FLOOR = 100, 1.5
 #: What is measured against rine-mls: from which size on, and how many times its time is allowed.
@@ -122,13 +124,12 @@ def lines(notebook: Notebook, post_quantum: str) -> list[tuple[str, ...]]:
 
 
 def as_text(body: Sequence[Sequence[str]]) -> str:
-    table = [HEADER, *body]
-    widths = [max(len(line[i]) for line in table) for i in range(len(HEADER))]
-    left = (0, 2, len(HEADER) - 1)
+    table = _filled([HEADER, *body])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     made = [
         "  ".join(
-            text.ljust(width) if i in left else text.rjust(width)
-            for i, (text, width) in enumerate(zip(line, widths, strict=True))
+            text.ljust(width) if name in LEFT else text.rjust(width)
+            for name, text, width in zip(table[0], line, widths, strict=True)
         ).rstrip()
         for line in table
     ]
@@ -136,8 +137,15 @@ def as_text(body: Sequence[Sequence[str]]) -> str:
 
 
 def as_markdown(body: Sequence[Sequence[str]]) -> str:
-    rule = ["---" if i in (0, 2, len(HEADER) - 1) else "---:" for i in range(len(HEADER))]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (HEADER, rule, *body))
+    header, *rest = _filled([HEADER, *body])
+    rule = ["---" if name in LEFT else "---:" for name in header]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *rest))
+
+
+def _filled(table: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Without the columns in which nothing was measured."""
+    columns = [column for column in zip(*table, strict=True) if any(column[1:])]
+    return list(zip(*columns, strict=True))
 
 
 def as_data(notebook: Notebook, post_quantum: str) -> list[dict[str, Any]]:

@@ -210,12 +210,15 @@ class Fuzzer:
 
     def __init__(self, target: Target, worlds: Worlds, seed: int) -> None:
         self.target = target
+        self.worlds = worlds
         self.random = Random(f"{seed} {target.name}")
         self.mutator = Mutator(self.random)
         self.coverage = Coverage()
         self.corpus: dict[int, list[Input]] = {}
         self.answers: Counter[str] = Counter()
         self.findings: dict[str, Finding] = {}
+        #: Findings that another process has written already.
+        self.elsewhere = 0
         self.executions = 0
         self.seconds = 0.0
 
@@ -266,7 +269,7 @@ class Fuzzer:
         size = sum(map(len, self.corpus.values()))
         return (
             f"{self.target.name:16}{self.executions:>11,}{rate:>9,.0f}/s{size:>8}"
-            f"{len(self.coverage):>8}{len(self.answers):>9}{len(self.findings):>10}"
+            f"{len(self.coverage):>8}{len(self.answers):>9}{len(self.findings) + self.elsewhere:>10}"
         )
 
 

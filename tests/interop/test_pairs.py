@@ -18,13 +18,29 @@ from tests.interop.peers import (
     Staged,
     Ts,
     Update,
+    clock,
 )
 from tests.interop.suites import TS_SUITES
 
-RINE_CASES = [pytest.param("rine-mls", 1, id="rine-1")]
-TS_CASES = [pytest.param("ts-mls", suite, id=f"ts-{suite:#x}") for suite in TS_SUITES]
-BOTH = pytest.mark.parametrize("kind, suite", [*RINE_CASES, *TS_CASES])
-PRIVATE = pytest.mark.parametrize("private", [False, True], ids=["public", "private"])
+KINDS = [("rine-mls", 1), *(("ts-mls", suite) for suite in TS_SUITES)]
+
+
+def cases(*, rine: bool = True, private: bool = True) -> pytest.MarkDecorator:
+    """kind, suite, private, ours_found: all ways for three suites, some for the others."""
+    params = []
+    for kind, suite in KINDS if rine else KINDS[1:]:
+        for hidden in (False, True) if private else (False,):
+            for ours_found in (False, True):
+                if hidden == ours_found and suite not in (1, 0xF002):
+                    continue
+                words = (kind, f"{suite:#x}", "private" if hidden else "public")
+                founder = "we-found" if ours_found else "they-found"
+                params.append(
+                    pytest.param(kind, suite, hidden, ours_found, id="-".join((*words, founder)))
+                )
+    return pytest.mark.parametrize("kind, suite, private, ours_found", params)
+
+
 FOUNDER = pytest.mark.parametrize("ours_found", [True, False], ids=["we-found", "they-found"])
 
 
@@ -66,9 +82,7 @@ def pair(make: Make, kind: str, suite: int, private: bool, ours_found: bool) -> 
     return founder, joiner
 
 
-@BOTH
-@PRIVATE
-@FOUNDER
+@cases()
 def test_join_talk_update_add_remove(
     make: Make, kind: str, suite: int, private: bool, ours_found: bool
 ) -> None:
@@ -91,10 +105,11 @@ def test_join_talk_update_add_remove(
         joiner.process(third.protect(b"not for you"))
 
 
-@BOTH
-@FOUNDER
-def test_external_join_and_resync(make: Make, kind: str, suite: int, ours_found: bool) -> None:
-    founder, joiner = pair(make, kind, suite, False, ours_found)
+@cases(private=False)
+def test_external_join_and_resync(
+    make: Make, kind: str, suite: int, private: bool, ours_found: bool
+) -> None:
+    founder, joiner = pair(make, kind, suite, private, ours_found)
     members = [founder, joiner]
     for newcomer, door in ((kind, "heliogram"), ("heliogram", kind)):
         opener = founder if founder.implementation == door else joiner
@@ -110,9 +125,7 @@ def test_external_join_and_resync(make: Make, kind: str, suite: int, ours_found:
     talk(*members)
 
 
-@BOTH
-@PRIVATE
-@FOUNDER
+@cases()
 def test_proposals_by_reference(
     make: Make, kind: str, suite: int, private: bool, ours_found: bool
 ) -> None:
@@ -145,10 +158,11 @@ def test_proposals_by_reference(
     talk(*members)
 
 
-@pytest.mark.parametrize("kind, suite", TS_CASES)
-@FOUNDER
-def test_pre_shared_keys_and_exporter(make: Make, kind: str, suite: int, ours_found: bool) -> None:
-    founder, joiner = pair(make, kind, suite, False, ours_found)
+@cases(rine=False)
+def test_pre_shared_keys_and_exporter(
+    make: Make, kind: str, suite: int, private: bool, ours_found: bool
+) -> None:
+    founder, joiner = pair(make, kind, suite, private, ours_found)
     third = make("heliogram" if ours_found else kind, "third", suite=suite)
     for peer in (founder, joiner, third):
         for name in (b"one", b"two"):
@@ -166,6 +180,20 @@ def test_pre_shared_keys_and_exporter(make: Make, kind: str, suite: int, ours_fo
     exported = {p.export("some label", b"a context", 77) for p in (founder, joiner, third)}
     assert len(exported) == 1
     assert exported != {founder.export("some label", b"another", 77)}
+
+
+def test_authenticated_data(make: Make) -> None:
+    """Data beside the text, seen by everybody and covered by the signature (RFC 9420, 6.3)."""
+    ours, theirs = pair(make, "ts-mls", 1, False, True)
+    assert isinstance(ours, Ours) and isinstance(theirs, Ts)
+    assert theirs.process(ours.protect(b"text", b"beside it")) == b"text"
+    message = theirs.protect(b"text", b"beside it")
+    assert b"beside it" in message
+    with pytest.raises(PeerError):
+        ours.process(message.replace(b"beside it", b"inside it"))
+    outcome = ours.group.process(message, now=clock())
+    assert isinstance(outcome, mls.ApplicationMessage)
+    assert (outcome.data, outcome.authenticated_data) == (b"text", b"beside it")
 
 
 def test_group_context_extensions(make: Make) -> None:

@@ -12,21 +12,21 @@ STEPS = 200
 
 
 @pytest.mark.parametrize(
-    "kinds, suite, seed",
+    "kinds, suite, seed, largest",
     [
-        pytest.param(("heliogram", "rine-mls", "ts-mls"), 1, 1, id="all-three"),
-        pytest.param(("heliogram", "rine-mls"), 1, 2, id="rine"),
-        pytest.param(("heliogram", "ts-mls"), 0xF002, 3, id="ts-post-quantum"),
+        pytest.param(("heliogram", "rine-mls", "ts-mls"), 1, 1, 9, id="all-three"),
+        pytest.param(("heliogram", "rine-mls"), 1, 2, 16, id="rine"),
+        pytest.param(("heliogram", "ts-mls"), 0xF002, 3, 7, id="ts-post-quantum"),
     ],
 )
-def test_walk(make: Make, kinds: tuple[str, ...], suite: int, seed: int) -> None:
+def test_walk(make: Make, kinds: tuple[str, ...], suite: int, seed: int, largest: int) -> None:
     made: list[Peer] = []
 
     def new(kind: str, name: str) -> Peer:
         made.append(make(kind, name, suite=suite, private=len(made) % 2 == 1))
         return made[-1]
 
-    walk = Walk(kinds, new, seed=seed)
+    walk = Walk(kinds, new, seed=seed, largest=largest)
     walk.start(6)
     for _ in range(STEPS):
         walk.step()

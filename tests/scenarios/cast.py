@@ -7,7 +7,7 @@ encapsulation draw inside the library and are the exception).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from hashlib import shake_256
 from typing import Any, TypeVar
@@ -230,6 +230,13 @@ def all_note(message: bytes, everybody: Iterable[Person], *but: Person) -> None:
             one.notes(message)
 
 
+def commit_of(message: bytes) -> Any:
+    """The commit in a public message."""
+    public: Any = mls.decode_message(message)
+    assert public.content.content.content_type == mls.ContentType.COMMIT
+    return public.content.content.content
+
+
 def roster(group: mls.Group) -> list[tuple[int, bytes]]:
     """Who is where, and under which keys."""
     return [(leaf_index, leaf.encode()) for leaf_index, leaf in group.members()]
@@ -270,7 +277,3 @@ def everyone_commits(everybody: Sequence[Person], **how: Any) -> None:
     for one in everybody:
         all_follow(one.commits(**how).message, everybody, one)
         agree(everybody, talking=False)
-
-
-def names_of(everybody: Iterable[Person]) -> Iterator[str]:
-    return (one.name for one in everybody)

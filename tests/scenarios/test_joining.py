@@ -11,6 +11,7 @@ from tests.scenarios.cast import (
     Person,
     agree,
     all_follow,
+    commit_of,
     everyone_commits,
     gathering,
     people,
@@ -46,8 +47,7 @@ def test_join_without_a_path() -> None:
     everybody = gathering("Alice", "Bob", "Carol")
     dave = Person("Dave")
     staged = everybody[1].adds(dave)
-    message = mls.decode_message(staged.message)
-    assert message.content.content.content.path is None  # type: ignore[union-attr]
+    assert commit_of(staged.message).path is None
     all_follow(staged.message, everybody, everybody[1])
     dave.joins(staged.welcome)
     everybody.append(dave)

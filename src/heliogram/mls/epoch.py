@@ -13,9 +13,11 @@ from hmac import compare_digest
 from heliogram.mls.commits import Commit
 from heliogram.mls.config import EpochView
 from heliogram.mls.crypto import Secret, SignatureKey, Suite
-from heliogram.mls.errors import InvalidMessage
+from heliogram.mls.errors import InvalidMessage, UsageError
 from heliogram.mls.extensions import external_senders
 from heliogram.mls.framing import (
+    AAD_CEILING,
+    CONTENT_CEILING,
     AuthenticatedContent,
     Content,
     ContentType,
@@ -123,12 +125,17 @@ class Epoch:
         authenticated_data: bytes,
         key: SignatureKey,
     ) -> AuthenticatedContent:
-        """A message of ours with its signature (section 6.1)."""
+        """A message of ours with its signature (section 6.1).
+
+        Raises `UsageError` when it is longer than others accept.
+        """
         sender = Sender(SenderType.MEMBER, leaf_index)
         context = self.context
         framed = FramedContent.of(
             context.group_id, context.epoch, sender, authenticated_data, content
         )
+        if len(authenticated_data) > AAD_CEILING or len(framed.body) > CONTENT_CEILING:
+            raise UsageError("row 6: a message is longer than others accept")
         return AuthenticatedContent(wire_format, framed, b"").signed(
             self.suite, key, context.encode()
         )

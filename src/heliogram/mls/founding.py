@@ -14,7 +14,12 @@ from heliogram.mls.config import Config, EpochView
 from heliogram.mls.credentials import Credential
 from heliogram.mls.crypto import HPKEKey, Secret, SignatureKey, suite_of
 from heliogram.mls.errors import InvalidMessage, UsageError, refused
-from heliogram.mls.extensions import Capabilities, Extensions, find_extension
+from heliogram.mls.extensions import (
+    Capabilities,
+    Extensions,
+    check_readable,
+    find_extension,
+)
 from heliogram.mls.framing import (
     AuthenticatedContent,
     FramedContent,
@@ -48,6 +53,7 @@ from heliogram.mls.proposal_list import (
     check_resync,
 )
 from heliogram.mls.proposals import (
+    ID_CEILING,
     Add,
     ExternalInit,
     PreSharedKey,
@@ -96,6 +102,8 @@ def create(
 ) -> Member:
     """A group of one, at epoch 0 (section 11)."""
     suite = suite_of(cipher_suite)
+    if len(group_id) > ID_CEILING:
+        raise UsageError("row 6: a group's id is longer than others accept")
     if capabilities is None:
         capabilities = default_capabilities(suite.id, credential.credential_type, entropy)
     check_own_capabilities(capabilities, suite)
@@ -117,6 +125,7 @@ def create(
         check_leaf(leaf, suite, LeafNodeSource.KEY_PACKAGE)
         check_credential(config, leaf, now=now)
         check_group_extensions(config, extensions, now=now)
+        check_readable(extensions)
         tree.check_members(extensions)
     except (InvalidMessage, DecodeError) as error:
         raise UsageError(f"others would refuse this group: {error}") from error

@@ -18,6 +18,7 @@ from heliogram.mls.framing import SentProposal
 from heliogram.mls.proposal_list import Applied
 from heliogram.mls.proposals import ReInit
 from heliogram.mls.ratchet_tree import LeafNode, Node, RatchetTree
+from heliogram.mls.secret_tree import SecretTree
 from heliogram.mls.transition import EpochKeys
 from heliogram.mls.tree_math import NodeIndex
 
@@ -30,6 +31,8 @@ class Journal:
 
     #: The nodes of the saved tree.
     nodes: list[Node] = field(default_factory=list)
+    #: The secret trees of saved epochs; each knows what of it is saved.
+    trees: dict[int, SecretTree] = field(default_factory=dict)
     #: A hash of each other record, by name.
     digests: dict[bytes, bytes] = field(default_factory=dict)
 

@@ -11,13 +11,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from heliogram.codec import DEFAULT_ITEMS
 from heliogram.mls import app_data
 from heliogram.mls.config import Config, EpochView
 from heliogram.mls.errors import InvalidMessage
 from heliogram.mls.extensions import (
+    COMPONENT_CEILING,
     Extensions,
     Place,
     check_extensions,
+    check_readable,
     external_senders,
     find_extension,
     required_capabilities,
@@ -25,6 +28,7 @@ from heliogram.mls.extensions import (
 from heliogram.mls.framing import Sender, SenderType, SentProposal
 from heliogram.mls.key_packages import KeyPackage, check_key_package
 from heliogram.mls.proposals import (
+    ID_CEILING,
     Add,
     AppDataUpdate,
     AppEphemeral,
@@ -68,6 +72,9 @@ EXTERNAL_PROPOSALS = (
 #: What an external joiner's commit may list (RFC 9420, 12.2; draft-ietf-mls-extensions-10, section
 #: 8.2).
 EXTERNAL_COMMIT = (ExternalInit, Remove, PreSharedKey, SelfRemove, AppDataUpdate, AppEphemeral)
+
+#: The last number that an epoch can have.
+LAST_EPOCH = (1 << 64) - 1
 
 #: Key packages that one task of a parallel check verifies.
 _CHUNK = 32
@@ -136,17 +143,23 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
             raise InvalidMessage(49, "12.1.3", "a remove names a leaf where nobody is")
     elif isinstance(proposal, PreSharedKey):
         _check_psk(view, proposal.psk)
+    elif isinstance(proposal, AppDataUpdate):
+        _check_size(proposal.update or b"", COMPONENT_CEILING)
+    elif isinstance(proposal, AppEphemeral):
+        _check_size(proposal.data, COMPONENT_CEILING)
     elif isinstance(proposal, ReInit):
+        _check_size(proposal.group_id, ID_CEILING)
         if proposal.version < view.context.version:  # RFC 9420, 12.1.5
             raise InvalidMessage(51, "12.1.5", "a reinit goes back to an older version")
         check_extensions(proposal.extensions, Place.GROUP_CONTEXT)
+        check_readable(proposal.extensions)
     elif isinstance(proposal, ExternalInit):
         if sender.sender_type is not SenderType.NEW_MEMBER_COMMIT:  # RFC 9420, 12.1.6 and 12.2
             raise InvalidMessage(63, "12.2", "a member proposes an external init")
     elif isinstance(proposal, GroupContextExtensions):
         check_group_extensions(config, proposal.extensions, now=now)
     elif isinstance(proposal, SelfRemove):
-        if sender.sender_type is not SenderType.MEMBER or sent.reference is None:
+        if sent.reference is None:
             raise InvalidMessage(54, "12.2", "a self-remove is committed by reference only")
 
 
@@ -224,7 +237,15 @@ def check_resync(view: EpochView, config: Config, removed: int, new: LeafNode) -
         raise InvalidMessage(68, "12.2", "an external joiner keeps its old encryption key")
 
 
+def _check_size(value: bytes, ceiling: int) -> None:
+    """Refuse to send what others could not read. What we receive has passed this already."""
+    if len(value) > ceiling:
+        raise InvalidMessage(6, "16.1", "a proposal holds more bytes than others accept")
+
+
 def _check_psk(view: EpochView, psk_id: PreSharedKeyID) -> None:
+    name = psk_id.psk_group_id if isinstance(psk_id, ResumptionPSKID) else psk_id.psk_id
+    _check_size(name, ID_CEILING)
     if len(psk_id.psk_nonce) != view.tree.suite.hash_length:  # RFC 9420, 12.1.4
         raise InvalidMessage(50, "12.1.4", "a pre-shared key's nonce has the wrong length")
     # Reinit and branch secrets start a group, so only its first commit has them.
@@ -256,6 +277,10 @@ def apply_proposals(
     else:
         _check_member_list(view, proposals, committer)
     _check_any_list(view, proposals)
+    if len(proposals) > DEFAULT_ITEMS:  # RFC 9420, 16.1
+        raise InvalidMessage(6, "16.1", "a commit lists more proposals than others accept")
+    if view.context.epoch == LAST_EPOCH:  # RFC 9420, 8.1
+        raise InvalidMessage(6, "8.1", "a group has no number left for another epoch")
     fresh = [sent for sent in proposals if sent.reference not in checked]
     _check_each(view, config, fresh, now=now)
     if not config.policy.allows_commit(view, committer, proposals):
@@ -287,6 +312,8 @@ def apply_proposals(
     applied.reinit = next(_each(proposals, ReInit), None)
     if updates := list(_each(proposals, AppDataUpdate)):
         applied.extensions = _update_components(config, applied.extensions, updates)
+    if applied.extensions is not view.context.extensions:
+        check_readable(applied.extensions)
     if applied.added:
         _check_clients(config, applied)
     tree.check_members(applied.extensions)  # RFC 9420, 12.2 (row 64)
@@ -316,13 +343,13 @@ def _check_each(
 
 
 def _check_member_list(view: EpochView, proposals: Sequence[SentProposal], committer: int) -> None:
-    """Section 12.2, "regular commit": rows 55 to 57 and 62 and 63."""
+    """Section 12.2, "regular commit": rows 55 to 57 and 62."""
     touched: set[int] = set()
     for sent in proposals:
         proposal = sent.proposal
         if isinstance(proposal, Update):
             leaf_index = sent.sender.index
-            if sent.sender.is_member and leaf_index == committer:  # RFC 9420, 12.2
+            if leaf_index == committer:  # RFC 9420, 12.2
                 raise InvalidMessage(55, "12.2", "a committer updates itself by a proposal")
         elif isinstance(proposal, Remove):
             leaf_index = proposal.removed
@@ -335,8 +362,6 @@ def _check_member_list(view: EpochView, proposals: Sequence[SentProposal], commi
         else:
             if isinstance(proposal, ReInit) and len(proposals) > 1:  # RFC 9420, 12.2
                 raise InvalidMessage(62, "12.2", "a reinit is committed with other proposals")
-            if isinstance(proposal, ExternalInit):  # RFC 9420, 12.2
-                raise InvalidMessage(63, "12.2", "a member commits an external init")
             continue
         if leaf_index in touched:  # RFC 9420, 12.2
             raise InvalidMessage(57, "12.2", "two proposals touch one leaf")

@@ -13,7 +13,7 @@ deletes the key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import IntEnum
 
 from heliogram.codec import DecodeError, Reader, opaque, u8, u32, vector
@@ -103,6 +103,7 @@ class SecretTree:
         "_changed",
         "_nodes",
         "_ratchets",
+        "_saved",
         "_skipped",
         "leaf_count",
         "max_forward",
@@ -129,8 +130,9 @@ class SecretTree:
         self._ratchets: dict[tuple[int, int], _Ratchet] = {}
         #: Skipped keys in the order in which they were skipped: (leaf, kind, generation).
         self._skipped: dict[tuple[int, int, int], None] = {}
-        #: Which records of a saved state are out of date.
-        self._changed: set[bytes] = {_NODES}
+        #: Records that a store has, and those in which it is behind.
+        self._saved: set[bytes] = set()
+        self._changed: set[bytes] = {_nodes_name(node) for node in self._nodes}
 
     def next_key(self, leaf_index: int, kind: RatchetKind) -> tuple[int, Secret, Secret]:
         """(generation, key, nonce) for our own next message; they are never given out again.
@@ -210,9 +212,10 @@ class SecretTree:
         if ratchet is None:
             secrets, path, siblings = self._leaf_secrets(leaf_index)
             for node in path:
-                self._nodes.pop(node, None)
+                if self._nodes.pop(node, None) is not None:
+                    self._changed.add(_nodes_name(node))
             self._nodes.update(siblings)
-            self._changed.add(_NODES)
+            self._changed.update(map(_nodes_name, siblings))
             for number, secret in enumerate(secrets):
                 self._ratchets[leaf_index, number] = _Ratchet(secret)
                 self._changed.add(_ratchet_name(leaf_index, number))
@@ -257,37 +260,46 @@ class SecretTree:
 
     def records(self) -> Iterator[tuple[bytes, bytes]]:
         """The whole tree as named records."""
-        yield _NODES, self._encode_nodes()
-        for (leaf_index, kind), ratchet in self._ratchets.items():
-            yield _ratchet_name(leaf_index, kind), ratchet.encode()
+        for name in self._names():
+            value = self._record(name)
+            if value is not None:
+                yield name, value
 
-    def changed_records(self) -> Iterator[tuple[bytes, bytes]]:
-        """The records that differ from those given out before; from now on they count as saved."""
+    def changed_records(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """The records that differ from those given out before; from now on they count as saved.
+
+        None for one that is to be deleted.
+        """
         changed, self._changed = self._changed, set()
         for name in sorted(changed):
-            if name == _NODES:
-                yield name, self._encode_nodes()
-            else:
-                leaf_index = int.from_bytes(name[1:5], "big")
-                yield name, self._ratchets[leaf_index, name[5]].encode()
+            value = self._record(name)
+            if value is not None:
+                self._saved.add(name)
+                yield name, value
+            elif name in self._saved:
+                self._saved.remove(name)
+                yield name, None
 
-    def record_names(self) -> list[bytes]:
-        """The names of all records that this tree has."""
-        return [_NODES, *(_ratchet_name(leaf, kind) for leaf, kind in self._ratchets)]
+    def saved_names(self) -> set[bytes]:
+        """The names of the records that the store has."""
+        return self._saved
 
-    def mark_changed(self, names: Iterable[bytes]) -> None:
-        """Count these records as not saved."""
-        self._changed.update(names)
+    def mark_unsaved(self) -> None:
+        """The store has no record of this tree, or not any more."""
+        self._saved = set()
+        self._changed = self._names()
 
     def load(self, records: dict[bytes, bytes]) -> None:
         """Take over saved records; raises `DecodeError` when they are damaged."""
         for name, value in sorted(records.items()):
             reader = Reader(value)
-            if name == _NODES:
+            if name[:1] == b"n":
                 inner = reader.rest()
                 while not inner.done():
                     node = NodeIndex(inner.u32())
                     self._nodes[node] = Secret(inner.opaque())
+                    if name != _nodes_name(node):
+                        raise DecodeError("9", "a saved secret is in another's record")
             else:
                 key = (int.from_bytes(name[1:5], "big"), int.from_bytes(name[5:], "big"))
                 if key[0] >= self.leaf_count or key[1] > 1 or name != _ratchet_name(*key):
@@ -296,13 +308,31 @@ class SecretTree:
                 self._ratchets[key] = ratchet
                 self._skipped.update(((*key, generation), None) for generation in ratchet.skipped)
             reader.finish()
+        self._saved = set(records)
         self._changed = set()
 
-    def _encode_nodes(self) -> bytes:
-        return vector(u32(node) + opaque(secret) for node, secret in sorted(self._nodes.items()))
+    def _names(self) -> set[bytes]:
+        names = set(map(_nodes_name, self._nodes))
+        names.update(_ratchet_name(leaf_index, kind) for leaf_index, kind in self._ratchets)
+        return names
+
+    def _record(self, name: bytes) -> bytes | None:
+        """The record of this name as it is now; None when it is empty."""
+        number = int.from_bytes(name[1:5], "big")
+        if name[:1] == b"r":
+            return self._ratchets[number, name[5]].encode()
+        nodes = map(NodeIndex, range(number << _BLOCK, (number + 1) << _BLOCK))
+        secrets = [u32(node) + opaque(self._nodes[node]) for node in nodes if node in self._nodes]
+        return vector(secrets) if secrets else None
 
 
-_NODES = b"n"
+#: Two to this power array positions share a record: so a record is small in any size of group, and
+#: a message by somebody who had not sent before touches few of them.
+_BLOCK = 6
+
+
+def _nodes_name(node: NodeIndex) -> bytes:
+    return b"n" + u32(node >> _BLOCK)
 
 
 def _ratchet_name(leaf_index: int, kind: int) -> bytes:

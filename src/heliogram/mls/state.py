@@ -6,7 +6,7 @@ Each record has a short name whose first byte tells what it is:
     K               our private keys, by the node they belong to
     N + node        one node of the tree
     W               how many nodes the tree has
-    S + epoch + …   a part of that epoch's secret tree: the secrets above unused leaves, or one
+    S + epoch + …   a part of that epoch's secret tree: secrets above some unused leaves, or one
                     sender's ratchet
     E + epoch       a past epoch: its context, and the leaves in which it differs from the one after
     P + reference   a proposal that waits
@@ -87,21 +87,25 @@ def changes(member: Member) -> dict[bytes, bytes | None]:
         if journal.digests.get(name) != digest:
             journal.digests[name] = digest
             changed[name] = value
-    for epoch in (member.current.epoch, *member.past):
-        prefix = b"S" + u64(epoch.context.epoch)
-        parts = epoch.secret_tree.record_names()
-        names.update(prefix + part for part in parts)
-        # The store lacks what another group's `changes` had it delete: of a staged commit that was
-        # saved and then discarded.
-        epoch.secret_tree.mark_changed(p for p in parts if prefix + p not in journal.digests)
-        for part, value in epoch.secret_tree.changed_records():
-            journal.digests[prefix + part] = b""
-            changed[prefix + part] = value
     for name in journal.digests.keys() - names:
         del journal.digests[name]
         changed[name] = None
+    changed.update(_changed_secrets(member))
     changed.update(_changed_nodes(member))
     return changed
+
+
+def _changed_secrets(member: Member) -> Iterator[tuple[bytes, bytes | None]]:
+    """Parts of secret trees: an epoch's are asked for only what changed, however many there are."""
+    saved, journal = member.journal.trees, member.journal
+    journal.trees = {e.context.epoch: e.secret_tree for e in (member.current.epoch, *member.past)}
+    for number, tree in saved.items():
+        if journal.trees.get(number) is not tree:
+            yield from ((b"S" + u64(number) + part, None) for part in tree.saved_names())
+    for number, tree in journal.trees.items():
+        if saved.get(number) is not tree:
+            tree.mark_unsaved()
+        yield from ((b"S" + u64(number) + part, value) for part, value in tree.changed_records())
 
 
 def _changed_nodes(member: Member) -> Iterator[tuple[bytes, bytes | None]]:
@@ -267,10 +271,10 @@ def from_records(records: Mapping[bytes, bytes], config: Config) -> Member:
         raise UsageError("these records are no saved group, or of a newer version") from error
     journal = member.journal
     journal.nodes = list(member.tree.nodes)
+    journal.trees = {e.context.epoch: e.secret_tree for e in (member.current.epoch, *member.past)}
     for name, value in records.items():
-        if name[:1] == b"S":
-            journal.digests[name] = b""
-        elif name[:1] != b"N":
+        known = name[:1] == b"S" and int.from_bytes(name[1:9], "big") in journal.trees
+        if not known and name[:1] != b"N":
             journal.digests[name] = sha256(value).digest()
     return member
 
@@ -287,11 +291,7 @@ def _unpack(data: bytes, config: Config, before: Sequence[Node] = ()) -> Member:
     while not inner.done():
         name = inner.opaque()
         records[name] = inner.opaque(_CEILING)
-    member = _load(records, config, before)
-    # Nothing of this is in the caller's record store yet.
-    for epoch in (member.current.epoch, *member.past):
-        epoch.secret_tree.mark_changed(epoch.secret_tree.record_names())
-    return member
+    return _load(records, config, before)
 
 
 def _damaged() -> DecodeError:

@@ -110,6 +110,12 @@ def a_self_remove_by_reference(world: World) -> Attempt:
     return receives(bob, forge.commit(alice, [told(carol, SelfRemove(), bob)]).message)
 
 
+@right(54)
+def a_proposal_in_a_private_message(world: World) -> Attempt:
+    _, bob, carol = world.group()
+    return receives(bob, forge.private_message(carol, Remove(0)))
+
+
 @broken(54)
 def a_self_remove_by_value(world: World) -> Attempt:
     # It can only name its sender, the committer; so it stands in an external commit.
@@ -325,13 +331,16 @@ def a_component_is_set(world: World) -> Attempt:
 
 @broken(64)
 def a_component_becomes_invalid(world: World) -> Iterator[Attempt]:
-    alice, bob, _ = world.group(config=world.config(policy=Components()))
+    alice, bob, carol = world.group(config=world.config(policy=Components()))
     # There is nothing to remove, and no removal beside an update.
     for updates in (
         [AppDataUpdate(COMPONENT, None)],
         [AppDataUpdate(COMPONENT, b"data"), AppDataUpdate(COMPONENT, None)],
     ):
         yield receives(bob, forge.commit(alice, updates).message)
+    # The same where there is something to remove.
+    alice, bob, _ = world.advance([alice, bob, carol], 0, [AppDataUpdate(COMPONENT, b"data")])
+    yield receives(bob, forge.commit(alice, updates).message)
     # The application says no.
     alice, bob, _ = world.group()
     yield receives(bob, forge.commit(alice, [AppDataUpdate(COMPONENT, b"data")]).message)

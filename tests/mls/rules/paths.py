@@ -14,7 +14,6 @@ from heliogram.mls import (
     AppDataUpdate,
     Credential,
     GroupContextExtensions,
-    Lifetime,
     NewLeaf,
     PreSharedKey,
     Proposal,
@@ -25,7 +24,7 @@ from heliogram.mls import (
     SentProposal,
 )
 from heliogram.mls.crypto import HPKEKey, Secret
-from heliogram.mls.ratchet_tree import LeafNode, LeafNodeSource
+from heliogram.mls.ratchet_tree import LeafNode, LeafNodeSource, Lifetime
 from heliogram.mls.registries import WireFormat
 from heliogram.mls.tree_math import NodeIndex, leaf_node
 from heliogram.mls.treekem import HPKECiphertexts, UpdatePath, UpdatePathNode, derive_path
@@ -367,6 +366,13 @@ def a_path_secret_gives_other_keys(world: World) -> Iterator[Attempt]:
     made = forge.commit(alice, path_keys=lambda keys: [keys[0], other])
     yield receives(bob, made.message)
     yield receives(carol, made.message)
+
+
+@broken(78)
+def a_path_has_no_secret_for_us(world: World) -> Attempt:
+    alice, bob, _ = world.group()
+    bob._member.private_keys.clear()
+    return receives(bob, forge.commit(alice).message)
 
 
 @broken(78)
