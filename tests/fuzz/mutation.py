@@ -22,8 +22,8 @@ _KEPT = 60
 #: Bytes that doubling an item may add.
 _ROOM = 1 << 17
 #: How often a list gets as many items as fit into so many bytes.
-_FLOODS = 0.004
-_FLOOD_SIZES = (1 << 14,) * 6 + (1 << 17,) * 4 + (1 << 20, 1 << 20, 1 << 24)
+_FLOODS = 0.002
+_FLOOD_SIZES = (1 << 14,) * 12 + (1 << 17,) * 4 + (1 << 20, 1 << 24)
 
 
 class Mutator:

@@ -405,6 +405,7 @@ class RatchetTree:
         if cached is not None:
             return cached
         value = self.nodes[node]
+        result: tuple[NodeIndex, ...]
         if value is None:
             if node & 1:
                 half = ((node + 1) & -(node + 1)) >> 1  # to a child: 2**(level - 1)
