@@ -54,6 +54,10 @@ def test_all_walls_stand(copy: Path) -> None:
         ("mls/new.py", "import time", "The protocol core does no I/O"),
         ("mls/new.py", "def late():\n    import os", "The protocol core does no I/O"),
         ("codec.py", "import random", "The protocol core does no I/O"),
+        ("wire/new.py", "import secrets", "The protocol core does no I/O"),
+        ("wire/new.py", "import heliogram.mls", "The relay cannot read messages"),
+        ("wire/new.py", "import heliogram.mls", "Layers"),
+        ("mls/new.py", "import heliogram.wire", "Layers"),
     ],
 )
 def test_each_wall_holds(copy: Path, where: str, line: str, contract: str) -> None:

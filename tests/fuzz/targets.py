@@ -11,6 +11,8 @@ The invariant, for any bytes whatever:
 - After a refusal the group is what it was, to the byte.
 - A group that somebody's message led to can be saved, loaded and used: sending and committing there
   give a message or `UsageError`.
+- Frames and objects of the wire are read or give `RemoteError`, and so do both cores of the
+  connection, which keep no more waiting than allowed.
 - An input takes less than a second of processor time, and less than 64 MiB beyond what was in use.
 
 `engine` watches over the last one and over everything that escapes here.
@@ -59,11 +61,14 @@ from heliogram.mls.key_schedule import (
 )
 from heliogram.mls.registries import WireFormat
 from heliogram.mls.secret_tree import RatchetKind
+from heliogram.wire import frames
+from heliogram.wire.errors import RemoteError
 from tests.fuzz.forging import Worlds, repair_group_info, signer_of
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.world import CONFIG, NOW, Stream
 from tests.mls import grammar as g
 from tests.mls.structures import STRUCTURES, afresh
+from tests.wire import samples, scripts
 
 
 class Broken(AssertionError):
@@ -707,6 +712,80 @@ def certificates() -> tuple[list[bytes], bytes]:
     return chain, keys[0].public_key().public_bytes_raw()
 
 
+# --- The wire -------------------------------------------------------------------------------------
+
+
+class Objects(Target):
+    """What is signed or hashed between nodes and relays. They know no suite."""
+
+    name = "objects"
+    BY_NAME: ClassVar = {type(one).__name__: type(one) for one in samples.OBJECTS}
+
+    def seeds(self, suite: int) -> Iterator[Input]:
+        for one in samples.OBJECTS:
+            yield Input(suite, type(one).__name__, one.encode())
+
+    def kind(self, given: Input) -> g.Kind | None:
+        return None
+
+    def run(self, given: Input) -> str:
+        try:
+            value = self.BY_NAME[given.where].from_bytes(given.data)
+        except RemoteError as error:
+            return f"{given.where} {error}"
+        if value.encode() != given.data:
+            raise Broken("another encoding of the same value was accepted")
+        repr(value)
+        return f"{given.where} read"
+
+
+class Frames(Target):
+    """One message, read by a relay and by a client."""
+
+    name = "frames"
+
+    def seeds(self, suite: int) -> Iterator[Input]:
+        for example in samples.FRAMES.values():
+            yield Input(suite, "", frames.encode(example))
+
+    def kind(self, given: Input) -> g.Kind | None:
+        return None
+
+    def run(self, given: Input) -> str:
+        said = []
+        for read in (frames.decode_request, frames.decode_answer):
+            try:
+                frame: frames.Frame = read(given.data)
+            except RemoteError as error:
+                said.append(str(error))
+                continue
+            if read(frames.encode(frame)) != frame:
+                raise Broken("a frame is written, read, and another one")
+            said.append(repr(frame))
+        frames.envelope(given.data)
+        frames.type_of(given.data)
+        return " ".join(said)
+
+
+class Connections(Target):
+    """A sequence of messages to a core in some state. `where` says which."""
+
+    name = "connections"
+
+    def seeds(self, suite: int) -> Iterator[Input]:
+        every = [frames.encode(example) for example in samples.FRAMES.values()]
+        for where in scripts.STARTS:
+            yield Input(suite, where, scripts.script(every))
+            for message in every:
+                yield Input(suite, where, scripts.script([message]))
+
+    def kind(self, given: Input) -> g.Kind | None:
+        return None
+
+    def run(self, given: Input) -> str:
+        return given.where + " " + scripts.play(given.where, scripts.messages(given.data))
+
+
 TARGETS: tuple[type[Target], ...] = (
     Decoders,
     Messages,
@@ -717,4 +796,7 @@ TARGETS: tuple[type[Target], ...] = (
     States,
     Packages,
     Credentials,
+    Objects,
+    Frames,
+    Connections,
 )

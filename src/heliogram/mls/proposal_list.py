@@ -349,7 +349,7 @@ def _check_member_list(view: EpochView, proposals: Sequence[SentProposal], commi
         proposal = sent.proposal
         if isinstance(proposal, Update):
             leaf_index = sent.sender.index
-            if sent.sender.is_member and leaf_index == committer:  # RFC 9420, 12.2
+            if leaf_index == committer:  # RFC 9420, 12.2
                 raise InvalidMessage(55, "12.2", "a committer updates itself by a proposal")
         elif isinstance(proposal, Remove):
             leaf_index = proposal.removed

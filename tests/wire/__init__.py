@@ -1,0 +1,1 @@
+"""Frames, what is signed in them, and the connection."""
