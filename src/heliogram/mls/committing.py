@@ -51,6 +51,10 @@ from heliogram.mls.transition import (
 )
 from heliogram.mls.treekem import HPKECiphertext, NewPath, UpdatePath, encrypt_path, new_path
 
+#: Bytes that the proposals which wait for a commit may have together; small ones are not counted.
+WAITING_CEILING = 1 << 24
+_SMALL = 1 << 13
+
 T = TypeVar("T")
 Entropy = Callable[[int], bytes]
 
@@ -105,7 +109,7 @@ def propose(
     reference = content.proposal_ref(member.current.suite)
     sent = SentProposal(proposal, content.content.sender, reference)
     as_usage(lambda: check_proposal(member.view, member.config, sent, now=now))
-    as_usage(lambda: check_room(member))
+    as_usage(lambda: check_room(member, proposal))
     message = frame(member, content, entropy)
     member.proposals[reference] = sent
     if update is not None:
@@ -124,10 +128,15 @@ def propose_update(
     return propose(member, Update(leaf), update, authenticated_data, now=now, entropy=entropy)
 
 
-def check_room(member: Member) -> None:
-    """Refuse a proposal more than we keep (row 104)."""
+def check_room(member: Member, proposal: Proposal) -> None:
+    """Refuse a proposal more than we keep, in number or in bytes (row 104)."""
     if len(member.proposals) >= member.config.max_proposals:
         raise InvalidMessage(104, "14", "more proposals are waiting than we keep")
+    size = len(proposal.body())
+    if size > _SMALL:
+        waiting = sum(len(sent.proposal.body()) for sent in member.proposals.values())
+        if waiting + size > WAITING_CEILING:
+            raise InvalidMessage(104, "14", "larger proposals are waiting than we keep")
 
 
 def frame(member: Member, content: AuthenticatedContent, entropy: Entropy) -> bytes:

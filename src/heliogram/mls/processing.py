@@ -135,7 +135,7 @@ def _process_proposal(
             return OwnMessage(ContentType.PROPOSAL, content.content.epoch)
     sent = SentProposal(proposal, sender, reference)
     check_proposal(member.view, member.config, sent, now=now)
-    check_room(member)
+    check_room(member, proposal)
     member.proposals[reference] = sent
     return ProposalReceived(proposal, sender, reference)
 
