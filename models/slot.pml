@@ -36,15 +36,14 @@ byte said_round[HONEST * ROUNDS];
 byte said_value[HONEST * ROUNDS];
 
 /* total = how many relays' votes for `value` in `round` a client can show */
-inline count(votes, round, value) {
-    d_step {
-        total = LIARS; k = 0;
-        do
-        :: k < HONEST -> total = total + (votes[AT(k, round)] == value); k++
-        :: else -> break
-        od
+#define COUNT(votes, round, value) \
+    d_step { \
+        total = LIARS; k = 0; \
+        do \
+        :: k < HONEST -> total = total + (votes[AT(k, round)] == value); k++ \
+        :: else -> break \
+        od \
     }
-}
 
 /* ok = whether q promises of round r can be shown whose highest lock is none, or one on v */
 inline justify() {
@@ -113,16 +112,16 @@ active proctype relays() {
             if
             :: ok ->
                 vote1[AT(i, r)] = v;
-                if :: promised[i] < r -> promised[i] = r :: else fi
+                promised[i] = r
             :: else
             fi
         /* COMMIT */
         :: vote2[AT(i, r)] == 0 && (promised[i] <= r || MUTANT == VOTE2_BELOW_PROMISE) ->
-            count(vote1, r, v);
+            COUNT(vote1, r, v);
             if
             :: total >= Q || MUTANT == NO_LOCK_CERTIFICATE ->
                 vote2[AT(i, r)] = v; lock_round[i] = r + 1; lock_value[i] = v;
-                if :: promised[i] < r -> promised[i] = r :: else fi
+                promised[i] = r
             :: else
             fi
         :: else
@@ -131,8 +130,8 @@ active proctype relays() {
         one = 0; two = 0; r = 0;
         do
         :: r < ROUNDS ->
-            count(vote2, r, 1); one = one || total >= Q;
-            count(vote2, r, 2); two = two || total >= Q;
+            COUNT(vote2, r, 1); one = one || total >= Q;
+            COUNT(vote2, r, 2); two = two || total >= Q;
             r++
         :: else -> break
         od;
