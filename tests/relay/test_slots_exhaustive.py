@@ -2,13 +2,15 @@
 
 The world is one slot, two values, a few rounds. Clients are adversaries: a relay is given every request
 that somebody could put together from what has been signed so far, and forged ones. Liars have signed
-everything. One relay may fall back to any earlier state. Signatures are marks that only what was signed
+everything. One relay may fall back to an earlier state. Signatures are marks that only what was signed
 bears (`Checks`). The search is breadth-first; worlds that differ by the order of relays or by the names
 of the values are one.
 
 Then each check is taken out of the core in turn, and the same search must find two decisions.
 
-`HELIOGRAM_SLOT_ROUNDS=3` goes one round deeper, which takes minutes.
+`HELIOGRAM_SLOT_ROUNDS=3` goes one round deeper, which takes very long, and makes backups at any time. Else
+a backup is of the beginning, which is no loss: fenced, a relay signs nothing whatever it remembers, and
+without a fence it is a liar of another search.
 """
 
 from __future__ import annotations
@@ -38,10 +40,12 @@ from heliogram.wire.objects import (
     SignedPromise,
     Status,
     Value,
+    promise_content,
 )
 from heliogram.wire.signing import Label
 
 ROUNDS = int(os.environ.get("HELIOGRAM_SLOT_ROUNDS", "2"))
+DEEP = ROUNDS > 2
 EPOCH = 5
 NONCE = bytes(32)
 
@@ -159,17 +163,17 @@ class World:
         )
 
     def abstract(self, slot: Any) -> tuple[int, int, Shown | None, Shown | None]:
-        def shown(one: Certificate | None, label: Label) -> Shown | None:
-            if one is None:
-                return None
-            real = self.certificate_counts(one, self.configuration, label)
-            return (one.round, self.numbers[one.h], real)
-
         vote1 = self.numbers[slot.vote1] if slot.vote1 else 0
-        lock, decided = shown(slot.lock, Label.VOTE1), shown(slot.decided, Label.VOTE2)
+        lock, decided = self.shown(slot.lock, Label.VOTE1), self.shown(slot.decided, Label.VOTE2)
         short = (slot.promised, vote1, lock, decided)
         assert self.concrete(*short) == slot
         return short
+
+    def shown(self, one: Certificate | None, label: Label) -> Shown | None:
+        if one is None:
+            return None
+        real = self.certificate_counts(one, self.configuration, label)
+        return (one.round, self.numbers[one.h], real)
 
     def id(self, local: Local) -> int:
         if local not in self.ids:
@@ -208,7 +212,7 @@ class World:
 
     # What can happen.
 
-    def _step(self, slot: tuple[Any, ...], restored: bool, message: Message) -> tuple[Any, str]:
+    def _step(self, slot: tuple[Any, ...], restored: bool, message: Message) -> tuple[Any, Any]:
         """The core's new state in short, and what it signed."""
         core, before = self.core, self.concrete(*slot)
         context = self.after_fence if restored and self.forgets == "fenced" else self.here
@@ -223,13 +227,20 @@ class World:
                 after, answer = core.commit(before, context, lock, self.values[shown[1]])
             case ("decide", shown):
                 if before.decided is not None:
-                    return slot, ""
+                    return slot, "nothing"
                 decision, value = self.certificate(shown, Label.VOTE2), self.values[shown[1]]
                 try:
                     _, after, answer = core.decide(self.log, before, decision, value, self.checks)
                 except slots.BadCertificate:
-                    return slot, ""
-        return self.abstract(after), type(answer).__name__
+                    return slot, "nothing"
+        short = self.abstract(after)
+        if isinstance(answer, core.Promised):
+            lock = answer.lock
+            shown = None if lock is None else (lock.round, lock.h)
+            said = promise_content(NONCE, self.configuration.cfg, EPOCH, message[1], shown)
+            assert answer.content == said
+            return short, ("Promised", self.shown(lock, Label.VOTE1))
+        return short, type(answer).__name__
 
     def messages(self, facts: Facts) -> Iterator[Message]:
         """All requests that somebody could send, and forged ones."""
@@ -256,7 +267,8 @@ class World:
                         yield ("lock", round, v, forged + rest)
             for round in rounds:
                 yield ("commit", (round, v, (round, v) in facts.locks))
-                yield ("decide", (round, v, (round, v) in facts.decisions))
+                if DEEP or not self.forgets:
+                    yield ("decide", (round, v, (round, v) in facts.decisions))
 
     def _moves(self, number: int, facts: Facts) -> frozenset[int]:
         one, after = self.relays[number], set()
@@ -269,8 +281,8 @@ class World:
                 votes1[message[1]] |= message[2]
             elif signed == "Voted2":
                 votes2[message[1][0]] |= message[1][1]
-            elif signed == "Promised":
-                promises[message[1]] |= {one.lock}
+            elif signed[0] == "Promised":
+                promises[message[1]] |= {signed[1]}
             new = dataclasses.replace(
                 one,
                 **dict(zip(("promised", "vote1", "lock", "decided"), short, strict=True)),
@@ -280,7 +292,8 @@ class World:
             )
             after.add(self.id(new))
         if one.backup is not None and not one.restored:
-            after.add(self.id(dataclasses.replace(one, backup=slot)))
+            if DEEP:
+                after.add(self.id(dataclasses.replace(one, backup=slot)))
             restored = dict(zip(("promised", "vote1", "lock", "decided"), one.backup, strict=True))
             restored |= {"backup": None, "restored": True}
             after.add(self.id(dataclasses.replace(one, **restored)))
@@ -366,10 +379,11 @@ def test_no_two_decisions(n: int, q: int, liars: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "q", "forgets"), [(4, 3, "unfenced"), (3, 2, "fenced"), (5, 4, "unfenced")]
+    ("n", "q", "forgets"),
+    [(3, 2, "fenced"), *([(4, 3, "unfenced"), (5, 4, "unfenced")] if DEEP else [])],
 )
 def test_no_two_decisions_after_a_rollback(n: int, q: int, forgets: str) -> None:
-    """Numbers 11, 12: a relay falls back to any earlier state; with b = 0 only the fence saves it."""
+    """Numbers 11, 12: a relay falls back; with b = 0 only the fence saves it."""
     assert World(slots, n, q, 0, forgets=forgets).search() > 1000
 
 
@@ -414,7 +428,7 @@ MUTANTS = {
         "_keep(replace(slot, promised=round, vote1=None), slot.values)",
         "slot",
     ),
-    "the promise hides the lock": ("Promised(content, locked, value)", "Promised(content, None, None)"),
+    "the promise hides the lock": ("    locked = slot.lock\n    shown = None", "    locked = None\n    shown = None"),
     "no decision certificate": (
         "if not checks.certificate(certificate, log.configuration, Label.VOTE2):\n"
         "        raise BadCertificate\n    if certificate.epoch >",
