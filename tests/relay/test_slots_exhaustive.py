@@ -457,8 +457,7 @@ def mutated(old: str, new: str) -> ModuleType:
 def test_each_check_is_needed(name: str) -> None:
     core = mutated(*MUTANTS[name])
     with pytest.raises(Disagreement):
-        for rounds in (2, 3):
-            World(core, 4, 3, 1, rounds=rounds).search()
+        World(core, 4, 3, 1).search()
 
 
 def test_a_lock_needs_its_certificate() -> None:
