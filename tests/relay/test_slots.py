@@ -231,7 +231,9 @@ def test_16_the_keys_change_with_the_decision() -> None:
     assert relay.decide(DECISION) == slots.NeedValue()
     assert relay.decide(DECISION, V) == slots.Done()
     assert (relay.log.epoch, relay.log.key) == (EPOCH + 1, member_keys(EPOCH + 1)[0])
-    assert slots.lock(relay.slot, Context(OLD, EPOCH), 0, W, NOTHING)[1] == slots.Decided(DECISION, V)
+    assert slots.lock(relay.slot, Context(OLD, EPOCH), 0, W, NOTHING)[1] == slots.Decided(
+        DECISION, V
+    )
     # What has expired is never open again.
     assert slots.slot_of(relay.log, EPOCH, relay.slot) == relay.slot
     with pytest.raises(errors.Gone):
