@@ -51,7 +51,7 @@ class Rine:
         return Member(client, client.generate_key_package(), folder)
 
     def key_package(self, member: Member) -> bytes:
-        return member.client.generate_key_package()
+        return bytes(member.client.generate_key_package())
 
     def published(self, member: Member) -> bytes:
         return member.published
@@ -86,7 +86,7 @@ class Rine:
         return group
 
     def group_info(self, group: rine_mls.MlsGroup) -> bytes:
-        return group.group_info()
+        return bytes(group.group_info())
 
     def join_external(
         self, member: Member, group_info: bytes, resync: int | None = None
@@ -98,10 +98,10 @@ class Rine:
         return Commit(group, _bundle(group).commit)
 
     def protect(self, group: rine_mls.MlsGroup, data: bytes) -> bytes:
-        return group.encrypt_application_message(data)
+        return bytes(group.encrypt_application_message(data))
 
     def unprotect(self, group: rine_mls.MlsGroup, message: bytes) -> bytes:
-        return group.decrypt_application_message(message).envelope
+        return bytes(group.decrypt_application_message(message).envelope)
 
     def save(self, group: rine_mls.MlsGroup) -> object:
         group.save()
@@ -122,7 +122,7 @@ class Rine:
         return member.client.load_group(saved)
 
     def authenticator(self, group: rine_mls.MlsGroup) -> bytes:
-        return group.epoch().to_bytes(8, "big")
+        return int(group.epoch()).to_bytes(8, "big")
 
 
 def _bundle(group: rine_mls.MlsGroup) -> rine_mls.CommitBundle:

@@ -244,6 +244,17 @@ def test_nothing_of_one_machine() -> None:
             assert not LOCAL.search(line), f"{name(path)}:{number}: {line.strip()}"
 
 
+#: What a writer leaves for later and then forgets.
+UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|XX[X])\b|(?<!\w)@[A-Z]{3,}@")
+
+
+def test_nothing_is_left_for_later() -> None:
+    for path in FILES:
+        if path.suffix in (".md", ".py", ".toml", ".mjs", ".sql", ".js"):
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+                assert not UNFINISHED.search(line), f"{name(path)}:{number}: {line.strip()}"
+
+
 def test_licence_is_whole() -> None:
     licence = (ROOT / "LICENSE").read_text()
     assert "Apache License" in licence and "END OF TERMS AND CONDITIONS" in licence

@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.fuzz import guided  # first: it may instrument the engine
 from tests.fuzz.engine import (
     CLASSIC,
     HEADER,
@@ -77,11 +78,14 @@ def fuzz(seconds: float, seed: int, names: list[str]) -> int:
         for fuzzer in fuzzers:
             for suite in suites:
                 fuzzer.add_seeds(suite)
-            fuzzer.run(seconds / len(fuzzers))
+            if guided.AVAILABLE:
+                guided.run(fuzzer, seconds / len(fuzzers), seed, FOLDER)
+            else:
+                fuzzer.run(seconds / len(fuzzers))
             print(fuzzer.report(), flush=True)
         total = sum(fuzzer.executions for fuzzer in fuzzers)
         print(f"{total:,} executions in {sum(fuzzer.seconds for fuzzer in fuzzers):.0f} s")
-        found = 0
+        found = sum(fuzzer.elsewhere for fuzzer in fuzzers)
         for fuzzer in fuzzers:
             for finding in fuzzer.findings.values():
                 small = smaller(fuzzer.target, finding)

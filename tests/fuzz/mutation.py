@@ -21,6 +21,9 @@ HUGE = tuple(map(bytes.fromhex, ("bfffffff", "7fff", "80004000", "a0000000", "ff
 _KEPT = 60
 #: Bytes that doubling an item may add.
 _ROOM = 1 << 17
+#: How often a list gets as many items as fit into so many bytes.
+_FLOODS = 0.002
+_FLOOD_SIZES = (1 << 14,) * 12 + (1 << 17,) * 4 + (1 << 20, 1 << 24)
 
 
 class Mutator:
@@ -62,6 +65,8 @@ class Mutator:
                 # Seldom nothing but the repair: what is signed again must pass.
                 for _ in range(random.choice((0, 1, 1, 1, 1, 2, 2, 3, 5))):
                     self._change_tree(tree)
+                if random.random() < _FLOODS:
+                    self._flood(tree)
                 if finish is not None:
                     with suppress(IndexError, ValueError):  # so broken that it has no such fields
                         finish(tree)
@@ -131,6 +136,20 @@ class Mutator:
             items.clear()
         else:
             items.reverse()
+
+    def _flood(self, tree: g.Tree) -> None:
+        """Fill a list with one item over and over, a real one or one as small as can be."""
+        lists = [node for node in g.nodes(tree) if isinstance(node.kind, g.Vector)]
+        if not lists:
+            return
+        node = self.random.choice(lists)
+        kind = node.kind.item if isinstance(node.kind, g.Vector) else g.U8
+        if node.parts and self.random.random() < 0.3:
+            item = g.write(self.random.choice(node.parts))
+        else:
+            item = g.write(kind.make(g.Smallest(self.random.randrange(256))))
+        count = self.random.choice(_FLOOD_SIZES) // max(1, len(item))
+        node.parts, node.data = [], item * count
 
     def _swap(self, node: g.Tree) -> None:
         """Exchange the content of two fields."""

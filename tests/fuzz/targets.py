@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -64,7 +65,7 @@ from heliogram.wire import frames
 from heliogram.wire.errors import RemoteError
 from tests.fuzz.forging import Worlds, repair_group_info, signer_of
 from tests.fuzz.mutation import Mutator
-from tests.fuzz.world import CONFIG, NOW, Stream, World
+from tests.fuzz.world import CONFIG, NOW, Stream
 from tests.mls import grammar as g
 from tests.mls.structures import STRUCTURES, afresh
 from tests.wire import samples, scripts
@@ -429,17 +430,27 @@ class Joining(Target):
         try:
             group = mls.Group.join(
                 welcome,
-                [world.package(name) for name in {package: 0, **world.packages}],
+                self._packages(given.suite, package),
                 config=CONFIG,
                 ratchet_tree=tree or None,
                 in_use=(b"a group that we are in",),
-                previous=world.group(before) if before else None,
+                previous=self._group(given.suite, before) if before else None,
                 now=NOW,
             )
         except mls.InvalidMessage as error:
             return refusal(error)
         check_usable(group)
         return "joined"
+
+    @functools.cache  # noqa: B019
+    def _packages(self, suite: int, first: str) -> list[mls.OwnKeyPackage]:
+        """All key packages, the one that is asked for before the others."""
+        world = self.worlds.world(suite)
+        return [world.package(name) for name in {first: 0, **world.packages}]
+
+    @functools.cache  # noqa: B019
+    def _group(self, suite: int, name: str) -> mls.Group:
+        return self.worlds.world(suite).group(name)
 
 
 class ForgedJoining(Joining):
@@ -450,14 +461,15 @@ class ForgedJoining(Joining):
 
     def seeds(self, suite: int) -> Iterator[Input]:
         world = self.worlds.world(suite)
-        for number, (_, welcome, tree, before) in enumerate(world.welcomes):
-            info, secrets = self._opened(world, number)
-            del welcome, tree, before
+        for number in range(len(world.welcomes)):
+            info, secrets = self._opened(suite, number)
             yield Input(suite, f"{number} info", info)
             yield Input(suite, f"{number} secrets", secrets)
 
-    def _opened(self, world: World, number: int) -> tuple[bytes, bytes]:
+    @functools.cache  # noqa: B019
+    def _opened(self, suite_id: int, number: int) -> tuple[bytes, bytes]:
         """What is inside of a real Welcome."""
+        world = self.worlds.world(suite_id)
         name, welcome, tree, _ = world.welcomes[number]
         message = decode_message(welcome)
         if not isinstance(message, commits.Welcome):
@@ -488,12 +500,12 @@ class ForgedJoining(Joining):
     def run(self, given: Input) -> str:
         world = self.worlds.world(given.suite)
         number, what = given.where.split(" ")
-        info, secrets = self._opened(world, int(number))
+        info, secrets = self._opened(given.suite, int(number))
         if what == "info":
             info = given.data
         else:
             secrets = given.data
-        package = world.package(world.welcomes[int(number)][0])
+        package = self._packages(given.suite, world.welcomes[int(number)][0])[0]
         suite = SUITES[given.suite]
         member = member_secret(suite, self.JOINER, psk_secret(suite, ()))
         key, nonce = welcome_key_and_nonce(suite, member)

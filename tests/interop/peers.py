@@ -447,8 +447,13 @@ class Ours(Peer):
                 self._removed = True
         return None
 
-    def protect(self, text: bytes) -> bytes:
-        return _call(self.group.protect, text, entropy=self.entropy)
+    def protect(self, text: bytes, authenticated_data: bytes = b"") -> bytes:
+        return _call(
+            self.group.protect,
+            text,
+            authenticated_data=authenticated_data,
+            entropy=self.entropy,
+        )
 
     def group_info(self) -> bytes:
         return self.group.group_info(external_pub=True)
@@ -846,8 +851,9 @@ class Ts(Peer):
 
         return finish
 
-    def protect(self, text: bytes) -> bytes:
-        return bytes.fromhex(self._call("protect", data=text.hex()))
+    def protect(self, text: bytes, authenticated_data: bytes = b"") -> bytes:
+        reply = self._call("protect", data=text.hex(), authenticated=authenticated_data.hex())
+        return bytes.fromhex(reply)
 
     def group_info(self) -> bytes:
         return bytes.fromhex(self._call("groupInfo"))

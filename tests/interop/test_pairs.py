@@ -18,6 +18,7 @@ from tests.interop.peers import (
     Staged,
     Ts,
     Update,
+    clock,
 )
 from tests.interop.suites import TS_SUITES
 
@@ -179,6 +180,20 @@ def test_pre_shared_keys_and_exporter(
     exported = {p.export("some label", b"a context", 77) for p in (founder, joiner, third)}
     assert len(exported) == 1
     assert exported != {founder.export("some label", b"another", 77)}
+
+
+def test_authenticated_data(make: Make) -> None:
+    """Data beside the text, seen by everybody and covered by the signature (RFC 9420, 6.3)."""
+    ours, theirs = pair(make, "ts-mls", 1, False, True)
+    assert isinstance(ours, Ours) and isinstance(theirs, Ts)
+    assert theirs.process(ours.protect(b"text", b"beside it")) == b"text"
+    message = theirs.protect(b"text", b"beside it")
+    assert b"beside it" in message
+    with pytest.raises(PeerError):
+        ours.process(message.replace(b"beside it", b"inside it"))
+    outcome = ours.group.process(message, now=clock())
+    assert isinstance(outcome, mls.ApplicationMessage)
+    assert (outcome.data, outcome.authenticated_data) == (b"text", b"beside it")
 
 
 def test_group_context_extensions(make: Make) -> None:

@@ -441,8 +441,8 @@ class Member {
     return result.kind === "applicationMessage" ? hex(result.message) : null;
   }
 
-  async protect({ data }) {
-    const result = await mls.createApplicationMessage(this.state, bytes(data), this.cs);
+  async protect({ data, authenticated }) {
+    const result = await mls.createApplicationMessage(this.state, bytes(data), this.cs, bytes(authenticated));
     this.state = result.newState;
     return encode("mls_private_message", "privateMessage", result.privateMessage);
   }

@@ -81,8 +81,8 @@ class Seeded:
 class Smallest:
     """Content as small as can be, and the alternatives in turn."""
 
-    def __init__(self) -> None:
-        self._turn = 0
+    def __init__(self, turn: int = 0) -> None:
+        self._turn = turn
 
     def below(self, bound: int) -> int:
         self._turn += bound == 256  # a select asks for one of 256
@@ -492,7 +492,7 @@ class _RatchetTree(Vector):
         return tree
 
 
-RATCHET_TREE = _RatchetTree(NOTHING)
+RATCHET_TREE = _RatchetTree(Optional(NOTHING))
 
 GROUP_EXTENSION = Select(
     2,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from struct import unpack_from
 
 from heliogram.codec import DecodeError, Reader, decode_all, opaque, u16, vector
 from heliogram.mls.credentials import Credential, decode_credential
@@ -128,12 +129,19 @@ def check_extensions(extensions: Extensions, place: Place) -> None:
 
 
 def _values(reader: Reader) -> tuple[int, ...]:
-    content = reader.opaque(VALUES_CEILING)
-    inner = Reader(content)
-    values = []
-    while not inner.done():
-        values.append(inner.u16())
-    return tuple(values)
+    inner = reader.rest(VALUES_CEILING)
+    count = (inner.end - inner.pos) // 2
+    values = unpack_from(f">{count}H", inner.data, inner.pos)
+    inner.pos += 2 * count
+    inner.finish()
+    # A long list in each leaf of a tree would be many megabytes of equal numbers.
+    return values if count < 64 else tuple(map(_numbers().__getitem__, values))
+
+
+@lru_cache(maxsize=1)
+def _numbers() -> tuple[int, ...]:
+    """Each value that an entry can have, once."""
+    return tuple(range(1 << 16))
 
 
 class _Encoded:
@@ -343,7 +351,6 @@ _DATA: dict[int, Callable[[Reader], object]] = {
     ExtensionType.APPLICATION_ID: Reader.opaque,
     ExtensionType.REQUIRED_CAPABILITIES: RequiredCapabilities.decode,
     ExtensionType.EXTERNAL_PUB: Reader.opaque,
-    ExtensionType.EXTERNAL_SENDERS: lambda reader: reader.vector(ExternalSender.decode),
     ExtensionType.APP_DATA_DICTIONARY: decode_components,
     ExtensionType.EXTERNAL_SENDERS: _decode_senders,
     ExtensionType.SUPPORTED_WIRE_FORMATS: _values,

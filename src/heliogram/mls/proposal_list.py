@@ -16,6 +16,7 @@ from heliogram.mls import app_data
 from heliogram.mls.config import Config, EpochView
 from heliogram.mls.errors import InvalidMessage
 from heliogram.mls.extensions import (
+    COMPONENT_CEILING,
     Extensions,
     Place,
     check_extensions,
@@ -143,9 +144,9 @@ def check_proposal(view: EpochView, config: Config, sent: SentProposal, *, now: 
     elif isinstance(proposal, PreSharedKey):
         _check_psk(view, proposal.psk)
     elif isinstance(proposal, AppDataUpdate):
-        _check_size(proposal.update or b"", app_data.COMPONENT_CEILING)
+        _check_size(proposal.update or b"", COMPONENT_CEILING)
     elif isinstance(proposal, AppEphemeral):
-        _check_size(proposal.data, app_data.COMPONENT_CEILING)
+        _check_size(proposal.data, COMPONENT_CEILING)
     elif isinstance(proposal, ReInit):
         _check_size(proposal.group_id, ID_CEILING)
         if proposal.version < view.context.version:  # RFC 9420, 12.1.5
@@ -348,7 +349,7 @@ def _check_member_list(view: EpochView, proposals: Sequence[SentProposal], commi
         proposal = sent.proposal
         if isinstance(proposal, Update):
             leaf_index = sent.sender.index
-            if sent.sender.is_member and leaf_index == committer:  # RFC 9420, 12.2
+            if leaf_index == committer:  # RFC 9420, 12.2
                 raise InvalidMessage(55, "12.2", "a committer updates itself by a proposal")
         elif isinstance(proposal, Remove):
             leaf_index = proposal.removed

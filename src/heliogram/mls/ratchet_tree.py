@@ -299,6 +299,7 @@ class RatchetTree:
         "_clients",
         "_duplicates",
         "_encryption_keys",
+        "_filtered",
         "_hashes",
         "_profiles",
         "_resolutions",
@@ -313,6 +314,8 @@ class RatchetTree:
         count = len(self.nodes)
         self._hashes: list[bytes | None] = [None] * count
         self._resolutions: list[tuple[NodeIndex, ...] | None] = [None] * count
+        #: Filtered direct paths by leaf: they follow from which leaves are blank, and nothing else.
+        self._filtered: dict[int, list[tuple[NodeIndex, NodeIndex]]] = {}
         #: How often each key stands in the tree, and how many stand more often than once.
         self._encryption_keys: dict[bytes, int] = {}
         self._signature_keys: dict[bytes, int] = {}
@@ -350,6 +353,7 @@ class RatchetTree:
         twin._resolutions = self._resolutions.copy()
         twin._encryption_keys = self._encryption_keys.copy()
         twin._signature_keys = self._signature_keys.copy()
+        twin._filtered = self._filtered
         twin._duplicates = self._duplicates
         twin._profiles = self._profiles.copy()
         twin._client_of = self._client_of
@@ -401,11 +405,17 @@ class RatchetTree:
         if cached is not None:
             return cached
         value = self.nodes[node]
+        result: tuple[NodeIndex, ...]
         if value is None:
             if node & 1:
-                result = self.resolution(tree_math.left(node)) + self.resolution(
-                    tree_math.right(node)
-                )
+                half = ((node + 1) & -(node + 1)) >> 1  # to a child: 2**(level - 1)
+                result = ()
+                for child in (NodeIndex(node - half), NodeIndex(node + half)):
+                    below = self._resolutions[child]
+                    if below is None and half == 1:  # a leaf: no call for each of them
+                        below = () if self.nodes[child] is None else (child,)
+                        self._resolutions[child] = below
+                    result += self.resolution(child) if below is None else below
             else:
                 result = ()
         elif isinstance(value, LeafNode) or not value.unmerged_leaves:
@@ -417,14 +427,17 @@ class RatchetTree:
 
     def filtered_direct_path(self, leaf_index: int) -> list[tuple[NodeIndex, NodeIndex]]:
         """(node, its child on the copath) up to the root, less those that reach nobody (4.1.2)."""
-        count = self.leaf_count
-        path = tree_math.direct_path(leaf_index, count)
-        copath = tree_math.copath(leaf_index, count)
-        return [
-            (node, beside)
-            for node, beside in zip(path, copath, strict=True)
-            if self.resolution(beside)
-        ]
+        cached = self._filtered.get(leaf_index)
+        if cached is None:
+            count = self.leaf_count
+            path = tree_math.direct_path(leaf_index, count)
+            copath = tree_math.copath(leaf_index, count)
+            cached = self._filtered[leaf_index] = [
+                (node, beside)
+                for node, beside in zip(path, copath, strict=True)
+                if self.resolution(beside)
+            ]
+        return cached
 
     # -- hashes ------------------------------------------------------------------------------------
 
@@ -438,7 +451,7 @@ class RatchetTree:
             return cached
         value = self.nodes[node]
         if node & 1:
-            half = 1 << (tree_math.level(node) - 1)
+            half = ((node + 1) & -(node + 1)) >> 1  # to a child: 2**(level - 1)
             left = self._hash(NodeIndex(node - half))
             right = self._hash(NodeIndex(node + half))
             own = b"\x02\x00" if value is None else b"\x02\x01" + value.encode()
@@ -543,6 +556,7 @@ class RatchetTree:
         self._blank_from = min(self._blank_from, self.leaf_count)
 
     def _extend(self) -> None:
+        self._filtered = {}
         more = len(self.nodes) + 1
         self.nodes.extend([None] * more)
         self._hashes.extend([None] * more)
@@ -557,6 +571,8 @@ class RatchetTree:
         if value is not None:
             self._enter(value)
         self.nodes[node] = value
+        if not node & 1 and (old is None or value is None):
+            self._filtered = {}
         # A stale hash has only stale hashes above it, so the walk can stop at the first one; the
         # resolution above may have been asked for without the hash, so both must be stale.
         hashes, resolutions, top = self._hashes, self._resolutions, len(self.nodes) // 2

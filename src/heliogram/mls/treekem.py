@@ -315,7 +315,6 @@ def decrypt_path(
     suite = tree.suite
     filtered = tree.filtered_direct_path(committer)
     nodes = [node for node, _ in filtered]
-    ours = tree_math.leaf_node(own_leaf)
     meeting = tree_math.common_ancestor(committer, own_leaf)
     if meeting not in nodes:
         raise InvalidMessage(78, "7.5", "the update path has no secret for this member")
@@ -323,7 +322,7 @@ def decrypt_path(
     new_leaves = {tree_math.leaf_node(leaf) for leaf in added}
     targets = [t for t in tree.resolution(filtered[start][1]) if t not in new_leaves]
     position = next((i for i, target in enumerate(targets) if target in keys), None)
-    if position is None or ours in new_leaves:
+    if position is None:
         raise InvalidMessage(78, "7.5", "the update path has no secret for this member")
     sealed = path.nodes[start].encrypted_path_secret[position]
     secret = Secret(

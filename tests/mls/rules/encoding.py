@@ -6,28 +6,45 @@ message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from unittest.mock import patch
 
 from heliogram import mls
 from heliogram.codec import Reader, opaque, u8, u16, u32, varint, vector
-from heliogram.mls import ratchet_tree
+from heliogram.mls import proposal_list, ratchet_tree
 from heliogram.mls.app_data import encode_dictionary
-from heliogram.mls.extensions import Extension, RequiredCapabilities, external_senders_extension
+from heliogram.mls.commits import Commit
+from heliogram.mls.extensions import (
+    COMPONENT_CEILING,
+    Extension,
+    RequiredCapabilities,
+    external_senders_extension,
+)
 from heliogram.mls.framing import AAD_CEILING, FramedContent, Sender, SenderType
 from heliogram.mls.key_packages import KeyPackage, OwnKeyPackage
-from heliogram.mls.proposals import Add, GroupContextExtensions, PreSharedKey, Remove, Update
+from heliogram.mls.proposals import (
+    ID_CEILING,
+    Add,
+    AppDataUpdate,
+    AppEphemeral,
+    GroupContextExtensions,
+    PreSharedKey,
+    ReInit,
+    Remove,
+    Update,
+)
 from heliogram.mls.ratchet_tree import MAX_LEAVES, LeafNodeSource, RatchetTree
 from heliogram.mls.registries import ComponentID, ExtensionType, ProposalType, WireFormat
 from heliogram.mls.secret_tree import RatchetKind
 from heliogram.mls.treekem import UpdatePath
 from tests.mls import forge
-from tests.mls.forge import World, changed, replaced
+from tests.mls.forge import NOW, World, changed, replaced
 from tests.mls.rules import (
     BOTH,
     Attempt,
     broken,
+    does,
     joins,
     joins_externally,
     receives,
@@ -453,6 +470,72 @@ def a_group_has_more_members_than_we_allow(world: World) -> Iterator[Attempt]:
     made = forge.commit(alice, [Add(world.package("erin").key_package)])
     with patch.object(ratchet_tree, "MAX_LEAVES", 4):
         yield receives(bob, made.message)
+
+
+@broken(6)
+def a_path_secret_has_more_readers_than_we_allow_members(world: World) -> Attempt:
+    alice, bob, _ = world.group()
+    made = forge.commit(alice)
+    assert isinstance(made.content.content.content, Commit)
+    path = made.content.content.content.path
+    assert path is not None
+    few = path.nodes[0].encrypted_path_secret.encode()
+    many = opaque(bytes(2 * MAX_LEAVES + 2))
+
+    def more(encoded: bytes) -> bytes:
+        return encoded.replace(few, many)
+
+    # The list of nodes has a length of its own.
+    nodes = vector(node.encode() for node in path.nodes)
+    longer = vector(more(node.encode()) for node in path.nodes)
+    message = forge.commit(
+        alice, framed=body(lambda _: replaced(made.content.content.body, nodes, longer))
+    )
+    return receives(bob, message.message)
+
+
+@broken(6)
+def we_would_make_what_nobody_reads(world: World) -> Iterator[Attempt]:
+    alice, *_ = world.group(config=world.config(policy=Components()))
+    entropy = world.entropy
+    long_id = bytes(ID_CEILING + 1)
+    nonce = bytes(world.suite.hash_length)
+    yield does(partial(world.founder, group_id=long_id))
+    too_long = bytes(AAD_CEILING + 1)
+    yield does(partial(alice.protect, b"", authenticated_data=too_long, entropy=entropy), alice)
+    for proposal in (
+        ReInit(long_id, 1, world.suite.id, ()),
+        PreSharedKey(mls.ExternalPSKID(long_id, nonce)),
+        AppDataUpdate(7, bytes(COMPONENT_CEILING + 1)),
+        AppEphemeral(7, bytes(COMPONENT_CEILING + 1)),
+    ):
+        yield does(partial(alice.propose, proposal, now=NOW, entropy=entropy), alice)
+        yield does(partial(alice.commit, [proposal], now=NOW, entropy=entropy), alice)
+
+
+class Components(mls.Policy):
+    """Takes each component as its last update says."""
+
+    def update_component(
+        self, component_id: int, current: bytes | None, updates: Sequence[bytes]
+    ) -> bytes | None:
+        return updates[-1]
+
+
+@broken(6)
+def a_commit_leads_where_nobody_follows(world: World) -> Iterator[Attempt]:
+    alice, bob, _ = world.group(config=world.config(policy=Components()))
+    three = [AppEphemeral(7, b"%d" % n) for n in range(3)]
+    message = forge.commit(alice, three).message
+    with patch.object(proposal_list, "DEFAULT_ITEMS", 2):
+        yield receives(bob, message)
+        yield does(partial(alice.commit, three, now=NOW, entropy=world.entropy), alice)
+    with patch.object(proposal_list, "LAST_EPOCH", alice.epoch):
+        yield receives(bob, message)
+        yield does(partial(alice.commit, three, now=NOW, entropy=world.entropy), alice)
+    update = AppDataUpdate(7, bytes(COMPONENT_CEILING))
+    yield does(partial(alice.commit, [update], now=NOW, entropy=world.entropy), alice)
+    yield receives(bob, forge.commit(alice, [update]).message)
 
 
 @broken(6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from heliogram import mls
@@ -136,6 +137,20 @@ def a_member_comes_back_with_other_keys_and_name(world: World) -> Attempt:
     return receives(bob, forge.commit(alice, [Remove(2)], joiner=joiner).message)
 
 
+class Nobody(mls.AcceptAnyCredential):
+    """Lets no credential or key follow another."""
+
+    def is_successor(self, old: Credential, new: Credential) -> bool:
+        return False
+
+
+@right(68)
+def a_member_comes_back_as_it_was(world: World) -> Attempt:
+    config = world.config(policy=Open(), authentication=Nobody())
+    alice, bob, carol = world.group(config=config)
+    return receives(bob, forge.commit(alice, [Remove(2)], joiner=world.owner(carol)).message)
+
+
 @broken(68, suites=BOTH)
 def a_joiner_removes_somebody_else(world: World) -> Iterator[Attempt]:
     alice, bob, carol = open_group(world)
@@ -149,10 +164,6 @@ def a_joiner_removes_somebody_else(world: World) -> Iterator[Attempt]:
 
 @broken(68)
 def a_joiner_is_no_successor_of_whom_it_removes(world: World) -> Attempt:
-    class Nobody(mls.AcceptAnyCredential):
-        def is_successor(self, old: Credential, new: Credential) -> bool:
-            return False
-
     config = world.config(policy=Open(), authentication=Nobody())
     alice, bob, _ = world.group(config=config)
     return receives(bob, forge.commit(alice, [Remove(2)], joiner=world.client("carol")).message)
@@ -192,6 +203,19 @@ def a_joiner_is_given_another_message_than_a_self_remove(world: World) -> Iterat
     private = forge.private_message(carol, SelfRemove())
     for message in (forge.proposal(carol, Remove(1)), forge.commit(carol).message, private):
         yield joins_externally(info, world, config=alice.config, self_removes=[message])
+
+
+@broken(69)
+def a_joiner_takes_along_anything_but_a_self_remove(world: World) -> Iterator[Attempt]:
+    alice, bob, _ = open_group(world)
+    info = forge.group_info_message(alice)
+    for message in (
+        forge.proposal(bob, Remove(2)),
+        forge.commit(bob).message,
+        forge.private_message(bob, SelfRemove()),
+        world.package("dave").message,
+    ):
+        yield joins_externally(info, world, self_removes=[message])
 
 
 @broken(69)
@@ -305,6 +329,15 @@ def a_message_is_no_group_info(world: World) -> Iterator[Attempt]:
     key = package.signature_key
     yield Attempt(lambda: mls.propose_own_add(message, package))
     yield Attempt(lambda: mls.external_proposal(message, Remove(1), 0, key))
+
+
+@broken(71)
+def an_outsider_proposes_without_a_group_info(world: World) -> Iterator[Attempt]:
+    alice, *_ = open_group(world)
+    own = world.package("dave")
+    other = forge.group_info_message(alice, context=forge.fields(cipher_suite=0xF00F))
+    for message in (own.message, forge.proposal(alice, Remove(2)), other):
+        yield Attempt(partial(mls.propose_own_add, message, own))
 
 
 @broken(71)

@@ -418,14 +418,20 @@ def a_parent_that_counts_out_a_leaf_that_knows_it(world: World) -> Iterator[Atte
     yield comes_in(world, groups, parent(1, unmerged_leaves=(0,)))
 
 
-@broken(90)
-def a_lower_parent_that_lists_more_than_the_one_above(world: World) -> Attempt:
-    """Both list frank, at leaf 3, as unmerged; then only the lower one does."""
+def both_list_leaf_three(world: World) -> list[mls.Group]:
+    """Nodes 3 and 7, one above the other, list grace at leaf 3 as unmerged."""
     names = ("alice", "bob", "carol", "dave", "erin", "frank")
     groups = world.group(*names, full=True)
     groups = world.advance(groups, 0, [Remove(3)])
     groups = world.advance(groups, 0, [Add(world.package("grace").key_package)], path=False)
     assert at(groups[0].tree, 3).unmerged_leaves == at(groups[0].tree, 7).unmerged_leaves == (3,)
+    return groups
+
+
+@broken(90)
+def a_lower_parent_that_lists_more_than_the_one_above(world: World) -> Attempt:
+    """Both list grace, at leaf 3, as unmerged; then only the lower one does."""
+    groups = both_list_leaf_three(world)
 
     def hook(tree: RatchetTree) -> RatchetTree:
         unmerged = at(tree, 7).unmerged_leaves
@@ -540,6 +546,11 @@ def unmerged_leaves_in_order(world: World) -> Attempt:
     return comes_in(world, half_empty(world))
 
 
+@right(92)
+def unmerged_leaves_of_nodes_above_one_another(world: World) -> Attempt:
+    return comes_in(world, both_list_leaf_three(world))
+
+
 @broken(92)
 def unmerged_leaves_in_another_order_or_twice(world: World) -> Iterator[Attempt]:
     groups = half_empty(world)
@@ -552,6 +563,8 @@ def an_unmerged_leaf_that_is_not_below(world: World) -> Iterator[Attempt]:
     groups = half_empty(world)
     for beyond in (8, 99, (1 << 32) - 1):
         yield comes_in(world, groups, parent(7, unmerged_leaves=(5, 6, 7, beyond)))
+    # One that is in the tree, but elsewhere.
+    yield comes_in(world, groups, parent(1, unmerged_leaves=(5,)))
 
 
 @broken(92)

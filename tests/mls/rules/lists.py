@@ -110,6 +110,12 @@ def a_self_remove_by_reference(world: World) -> Attempt:
     return receives(bob, forge.commit(alice, [told(carol, SelfRemove(), bob)]).message)
 
 
+@right(54)
+def a_proposal_in_a_private_message(world: World) -> Attempt:
+    _, bob, carol = world.group()
+    return receives(bob, forge.private_message(carol, Remove(0)))
+
+
 @broken(54)
 def a_self_remove_by_value(world: World) -> Attempt:
     # It can only name its sender, the committer; so it stands in an external commit.

@@ -369,6 +369,13 @@ def a_path_secret_gives_other_keys(world: World) -> Iterator[Attempt]:
 
 
 @broken(78)
+def a_path_has_no_secret_for_us(world: World) -> Attempt:
+    alice, bob, _ = world.group()
+    bob._member.private_keys.clear()
+    return receives(bob, forge.commit(alice).message)
+
+
+@broken(78)
 def a_path_secret_has_another_length(world: World) -> Iterator[Attempt]:
     alice, bob, _ = world.group()
     for size in (1, world.suite.hash_length - 1, world.suite.hash_length + 1):
