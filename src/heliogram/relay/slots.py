@@ -19,8 +19,8 @@ contradict it.
 ever be contradicted; older ones are forgotten. The second vote in a round is the lock of that round. Of
 the values only those stay that a vote or a lock names: two at most.
 
-**One slot for what votes name.** A vote names log, configuration and epoch, not the instance. So whoever saves
-slots keeps one for each (log, cfg, epoch), whichever instance asks: with two, this relay would vote twice.
+**One slot for what votes name.** A vote names log, configuration and epoch, not the instance. So whoever
+saves slots keeps one for each (log, cfg, epoch), whichever instance asks: with two, it would vote twice.
 
 **The fence.** A relay whose disk fell back may have voted in ways that it has forgotten. When a client
 shows that, the log is fenced and signs nothing. Statements of N - q + 1 other relays lift the fence: any
