@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import warnings
 from pathlib import Path
 
 from tests.fuzz import guided  # first: it may instrument the engine
@@ -74,6 +75,7 @@ def fuzz(seconds: float, seed: int, names: list[str]) -> int:
     for suite in suites:
         worlds.world(suite)
     print(HEADER, flush=True)
+    warnings.simplefilter("error")  # input must not make us print anything either
     with bounded():
         for fuzzer in fuzzers:
             for suite in suites:

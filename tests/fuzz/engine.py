@@ -212,8 +212,9 @@ def _name(error: BaseException) -> str:
 class Fuzzer:
     """One target, its corpus, and what was found."""
 
-    def __init__(self, target: Target, worlds: Worlds, seed: int) -> None:
+    def __init__(self, target: Target, worlds: Worlds, seed: int, *, traced: bool = True) -> None:
         self.target = target
+        self.traced = traced
         self.worlds = worlds
         self.random = Random(f"{seed} {target.name}")
         self.mutator = Mutator(self.random)
@@ -258,7 +259,7 @@ class Fuzzer:
     def _run(self, given: Input, *, traced: bool = True) -> None:
         self.executions += 1
         before = len(self.coverage)
-        outcome = attempt(self.target, given, self.coverage if traced else None)
+        outcome = attempt(self.target, given, self.coverage if traced and self.traced else None)
         if isinstance(outcome, Finding):
             self.findings.setdefault(outcome.what, outcome)
             return

@@ -16,8 +16,6 @@ from heliogram.mls.key_schedule import (
     EpochSecrets,
     GroupContext,
     epoch_secret,
-    member_secret,
-    psk_secret,
 )
 from heliogram.mls.ratchet_tree import RatchetTree
 from tests.fuzz.world import World, build
@@ -78,7 +76,7 @@ class Forge:
                 self._sign(suite, tree, leaf.parts[1].data, b"KeyPackageTBS", content)
 
 
-def repair_group_info(forge: Forge, suite: Suite, tree: g.Tree, joiner: Secret | None) -> None:
+def repair_group_info(forge: Forge, suite: Suite, tree: g.Tree, member: Secret | None) -> None:
     """Sign the leaves of a changed GroupInfo again, hash its tree, tag it and sign it."""
     context, extensions = tree.parts[0], tree.parts[1]
     group_id = context.parts[2].data if context.parts else b""
@@ -94,13 +92,13 @@ def repair_group_info(forge: Forge, suite: Suite, tree: g.Tree, joiner: Secret |
     if ratchet_tree is None or len(context.parts) != 7:
         return
     context.parts[4].data = ratchet_tree.tree_hash()
-    if joiner is not None:
+    if member is not None:
         try:
             decoded = decode_all(GroupContext.decode, g.write(context))
         except DecodeError:
             return
-        secret = epoch_secret(suite, member_secret(suite, joiner, psk_secret(suite, ())), decoded)
-        confirm = EpochSecrets.derive(suite, secret).confirmation_key
+        secrets = EpochSecrets.derive(suite, epoch_secret(suite, member, decoded))
+        confirm = secrets.confirmation_key
         tree.parts[2].data = suite.mac(confirm, decoded.confirmed_transcript_hash)
     signer = ratchet_tree.leaf(int.from_bytes(tree.parts[3].data, "big"))
     key = None if signer is None else forge.keys.get(signer.signature_key)

@@ -95,6 +95,8 @@ class Mutator:
             _become(node, random.choice(self.pool[node.kind]))
         elif random.random() < 0.15:
             _become(node, node.kind.make(g.Seeded(random)))
+        elif random.random() < 0.15:  # the same twice, where it may stand once
+            _become(node, random.choice(by_kind[node.kind]))
         elif isinstance(node.kind, g.Vector):
             self._change_items(node)
         elif isinstance(node.kind, g.Select) and node.parts and random.random() < 0.4:
@@ -103,7 +105,8 @@ class Mutator:
         elif node.parts:
             self._swap(node)
         elif isinstance(node.kind, g.Number):
-            number = random.choice(LIMITS) - random.randrange(2)
+            number = random.choice((random.choice(LIMITS), random.randrange(9)))
+            number -= random.randrange(2)
             bits = 8 * len(node.data)
             node.data = (number % (1 << bits)).to_bytes(len(node.data), "big")
         else:

@@ -241,7 +241,7 @@ class Forged(Messages):
     """Content that is broken before it is signed, tagged and sealed with the right keys.
 
     `where` is: group, "public" or "private", content type, sender type, sender's index, signature
-    key, confirmation tag. The bytes are a FramedContent when it goes out in public, else the
+    key, confirmation tag, generation. The bytes are a FramedContent when it goes out in public, else the
     content alone with what its signature covers of it.
     """
 
@@ -266,7 +266,7 @@ class Forged(Messages):
             key = signer_of(group, framed)
             where = (
                 *(name, how, str(int(framed.content_type)), str(int(sender.sender_type))),
-                *(str(sender.index), _text(key), _text(content.confirmation_tag or b"")),
+                *(str(sender.index), _text(key), _text(content.confirmation_tag or b""), "3"),
             )
             body = framed.encode() if how == "public" else framed.body
             yield Input(suite, " ".join(where), body)
@@ -294,19 +294,26 @@ class Forged(Messages):
 
     def mutated(self, given: Input, mutator: Mutator) -> Input:
         changed = super().mutated(given, mutator)
-        if mutator.random.random() < 0.1:  # with another's seal
-            parts, other = changed.where.split(" "), str(mutator.random.randrange(6))
-            parts[4] = other
+        random = mutator.random
+        if random.random() < 0.15:  # under another's seal, or another generation's
+            parts = changed.where.split(" ")
+            if random.random() < 0.5:
+                parts[4] = str(random.randrange(9))
+            else:
+                parts[7] = str(random.choice((0, 1, 2, 7, 1003, 1004, 1 << 24, (1 << 32) - 1)))
             changed = replace(changed, where=" ".join(parts))
         return changed
 
     def run(self, given: Input) -> str:
         group, _ = self.group(given)
-        _, how, content_type, sender_type, index, key, tag = given.where.split(" ")
+        _, how, content_type, sender_type, index, key, tag, number = given.where.split(" ")
         sender = Sender(SenderType(int(sender_type)), int(index))
         signer = self.worlds.forge(given.suite).keys.get(_bytes(key))
-        make = self._public if how == "public" else self._private
-        message = make(group, given.data, ContentType(int(content_type)), sender, signer)
+        kind = ContentType(int(content_type))
+        if how == "public":
+            message = self._public(group, given.data, kind, sender, signer)
+        else:
+            message = self._private(group, given.data, kind, sender, signer, int(number))
         return self._with_any_tag(given, message, _bytes(tag))
 
     def _with_any_tag(self, given: Input, message: Callable[[bytes], bytes], tag: bytes) -> str:
@@ -360,6 +367,7 @@ class Forged(Messages):
         content_type: ContentType,
         sender: Sender,
         signer: SignatureKey | None,
+        generation: int,
     ) -> Callable[[bytes], bytes]:
         epoch: Epoch = group._member.current.epoch
         framed = FramedContent(
@@ -373,7 +381,9 @@ class Forged(Messages):
             if content_type is ContentType.APPLICATION
             else RatchetKind.HANDSHAKE
         )
-        found = epoch.secret_tree.find(min(sender.index, epoch.secret_tree.leaf_count - 1), kind, 3)
+        tree = epoch.secret_tree
+        # Where there is no such key, another one: the message is refused before it is needed.
+        found = tree.find(min(sender.index, tree.leaf_count - 1), kind, min(generation, 1000))
 
         def message(tag: bytes) -> bytes:
             whole = content.with_tag(tag) if content_type is ContentType.COMMIT else content
@@ -381,7 +391,7 @@ class Forged(Messages):
                 group.suite,
                 whole,
                 padded(whole, lambda size: size + 3),
-                SenderData(sender.index, 3, b"\x01\x02\x03\x04"),
+                SenderData(sender.index, generation, b"\x01\x02\x03\x04"),
                 found.key,
                 found.nonce,
                 epoch.sender_data_secret,
@@ -457,18 +467,17 @@ class ForgedJoining(Joining):
     """Group infos and group secrets that are broken before they are sealed into a Welcome."""
 
     name = "forged-join"
-    JOINER = Secret(b"\x05" * 32)
 
     def seeds(self, suite: int) -> Iterator[Input]:
         world = self.worlds.world(suite)
         for number in range(len(world.welcomes)):
-            info, secrets = self._opened(suite, number)
+            info, secrets, _ = self._opened(suite, number)
             yield Input(suite, f"{number} info", info)
             yield Input(suite, f"{number} secrets", secrets)
 
     @functools.cache  # noqa: B019
-    def _opened(self, suite_id: int, number: int) -> tuple[bytes, bytes]:
-        """What is inside of a real Welcome."""
+    def _opened(self, suite_id: int, number: int) -> tuple[bytes, bytes, Secret]:
+        """What is inside of a real Welcome, and the secret that the group info is sealed under."""
         world = self.worlds.world(suite_id)
         name, welcome, tree, _ = world.welcomes[number]
         message = decode_message(welcome)
@@ -487,27 +496,29 @@ class ForgedJoining(Joining):
         if tree:
             extension = mls.Extension(mls.ExtensionType.RATCHET_TREE, tree)
             info = replace(info, extensions=(*info.extensions, extension))
-        return info.encode(), replace(secrets, joiner_secret=self.JOINER, psks=()).encode()
+            repaired = g.parse(g.GROUP_INFO, info.encode())
+            repair_group_info(self.worlds.forge(suite_id), suite, repaired, member)
+            return g.write(repaired), secrets.encode(), member
+        return info.encode(), secrets.encode(), member
 
     def kind(self, given: Input) -> g.Kind | None:
         return g.GROUP_INFO if given.where.endswith("info") else g.GROUP_SECRETS
 
     def finish(self, given: Input, tree: g.Tree) -> None:
         if tree.kind is g.GROUP_INFO and len(tree.parts) == 5:
-            suite = SUITES[given.suite]
-            repair_group_info(self.worlds.forge(given.suite), suite, tree, self.JOINER)
+            member = self._opened(given.suite, int(given.where.split(" ")[0]))[2]
+            repair_group_info(self.worlds.forge(given.suite), SUITES[given.suite], tree, member)
 
     def run(self, given: Input) -> str:
         world = self.worlds.world(given.suite)
         number, what = given.where.split(" ")
-        info, secrets = self._opened(given.suite, int(number))
+        info, secrets, member = self._opened(given.suite, int(number))
         if what == "info":
             info = given.data
         else:
             secrets = given.data
         package = self._packages(given.suite, world.welcomes[int(number)][0])[0]
         suite = SUITES[given.suite]
-        member = member_secret(suite, self.JOINER, psk_secret(suite, ()))
         key, nonce = welcome_key_and_nonce(suite, member)
         sealed_info = suite.seal(key, nonce, b"", info)
         public = package.key_package.init_key
@@ -528,6 +539,8 @@ class ExternalJoining(Target):
             yield Input(suite, f"{number} signed", info)
             if tree:
                 yield Input(suite, f"{number} tree", tree)
+        for leaving in self.worlds.world(suite).self_removes:
+            yield Input(suite, "0 leaving", leaving)
 
     def kind(self, given: Input) -> g.Kind | None:
         return g.RATCHET_TREE if given.where.endswith("tree") else g.MESSAGE
@@ -543,8 +556,11 @@ class ExternalJoining(Target):
         number, what = given.where.split(" ")
         world = self.worlds.world(given.suite)
         info, tree = world.infos[int(number)]
+        leaving = []
         if what == "tree":
             tree = given.data
+        elif what == "leaving":
+            leaving.append(given.data)
         else:
             info = given.data
         suite = SUITES[given.suite]
@@ -555,6 +571,7 @@ class ExternalJoining(Target):
                 suite.signature_key(world.secrets[-1]),
                 config=CONFIG,
                 ratchet_tree=tree or None,
+                self_removes=leaving,
                 now=NOW,
                 entropy=Stream(b"join"),
             )

@@ -44,16 +44,19 @@ def no_randomness(entropy: Callable[[int], bytes]) -> Iterator[None]:
 
     What ML-KEM encapsulates stays random: the library has no way to say otherwise.
     """
-    seal = HPKE.seal
+    seal, sealer = HPKE.seal, HPKE.sealer
 
     def by_hand(self: HPKE, public: bytes, info: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
         return self.seal_by_hand(public, info, plaintext, entropy)
 
-    HPKE.seal = by_hand  # type: ignore[method-assign]
+    def many(self: HPKE, info: bytes, _: object = None) -> Callable[[bytes, bytes], Any]:
+        return sealer(self, info, entropy)
+
+    HPKE.seal, HPKE.sealer = by_hand, many  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:
-        HPKE.seal = seal  # type: ignore[method-assign]
+        HPKE.seal, HPKE.sealer = seal, sealer  # type: ignore[method-assign]
 
 
 class Permissive(mls.Policy):
@@ -96,6 +99,8 @@ class World:
     welcomes: list[tuple[str, bytes, bytes, str]] = field(default_factory=list)
     #: (group info for external joiners, the tree if it has none).
     infos: list[tuple[bytes, bytes]] = field(default_factory=list)
+    #: Messages by which members of these groups leave.
+    self_removes: list[bytes] = field(default_factory=list)
     #: Signature keys of everybody: serialised private keys.
     secrets: list[bytes] = field(default_factory=list)
 
@@ -240,6 +245,7 @@ class _Builder:
         self.saved = {name: bytes(group.to_bytes()) for name, group in members.items()}
         world.groups["bob"] = self.saved["bob"]
         world.messages += [("bob", message) for message in self.late]
+        world.messages.append(("new", self.late[0]))
         self.leaf = {name: group.own_leaf_index for name, group in members.items()}
 
     def _samples(self) -> list[mls.Proposal]:
@@ -307,6 +313,8 @@ class _Builder:
         outcome = self.load("bob").process(closing.message, now=NOW)
         if isinstance(outcome, mls.EpochAdvanced):
             world.groups["closed"] = bytes(outcome.group.to_bytes())
+            last = self.load("erin").protect(b"a last word", entropy=self.entropy)
+            world.messages.append(("closed", last))
         self.closed = closing.merge()
 
     def _from_outside(self) -> None:
@@ -322,6 +330,7 @@ class _Builder:
                 ("bob", mls.external_proposal(with_tree, proposal, 0, self.external))
             )
         world.messages.append(("bob", mls.propose_own_add(with_tree, gina)))
+        world.self_removes.append(self.load("frank").propose(mls.SelfRemove(), **how))
         for name, more in (
             ("zoe", {}),
             ("zoe", {"psks": [self._samples()[2]]}),

@@ -26,6 +26,7 @@ from heliogram.mls import ratchet_tree as rt
 from heliogram.mls import secret_tree as secrets
 from heliogram.mls.errors import InvalidMessage
 from heliogram.mls.framing import SentProposal
+from tests.fuzz.world import CONFIG, World, build
 from tests.mls import grammar as g
 from tests.mls.structures import STRUCTURES, Structure, afresh
 
@@ -99,24 +100,21 @@ def refused(structure: Structure, data: bytes) -> None:
 def test_every_length_in_every_width(structure: Structure, data: st.DataObject) -> None:
     """Of all ways to write the lengths of a value, exactly the shortest is read."""
     tree = data.draw(g.trees(structure.kind))
-    minimal = g.write(tree)
-    decode_all(structure.decode, minimal)
+    decode_all(structure.decode, g.write(tree))
+    for written in other_widths(tree):
+        refused(structure, written)
+
+
+def other_widths(tree: g.Tree) -> Iterator[bytes]:
+    """The encodings in which one length is wider than it needs to be, or begins with 11."""
     for counted in g.counted(tree):
-        size = len(g.write(counted)) - _head(g.write(counted))
-        for width in (1, 2, 4, 8):
-            if size >= {1: 0x40, 2: 0x4000}.get(width, size + 1):
-                continue
-            counted.width = width
-            written = g.write(tree)
-            if written == minimal:
-                decode_all(structure.decode, written)
-            else:
-                refused(structure, written)
+        size = len(g.write(counted))
+        minimal = 1 if size < 1 + 0x40 else 2 if size < 2 + 0x4000 else 4
+        for width in (2, 4, 8):
+            if width > minimal:
+                counted.width = width
+                yield g.write(tree)
         counted.width = None
-
-
-def _head(encoding: bytes) -> int:
-    return (1, 2, 4)[encoding[0] >> 6]
 
 
 @EACH
@@ -157,3 +155,37 @@ def test_unknown_values_of_closed_enums_are_refused(
             flag.data = value.to_bytes(len(right), "big")
             refused(structure, g.write(tree))
         flag.data = right
+
+
+# --- Saved states ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return build(1)
+
+
+@pytest.mark.parametrize("name", ["alone", "new", "bob", "pending", "staged", "closed"])
+def test_saved_groups(name: str, world: World) -> None:
+    """A saved group is a sentence of the grammar, and each length in it has one width."""
+    saved = world.groups[name]
+    assert mls.Group.from_bytes(saved, config=CONFIG).to_bytes() == saved
+    tree = g.parse(g.STATE, saved)
+    g.seal_state(tree)
+    assert g.write(tree) == saved
+    for counted in g.counted(tree):
+        counted.width = 4  # all of these are shorter
+        g.seal_state(tree)
+        with pytest.raises(mls.UsageError):
+            mls.Group.from_bytes(g.write(tree), config=CONFIG)
+        counted.width = None
+
+
+def test_saved_key_packages(world: World) -> None:
+    for saved in world.packages.values():
+        assert mls.OwnKeyPackage.from_bytes(saved).to_bytes() == saved
+        tree = g.parse(g.OWN_KEY_PACKAGE, saved)
+        assert g.write(tree) == saved
+        for written in other_widths(tree):
+            with pytest.raises(mls.UsageError):
+                mls.OwnKeyPackage.from_bytes(written)

@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.utils import CryptographyDeprecationWarning
 
 from heliogram import codec
 from heliogram.mls.errors import UsageError
@@ -130,9 +131,10 @@ class AcceptAnyCredential:
         return credential.encode()
 
 
-#: What the library raises for certificates that are malformed, unsupported, or not signed as
-#: claimed.
+#: What the library raises for certificates that are malformed, unsupported, or not signed as claimed;
+#: the warning, about those it will refuse one day, only where warnings are errors.
 _BAD_CERTIFICATE = (
+    CryptographyDeprecationWarning,
     ValueError,
     TypeError,
     InvalidSignature,
