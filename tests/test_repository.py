@@ -58,6 +58,9 @@ def test_all_walls_stand(copy: Path) -> None:
         ("wire/new.py", "import heliogram.mls", "The relay cannot read messages"),
         ("wire/new.py", "import heliogram.mls", "Layers"),
         ("mls/new.py", "import heliogram.wire", "Layers"),
+        ("wire/new.py", "import heliogram.relay", "Layers"),
+        ("relay/new.py", "import heliogram.mls", "The relay cannot read messages"),
+        ("relay/slots.py", "import time", "The protocol core does no I/O"),
     ],
 )
 def test_each_wall_holds(copy: Path, where: str, line: str, contract: str) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.interop.peers import Ours, Peer, Rine, Ts, TsHost, node_modules, rine_mls
+from tests.interop.ours import Ours
+from tests.interop.peers import Peer
+from tests.interop.rine import Rine, rine_mls
 from tests.interop.suites import TS_SUITES
+from tests.interop.ts import Ts, TsHost, node_modules
 
 Make = Callable[..., Peer]
 

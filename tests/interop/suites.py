@@ -7,7 +7,7 @@ post-quantum suites are others (docs/interop.md).
 
 from __future__ import annotations
 
-from tests.interop.peers import TsSuite
+from tests.interop.ts import TsSuite
 
 AES128, AES256, CHACHA = "AES128GCM", "AES256GCM", "CHACHA20POLY1305"
 SHA256, SHA384 = ("HKDF-SHA256", "SHA-256"), ("HKDF-SHA384", "SHA-384")

@@ -6,21 +6,21 @@ import pytest
 
 from heliogram import mls
 from tests.interop.conftest import Make
+from tests.interop.ours import Ours
 from tests.interop.peers import (
     Add,
     Extensions,
     ExternalPsk,
-    Ours,
     Peer,
     PeerError,
     Proposal,
     Remove,
     Staged,
-    Ts,
     Update,
     clock,
 )
 from tests.interop.suites import TS_SUITES
+from tests.interop.ts import Ts
 
 KINDS = [("rine-mls", 1), *(("ts-mls", suite) for suite in TS_SUITES)]
 

@@ -1,4 +1,4 @@
-// Hosts many ts-mls members in one process; tests/interop/peers.py drives it.
+// Hosts many ts-mls members in one process; tests/interop/ts.py drives it.
 //
 // One JSON object a line on stdin, one answer with its id a line on stdout. Bytes travel as hex, and
 // everything that another member would see is the encoding of an MLSMessage.

@@ -11,19 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.interop.peers import (
-    Add,
-    ExternalPsk,
-    Ours,
-    Peer,
-    PeerError,
-    Proposal,
-    Remove,
-    Rine,
-    Staged,
-    Ts,
-    Update,
-)
+from tests.interop.ours import Ours
+from tests.interop.peers import Add, ExternalPsk, Peer, PeerError, Proposal, Remove, Staged, Update
+from tests.interop.rine import Rine
+from tests.interop.ts import Ts
 
 TS_CANNOT_JOIN = "non-blank intermediate node must list leaf node in its unmerged_leaves"
 

@@ -1,12 +1,22 @@
-"""People whose device keeps its group in a store of records, as an application would."""
+"""People whose device keeps its group in a store of records, as an application would, and their setup."""
 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 from heliogram import mls
-from tests.scenarios.cast import Person
+from tests.scenarios.cast import OPEN, PLAIN, Person
+
+SECRET = mls.Secret(b"shared by other means")
+CONFIG = replace(
+    OPEN,
+    past_epochs=3,
+    max_forward=50,
+    psk=lambda psk: SECRET if isinstance(psk, mls.ExternalPSKID) else None,
+)
+PRIVATE = replace(CONFIG, private_handshakes=True)
 
 
 class Device(Person):
@@ -49,3 +59,16 @@ class Device(Person):
     def crashes(self) -> None:
         """Everything that was not saved is lost."""
         self.kept = self.stored()
+
+
+def two_devices(config: mls.Config = PLAIN) -> tuple[Device, Device]:
+    alice, bob = Device("Alice", config=config), Device("Bob", config=config)
+    alice.creates()
+    bob.joins(alice.adds(bob).welcome)
+    for one in (alice, bob):
+        for _ in range(7):  # more epochs than are kept
+            other = bob if one is alice else alice
+            other.follows(one.commits().message)
+        one.saves()
+    alice.saves()
+    return alice, bob

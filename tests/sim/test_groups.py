@@ -458,7 +458,10 @@ class Groups(RuleBasedStateMachine):
             self.read(one, self.posts[-1 - which % min(len(self.posts), 30)])
 
     def read_all(self, one: Member) -> None:
-        for _ in range(3):  # what could not be read yet comes after what it waited for
+        """Read until nothing can be read any more: what waited for something comes after it."""
+        left = -1
+        while one.inbox and len(one.inbox) != left:
+            left = len(one.inbox)
             inbox, one.inbox = one.inbox, []
             for item in inbox:
                 self.read(one, item)

@@ -12,6 +12,7 @@ from typing import Any
 
 from heliogram.wire import frames as f
 from heliogram.wire import objects as o
+from heliogram.wire import receipts as r
 from heliogram.wire import work
 from heliogram.wire.errors import ErrorCode
 from heliogram.wire.signing import Label, Object, SigningKey
@@ -87,19 +88,19 @@ def promise(relay: int, lock: o.Certificate | None, round: int = 1) -> o.SignedP
 JUSTIFICATION = o.Justification((promise(0, None), promise(1, LOCK), promise(3, None)))
 
 ENTRY = b"a padded ciphertext"
-ENTRY_HASH = o.entry_hash(ENTRY)
-CHAIN = o.next_chain(INSTANCE, ENTRY_HASH)
+ENTRY_HASH = r.entry_hash(ENTRY)
+CHAIN = r.next_chain(INSTANCE, ENTRY_HASH)
 
 
-def _receipt() -> o.Receipt:
-    leaf = o.receipt_leaf(INSTANCE, EPOCH, 0, ENTRY_HASH, CHAIN)
-    root, paths = o.merkle_tree([name("another log's leaf"), leaf, name("and a third")])
-    content = o.receipts_content(RELAYS[0].public, root, 3)
-    return o.Receipt(0, CHAIN, 1, 3, paths[1], RELAYS[0].sign(Label.RECEIPTS, content))
+def _receipt() -> r.Receipt:
+    leaf = r.receipt_leaf(INSTANCE, EPOCH, 0, ENTRY_HASH, CHAIN)
+    root, paths = r.merkle_tree([name("another log's leaf"), leaf, name("and a third")])
+    content = r.receipts_content(RELAYS[0].public, root, 3)
+    return r.Receipt(0, CHAIN, 1, 3, paths[1], RELAYS[0].sign(Label.RECEIPTS, content))
 
 
 RECEIPT = _receipt()
-EVIDENCE = o.Evidence(EPOCH, ENTRY_HASH, RECEIPT)
+EVIDENCE = r.Evidence(EPOCH, ENTRY_HASH, RECEIPT)
 LIMITS = o.Limits(20, 18, 393216, 65536, 64, 128, 1 << 30, 30, 180, 30)
 CLIENT_NONCE, RELAY_NONCE = name("Alice's nonce"), name("the relay's nonce")
 GREETING = o.Greeting(1, (1,), RELAYS[0].public, CLIENT_NONCE, RELAY_NONCE, NOW, LIMITS)

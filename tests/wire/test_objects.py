@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliogram.wire import objects as o
+from heliogram.wire import receipts as r
 from heliogram.wire import work
 from heliogram.wire.errors import ErrorCode, RemoteError
 from heliogram.wire.limits import (
@@ -80,14 +81,14 @@ justifications = st.builds(o.Justification, ascending(promises))
 
 
 @st.composite
-def receipts(draw: st.DrawFn) -> o.Receipt:
+def receipts(draw: st.DrawFn) -> r.Receipt:
     size = draw(st.integers(1, MAX_BATCH))
     position = draw(st.integers(0, size - 1))
     path = draw(tuples(bytes32, 0, MAX_PATH))
-    return o.Receipt(draw(uint(64)), draw(bytes32), position, size, path, draw(bytes64))
+    return r.Receipt(draw(uint(64)), draw(bytes32), position, size, path, draw(bytes64))
 
 
-evidences = st.builds(o.Evidence, uint(64), bytes32, receipts())
+evidences = st.builds(r.Evidence, uint(64), bytes32, receipts())
 limits = st.builds(
     o.Limits,
     *(uint(8), uint(8), uint(32), uint(32), uint(16), uint(16)),
@@ -114,8 +115,8 @@ STRATEGIES: dict[type[Object], st.SearchStrategy[Any]] = {
     o.Certificate: certificates,
     o.SignedPromise: promises,
     o.Justification: justifications,
-    o.Receipt: receipts(),
-    o.Evidence: evidences,
+    r.Receipt: receipts(),
+    r.Evidence: evidences,
     o.Limits: limits,
     o.Greeting: greetings,
     o.Status: statuses,
@@ -372,25 +373,25 @@ def rfc_6962(leaves: list[bytes]) -> bytes:
 @given(size=st.integers(1, 70))
 def test_trees_are_those_of_the_rfc(size: int) -> None:
     leaves = [bytes([i]) * 32 for i in range(size)]
-    root, paths = o.merkle_tree(leaves)
+    root, paths = r.merkle_tree(leaves)
     assert root == rfc_6962(leaves)
     for position, path in enumerate(paths):
-        assert o.merkle_root(leaves[position], position, size, path) == root
+        assert r.merkle_root(leaves[position], position, size, path) == root
 
 
 @given(size=st.integers(1, 40), data=st.data())
 def test_a_path_fits_one_place(size: int, data: st.DataObject) -> None:
     """Another leaf, another place, a longer or a shorter path: another root, or none."""
     leaves = [bytes([i]) * 32 for i in range(size)]
-    root, paths = o.merkle_tree(leaves)
+    root, paths = r.merkle_tree(leaves)
     at = data.draw(st.integers(0, size - 1))
     path = paths[at]
-    assert o.merkle_root(b"x" * 32, at, size, path) != root
+    assert r.merkle_root(b"x" * 32, at, size, path) != root
     for other in {*range(size + 1), -1} - {at}:
-        assert o.merkle_root(leaves[at], other, size, path) != root
-    assert o.merkle_root(leaves[at], at, size, (*path, bytes(32))) != root
+        assert r.merkle_root(leaves[at], other, size, path) != root
+    assert r.merkle_root(leaves[at], at, size, (*path, bytes(32))) != root
     if path:
-        assert o.merkle_root(leaves[at], at, size, path[:-1]) != root
+        assert r.merkle_root(leaves[at], at, size, path[:-1]) != root
 
 
 def test_receipts() -> None:

@@ -1,7 +1,8 @@
 """Frames between nodes and relays, what of it is signed, and the connection that carries them.
 
-`docs/protocol.md` is the law. `frames` has the messages, `objects` what is signed or hashed inside of
-them, `connection` the core of both sides, `errors` the codes, `limits` every bound, `work` proof of work.
+`docs/protocol.md` is the law. `frames` has the messages, `objects` and `receipts` what is signed or hashed
+inside of them, `connection` the core of both sides, `errors` the codes, `limits` every bound, `work` proof
+of work.
 No sockets, no clock, no randomness of its own.
 """
 

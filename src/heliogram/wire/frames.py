@@ -7,7 +7,8 @@ How the protocol grows: new fields go to the end and have a default. A reader ig
 it knows. A relay answers a frame of an unknown type with `UNKNOWN_FRAME`; a client skips pushes of unknown
 types. So either side may be the newer one.
 
-What is signed or hashed travels as opaque bytes, made and read by `objects`, and is kept as received.
+What is signed or hashed travels as opaque bytes, made and read by `objects` and `receipts`, and is kept as
+received.
 """
 
 from __future__ import annotations
@@ -197,7 +198,7 @@ class Authorise(_Item, frozen=True, tag=FrameType.AUTHORISE.value):
     instance: Bytes32
     epoch: U64
     signature: Signature
-    #: The last place that the relay signed for (`objects.Evidence`), if the client has one.
+    #: The last place that the relay signed for (`receipts.Evidence`), if the client has one.
     evidence: EvidenceBytes = b""
 
 
@@ -476,7 +477,7 @@ class Authorised(_Item, frozen=True, tag=FrameType.AUTHORISED.value):
 
 
 class Stored(_Item, frozen=True, tag=FrameType.STORED.value):
-    """The entry is on disk (`objects.Receipt`)."""
+    """The entry is on disk (`receipts.Receipt`)."""
 
     id: Id
     receipt: Annotated[bytes, Meta(max_length=limits.MAX_RECEIPT)]
