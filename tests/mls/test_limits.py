@@ -5,8 +5,11 @@ Otherwise a group would go on that nobody can join, and that we cannot load when
 
 from __future__ import annotations
 
+import importlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -224,3 +227,15 @@ def test_there_is_no_epoch_after_the_last() -> None:
     member.current = replace(member.current, context=context)
     with pytest.raises(mls.UsageError, match="no number left"):
         group.commit(now=NOW, entropy=ENTROPY)
+
+
+# --- The document ---------------------------------------------------------------------------------
+
+
+def test_the_table_of_ceilings_is_true() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "mls.md").read_text()
+    rows = re.findall(r"^\|.*\| ([\d,]+) \| `([\w.]+)` \|$", text, re.MULTILINE)
+    assert len(rows) > 15
+    for value, name in rows:
+        module, _, constant = name.rpartition(".")
+        assert getattr(importlib.import_module(module), constant) == int(value.replace(",", ""))
