@@ -127,7 +127,12 @@ kinds = pytest.mark.parametrize("kind", STRATEGIES, ids=lambda kind: kind.__name
 def test_every_structure_is_here() -> None:
     # By name: a slotted dataclass leaves the class that it was made from behind.
     names = {kind.__name__ for kind in STRATEGIES}
-    assert names == {kind.__name__ for kind in Object.__subclasses__()}
+    ours = {
+        kind.__name__
+        for kind in Object.__subclasses__()
+        if kind.__module__.startswith("heliogram.wire.")  # the relay has structures of its own
+    }
+    assert names == ours
     assert names == {type(one).__name__ for one in s.OBJECTS}
 
 

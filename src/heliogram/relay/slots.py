@@ -456,7 +456,8 @@ def _vote(context: Context, round: int, h: bytes) -> bytes:
 
 def _decision(slot: Slot, certificate: Certificate) -> Decided:
     value = slot.value(certificate.h)
-    assert value is not None  # noqa: S101  (decide() and decode() see to it)
+    if value is None:  # decide() and decode() see to it
+        raise ValueError("a decided slot has lost its value")
     return Decided(certificate, value)
 
 
