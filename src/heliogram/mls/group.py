@@ -475,8 +475,11 @@ class Group:
 
         Names and values, None for a record to delete; only what changed since the last call, for
         this group or one that it followed from. After one message that is a few hundred bytes, in
-        any size of group. The values are secret. Write all of them in one transaction;
-        `from_records` reads them back.
+        any size of group. The values are secret. `from_records` reads them back.
+
+        Write all of them in one transaction. What was given out counts as written: if writing
+        fails, go on from what the store holds. A group that was just created or joined gives
+        everything, for a store in which nothing is left of an earlier membership.
         """
         return state.changes(self._member)
 
