@@ -15,10 +15,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from heliogram.relay.store.blobs import BlobRecord, BlobTable
 from heliogram.relay.store.database import Database
 from heliogram.relay.store.logs import EpochRecord, LogRecord, LogTable, Place, StoredEntry
 
-__all__ = ["Database", "EpochRecord", "LogRecord", "LogTable", "Place", "Store", "StoredEntry"]
+__all__ = [
+    "BlobRecord",
+    "BlobTable",
+    "Database",
+    "EpochRecord",
+    "LogRecord",
+    "LogTable",
+    "Place",
+    "Store",
+    "StoredEntry",
+]
 
 
 class Store:
@@ -28,6 +39,7 @@ class Store:
         """Open the file; see `Database`."""
         self.database = Database(path, writes=writes)
         self.logs = LogTable(self.database)
+        self.blobs = BlobTable(self.database)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -38,6 +50,7 @@ class Store:
                 self.logs.flush()
         except BaseException:
             self.logs.rolled_back()
+            self.blobs.rolled_back()
             raise
         self.logs.committed()
 
