@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,9 @@ from heliogram.wire.objects import blob_delete_hash
 from tests.wire import samples
 
 T = TypeVar("T")
+
+#: What the library would log has addresses and paths in it.
+QUIET = logging.Logger("nobody listens", logging.CRITICAL + 1)
 
 SECRET = samples.name("a secret that deletes")
 SCOPE = Scope(ScopeKind.LOG, samples.INSTANCE, samples.EPOCH)
@@ -58,7 +62,7 @@ class Relay:
     terms: Terms = field(default_factory=lambda: Terms(LIMITS))
     now: int = samples.NOW
     reserve: int = 0
-    pace: Pace = Pace()
+    pace: Pace | None = None
     runs: int = 0
 
     def __post_init__(self) -> None:
@@ -161,7 +165,7 @@ class Served:
         app = web.Application()
         app.add_routes(routes(self.relay.service))
         app.on_response_prepare.append(plain)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        self._runner = web.AppRunner(app, access_log=None, logger=QUIET, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -226,7 +230,8 @@ async def read_answer(reader: asyncio.StreamReader, method: str = "GET") -> Answ
     """The next answer."""
     lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     headers = {
-        name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:] if line)
+        name.lower(): value
+        for name, _, value in (line.partition(": ") for line in lines[1:] if line)
     }
     length = 0 if method == "HEAD" else int(headers.get("content-length", 0))
     return Answer(int(lines[0].split()[1]), headers, await reader.readexactly(length))

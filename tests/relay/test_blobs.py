@@ -594,9 +594,7 @@ async def crash(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> Relay:
     return relay.again()
 
 
-async def test_crash_between_name_and_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_crash_between_name_and_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     relay = Relay(tmp_path / "data")
     ready = relay.open(BLOB, len(DATA))
     monkeypatch.setattr(relay.service, "_save", _dies)
@@ -611,9 +609,7 @@ async def test_crash_between_name_and_row(
     relay.stop()
 
 
-async def test_crash_between_row_and_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_crash_between_row_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     relay = Relay(tmp_path / "data")
     await put(relay, relay.open(BLOB, len(DATA)))
     await put(relay, relay.open(samples.name("x"), 5), b"ab345", end=2, blob=samples.name("x"))
@@ -692,7 +688,10 @@ async def test_files_that_vanish_while_it_runs(relay: Relay) -> None:
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     relay = Relay(tmp_path / "data")
     kept = [relay.root / one for one in ("blobs/README", "uploads/notes", f"blobs/{BLOB.hex()}")]
-    gone = [relay.root / f"uploads/{BLOB.hex()}", relay.root / f"blobs/{BLOB.hex()[:2]}/{BLOB.hex()}"]
+    gone = [
+        relay.root / f"uploads/{BLOB.hex()}",
+        relay.root / f"blobs/{BLOB.hex()[:2]}/{BLOB.hex()}",
+    ]
     for path in (*kept, *gone):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
@@ -792,9 +791,7 @@ async def test_a_database_that_fails_at_the_end(
     assert await put(relay, ready, first=10) == (Part.LAST, len(DATA))
 
 
-async def test_hashes_in_memory_are_bounded(
-    relay: Relay, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_hashes_in_memory_are_bounded(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blob_files, "MAX_HASHES", 1)
     monkeypatch.setattr(blob_files, "HASH_SLICE", 1000)
     ready = relay.open(BLOB, len(DATA))
