@@ -442,10 +442,8 @@ def _bound(context: Context, round: int, justification: Justification) -> set[by
 
     More than one hash takes more liars than there may be; then no value at all is free.
     """
-    promises = justification.promises
-    if len({promise.relay for promise in promises}) < max(
-        len(promises), context.seat.configuration.q
-    ):
+    promises, quorum = justification.promises, context.seat.configuration.q
+    if len({promise.relay for promise in promises}) < max(len(promises), quorum):
         return None
     if not all(context.checks.promise(promise, context.seat, round) for promise in promises):
         return None
