@@ -26,7 +26,7 @@ from heliogram.relay.store import LogRecord, Store
 from heliogram.wire import frames, objects, work
 from heliogram.wire.connection import Scope
 from heliogram.wire.errors import RemoteError
-from heliogram.wire.limits import MAX_PAGE
+from heliogram.wire.limits import MAX_PAGE, NONCE_SIZE
 from heliogram.wire.receipts import Evidence, entry_hash, next_chain
 from heliogram.wire.signing import SigningKey
 
@@ -49,8 +49,11 @@ def open_log(batch: Batch, frame: frames.Open) -> frames.Done:
     if logs.find(instance) is None:
         if logs.count() >= batch.terms.max_logs:
             raise Full
-        # A seat whose decision has expired is never opened again: raises `Gone`.
+        # Where a decision has expired there is no vote any more: raises `Gone`.
         logs.slot(log.seat.id)
+        if any(one.fell_back for one in logs.siblings(opened.seat.configuration.log)):
+            # It may have voted at this very seat in another instance of the log, and forgotten it.
+            log = slots.open_log(opened, batch.relay, batch.entropy(NONCE_SIZE))
         logs.create(instance, log, day=batch.now // 86_400)
     return frames.Done(frame.id)
 
@@ -88,9 +91,7 @@ def refill(batch: Batch, frame: frames.Refill, scope: Scope) -> Appended:
     return _append(batch, frame.id, record, max(frame.epoch, record.first), frame.data)
 
 
-def _post_in_grace(
-    batch: Batch, frame: frames.Post, scope: Scope, record: LogRecord
-) -> Appended:
+def _post_in_grace(batch: Batch, frame: frames.Post, scope: Scope, record: LogRecord) -> Appended:
     if record.log.fence is not None:
         raise Fenced
     logs = batch.store.logs
@@ -101,9 +102,7 @@ def _post_in_grace(
     name = entry_hash(frame.data)
     place = logs.find_entry(record, scope.epoch, name)
     if place is not None:
-        return Appended(
-            frame.id, record.instance, scope.epoch, place.index, name, place.chain
-        )
+        return Appended(frame.id, record.instance, scope.epoch, place.index, name, place.chain)
     ceiling = batch.terms.grace_per_day
     batch.budgets.charge(Lane.GRACE, record.id, 1, ceiling, now=batch.now)
     logs.count_grace(record, scope.epoch, used)
@@ -178,7 +177,10 @@ def shows_fall(store: Store, frame: frames.Authorise, relay: bytes) -> int | Non
     record = _read(store, frame.instance)
     if index < record.first_index:
         return None  # it has expired
-    if store.logs.entry_at(record, evidence.epoch, index) == (evidence.entry, evidence.receipt.chain):
+    if store.logs.entry_at(record, evidence.epoch, index) == (
+        evidence.entry,
+        evidence.receipt.chain,
+    ):
         return None
     # The signature is looked at last: it costs most, and nearly all evidence agrees.
     return evidence.epoch if evidence.proves(relay, frame.instance) else None

@@ -8,9 +8,11 @@
 CREATE TABLE logs (
     id INTEGER PRIMARY KEY,
     instance BLOB NOT NULL UNIQUE,      -- the id that clients use
+    log BLOB NOT NULL,                  -- the log id in its configuration
     first INTEGER NOT NULL,             -- the epoch that it was opened with
     state BLOB NOT NULL                 -- slots.Log: who decides the open epoch, its keys, the fence
 ) STRICT;
+CREATE INDEX logs_by_log ON logs (log);
 
 -- Where each log stands. Apart from `logs`, because it changes with every batch and must be small.
 CREATE TABLE heads (
