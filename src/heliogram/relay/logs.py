@@ -159,9 +159,16 @@ def member_key(store: Store, instance: bytes, epoch: int) -> bytes | None:
 
 def authorised(store: Store, frame: frames.Authorise) -> frames.Authorised:
     """The answer to an AUTHORISE whose signature is good."""
-    record = _read(store, frame.instance)
-    log = record.log
-    place = (record.next_index, record.chain)
+    return _authorised(frame, _read(store, frame.instance))
+
+
+def authorised_in(batch: Batch, frame: frames.Authorise) -> frames.Authorised:
+    """The same within a batch that has changed the log."""
+    return _authorised(frame, found(batch, frame.instance))
+
+
+def _authorised(frame: frames.Authorise, record: LogRecord) -> frames.Authorised:
+    log, place = record.log, (record.next_index, record.chain)
     return frames.Authorised(frame.id, *place, log.epoch, log.fence or b"")
 
 
@@ -202,6 +209,11 @@ def read(store: Store, frame: frames.Read, scope: Scope) -> frames.Entries | fra
         return frames.Digests(frame.id, digests, following, end)
     entries = tuple(frames.Entry(e.index, e.minute, scope.epoch, e.data) for e in page)
     return frames.Entries(frame.id, entries, following, end)
+
+
+def end(store: Store, instance: bytes) -> int:
+    """The index that the next entry will get. Raises `Gone`."""
+    return _read(store, instance).next_index
 
 
 def peek(store: Store, frame: frames.Peek, scope: Scope) -> frames.Peeked:

@@ -419,6 +419,19 @@ class RelayConnection:
         self._answer(frame.id, ErrorCode.NOT_AUTHORISED)
         return False
 
+    def decline(self, code: ErrorCode) -> None:
+        """Answer the authorisation that `next_event` gave last with `code`, without looking at it."""
+        frame = self._undecided
+        if frame is None:
+            raise LocalError("there is nothing to authorise")
+        self._undecided = None
+        self._channels.pop(frame.channel, None)
+        self._answer(frame.id, code)
+
+    def leads_to(self, id: bytes) -> bool:
+        """Whether some channel leads to this instance or inbox, in whatever epoch."""
+        return any(scope.id == id for scope in self._channels.values())
+
     def send(self, frame: frames.Answer | frames.Push) -> bytes | None:
         """The message of an answer, once per request, or of a push. None if the connection is over.
 

@@ -1,8 +1,8 @@
 """The database of one relay: an SQLite file that is durable, current, and forgets what is deleted.
 
 WAL with `synchronous=FULL`: a commit is on disk before it returns, and before any reader sees it.
-`secure_delete` overwrites what is deleted, `temp_store=MEMORY` leaves nothing in temporary files. There is one
-writer. Checkpoints run on its connection only: older versions of SQLite had a bug there that could
+`secure_delete` overwrites what is deleted, `temp_store=MEMORY` leaves nothing in temporary files. There is
+one writer. Checkpoints run on its connection only: older versions of SQLite had a bug there that could
 destroy the file, so too old a library is refused.
 """
 
@@ -91,7 +91,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, and on disk at the end. Raises `DiskFull` or `Unavailable`; then nothing is kept."""
+        """All or nothing, and on disk at the end. Raises `DiskFull` or `Unavailable`: nothing is kept."""
         try:
             self.run("BEGIN IMMEDIATE")
             yield
@@ -105,6 +105,13 @@ class Database:
     def close(self) -> None:
         """Close the connection. The writer's leaves no WAL behind if it is the last one."""
         self._connection.close()
+
+    def give_back(self, pages: int) -> bool:
+        """Give up to `pages` free pages back to the file system; whether there may be more."""
+        free: int = self._get("freelist_count")
+        if free:
+            self._connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
+        return free > pages
 
     def checkpoint(self) -> None:
         """Move the WAL into the file and cut it to nothing. Only on the writer's connection."""
