@@ -98,7 +98,7 @@ class Database:
             self.run("COMMIT")
         except BaseException as error:
             self._roll_back()
-            if isinstance(error, apsw.Error):
+            if isinstance(error, _TROUBLE):
                 raise refusal(error) from error
             raise
 
@@ -157,7 +157,22 @@ class Database:
         self._connection.execute(f"PRAGMA {pragma}={value}")
 
 
-def refusal(error: apsw.Error) -> RelayError:
+#: What the disk or the system does to us. Anything else that SQLite raises is a bug of ours.
+_TROUBLE = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.PermissionsError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.NoMemError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+)
+
+
+def refusal(error: Exception) -> RelayError:
     """What a failed write is to the client: the disk is full, or it cannot be done now."""
     if isinstance(error, apsw.FullError):
         return DiskFull()

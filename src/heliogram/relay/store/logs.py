@@ -123,7 +123,7 @@ class LogTable:
         """The log of `instance`, as it stands on disk."""
         row = self._db.one(
             "SELECT id, first, state, first_index, next_index, chain, bytes, day"
-            " FROM logs JOIN heads ON log = id WHERE instance=?",
+            " FROM logs JOIN heads ON heads.log=logs.id WHERE instance=?",
             instance,
         )
         if row is None:
