@@ -35,7 +35,7 @@ from heliogram.relay.blob_http import BlobService
 from heliogram.relay.blob_http import routes as blob_routes
 from heliogram.relay.blobs import Tickets
 from heliogram.relay.config import Config
-from heliogram.relay.door import KEEPALIVE, Door, Gate, greet
+from heliogram.relay.door import KEEPALIVE, Door, Gate, watched
 from heliogram.relay.errors import Internal, RelayError
 from heliogram.relay.expiry import Expiry
 from heliogram.relay.limiter import Addresses
@@ -181,7 +181,7 @@ class Server:
         )  # fmt: skip
         await blobs.sweep()
         self._expiry = Expiry(self, blobs)
-        application = web.Application(middlewares=[greet])
+        application = web.Application()
         application.router.add_get("/ws", self._connect)
         application.router.add_routes(blob_routes(blobs))
         application.router.add_routes(site.routes(self.config))
@@ -227,7 +227,7 @@ class Server:
         if runner.server is None:
             raise RuntimeError("aiohttp made no server")
         factory = partial(
-            Door, runner.server, self.gate,
+            Door, watched(runner.server), self.gate,
             access_log=None, keepalive_timeout=KEEPALIVE, lingering_time=0.0,
         )  # fmt: skip
         where = config.listen_address

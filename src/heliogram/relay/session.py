@@ -56,7 +56,6 @@ class Session:
     """A WebSocket and the connection's core behind it."""
 
     __slots__ = (
-        "_asleep",
         "_core",
         "_ending",
         "_out",
@@ -84,19 +83,19 @@ class Session:
         rate = config.signatures_per_second
         self._signatures = Bucket(rate, rate, now=now)
         self._out: list[bytes] = []
-        self._topics: set[Topic] = set()
+        self._topics: list[Topic] = []
         self._reading = False
-        self._asleep = False
         self._ending = False
 
     # --- the socket ---
 
     async def run(self) -> None:
         """Serve until the connection ends, whoever ends it."""
-        loop, config = self._server.loop, self._server.config
-        deadline = loop.call_later(config.hello_seconds, self._expire_hello)
+        patience = self._server.config.hello_seconds
+        hello = self._server.loop.call_later(patience, self._end)
         try:
             async for message in self._websocket:
+                hello.cancel()
                 if message.type is not web.WSMsgType.BINARY:
                     break
                 self._server.metrics.received(len(message.data))
@@ -109,7 +108,7 @@ class Session:
                 if self._ending:
                     break
         finally:
-            deadline.cancel()
+            hello.cancel()
             self._core.receive_end()
             for topic in self._topics:
                 self._server.listeners.remove(topic, self)
@@ -123,10 +122,6 @@ class Session:
                 break
             await asyncio.sleep(0.02)
         await self._websocket.close()
-
-    def _expire_hello(self) -> None:
-        if self._core.state is State.START:
-            self._end()
 
     def _end(self) -> None:
         """Close, with what is still to be said."""
@@ -293,12 +288,14 @@ class Session:
             live = logs.end(reader, scope.id)
         else:
             live = inboxes.end(reader, scope.id)
-        self._topics.add(topic)
+        if topic not in self._topics:
+            self._topics.append(topic)
         self._server.listeners.add(topic, self, Subscription(frame.digest, live))
         return frames.Subscribed(frame.id, live)
 
     def _unsubscribe(self, topic: Topic) -> None:
-        self._topics.discard(topic)
+        if topic in self._topics:
+            self._topics.remove(topic)
         self._server.listeners.remove(topic, self)
 
     def _submit(self, frame: Any, work: Callable[[Batch], Outcome]) -> None:
