@@ -167,11 +167,19 @@ def _value(name: str, value: Any, source: str) -> Any:
     try:
         made = msgspec.convert(value, setting.annotated, dec_hook=_from_text)
     except msgspec.ValidationError:
-        raise _wrong(setting, "it is something else", source) from None
-    texts = [made] if isinstance(made, str | Path) else made if isinstance(made, tuple) else []
-    if not all(str(text).isprintable() and _encodes(str(text)) for text in texts):
+        raise _wrong(setting, _mismatch(setting, value), source) from None
+    texts = made if isinstance(made, tuple) else [made] if isinstance(made, str | Path) else []
+    if not all(_is_plain(str(text)) for text in texts):
         raise _wrong(setting, "it has characters that cannot be printed", source)
     return made
+
+
+def _mismatch(setting: Setting, value: Any) -> str:
+    try:
+        msgspec.convert(value, setting.kind, dec_hook=_from_text)
+    except msgspec.ValidationError:
+        return "it is of another kind"
+    return "it is out of bounds"
 
 
 def _from_text(kind: Any, value: Any) -> Any:
@@ -182,12 +190,9 @@ def _from_text(kind: Any, value: Any) -> Any:
     raise ValueError
 
 
-def _encodes(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _is_plain(text: str) -> bool:
+    """Whether this can be printed, and so encoded. Only new lines are allowed besides."""
+    return text.replace("\n", "").isprintable()
 
 
 def _wrong(setting: Setting, why: str, source: str) -> ConfigError:
