@@ -102,6 +102,24 @@ class Database:
                 raise refusal(error) from error
             raise
 
+    def claim(self, key: bytes) -> None:
+        """Make this new database the one of the relay with the public key `key`. Raises `StoreError`."""
+        if self.one("SELECT 1 FROM relay") is not None:
+            raise StoreError("the database is a relay's already")
+        with self.transaction():
+            self.run("INSERT INTO relay VALUES (1, ?)", key)
+
+    def check_owner(self, key: bytes) -> None:
+        """Raise `StoreError` unless this is the database of the relay with the public key `key`.
+
+        A relay with another one's database, or with an empty one, would contradict what it signed before.
+        """
+        row = self.one("SELECT key FROM relay")
+        if row is None:
+            raise StoreError("the database does not say whose it is: it was not made by init")
+        if row[0] != key:
+            raise StoreError("the database is another relay's: its key is not that of the identity")
+
     def close(self) -> None:
         """Close the connection. The writer's leaves no WAL behind if it is the last one."""
         self._connection.close()
