@@ -189,6 +189,7 @@ class Server:
         if (where := self.config.metrics_address) is not None:
             await self._listen_inside(metrics_application(self.metrics, self._healthy), where)
         self.spawn(self._expiry.run())
+        self.spawn(self._look_after_the_silent())
         return address
 
     async def stop(self) -> None:
@@ -248,7 +249,7 @@ class Server:
         websocket = web.WebSocketResponse(
             compress=False,
             max_msg_size=self.terms.limits.max_frame + 1,
-            heartbeat=self.config.idle_seconds / 2,
+            autoping=False,
         )
         if self._stopping or not websocket.can_prepare(request):
             return site.not_found(self.config)
@@ -263,6 +264,14 @@ class Server:
         finally:
             self._sessions.discard(session)
         return websocket
+
+    async def _look_after_the_silent(self) -> None:
+        # One round for all instead of a timer for each.
+        while True:
+            await asyncio.sleep(self.config.idle_seconds / 8)
+            now = self.loop.time()
+            for one in list(self._sessions):
+                one.look(now)
 
     def _store_reader(self) -> Store:
         return Store(self.config.data / DATABASE, writes=False)

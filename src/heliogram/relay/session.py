@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 from heliogram.relay import blobs, cells, inboxes, logs, voting
 from heliogram.relay.batch import Batch, Outcome
@@ -26,7 +26,7 @@ from heliogram.relay.errors import (
 from heliogram.relay.limiter import Bucket
 from heliogram.relay.listeners import Subscription, Topic, inbox_topic
 from heliogram.relay.service import PAGES, READS, SIGNATURES, WRITES
-from heliogram.relay.websocket import framed
+from heliogram.relay.websocket import PING, framed, pong
 from heliogram.wire import frames, limits
 from heliogram.wire.connection import (
     NEED_DATA,
@@ -56,8 +56,10 @@ class Session:
     """A WebSocket and the connection's core behind it."""
 
     __slots__ = (
+        "_asked",
         "_core",
         "_ending",
+        "_heard",
         "_out",
         "_reading",
         "_requests",
@@ -86,6 +88,8 @@ class Session:
         self._topics: list[Topic] = []
         self._reading = False
         self._ending = False
+        self._asked = False
+        self._heard = now
 
     # --- the socket ---
 
@@ -96,14 +100,20 @@ class Session:
         try:
             async for message in self._websocket:
                 hello.cancel()
-                if message.type is not web.WSMsgType.BINARY:
-                    break
-                self._server.metrics.received(len(message.data))
-                self._core.receive_data(message.data)
-                self._pump()
-                if self._choked() and not await self._drained():
-                    self._say_goodbye(ErrorCode.SLOW)
-                    self._transport.abort()
+                self._heard = self._server.loop.time()
+                self._asked = False
+                if message.type is WSMsgType.BINARY:
+                    self._server.metrics.received(len(message.data))
+                    self._core.receive_data(message.data)
+                    self._pump()
+                    if self._choked() and not await self._drained():
+                        self._say_goodbye(ErrorCode.SLOW)
+                        self._transport.abort()
+                        break
+                elif message.type is WSMsgType.PING:
+                    if not self._choked():
+                        self._transport.write(pong(message.data))
+                elif message.type is not WSMsgType.PONG:
                     break
                 if self._ending:
                     break
@@ -113,6 +123,17 @@ class Session:
             for topic in self._topics:
                 self._server.listeners.remove(topic, self)
             self._topics.clear()
+
+    def look(self, now: float) -> None:
+        """Ask a client that is silent whether it is there, and later let it go."""
+        silent = now - self._heard
+        if silent > self._server.config.idle_seconds:
+            self._say_goodbye(ErrorCode.IDLE)
+            self._end()
+        elif silent > self._server.config.idle_seconds / 2 and not self._asked:
+            self._asked = True
+            if not self._choked():
+                self._transport.write(PING)
 
     async def leave(self) -> None:
         """Tell the client that the relay stops, and close when what it asked is answered."""
