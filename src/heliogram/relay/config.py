@@ -195,7 +195,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return self.data / "blobs"
 
     @property
-    def address(self) -> Address:
+    def listen_address(self) -> Address:
         """Where clients connect."""
         return Address.parse(self.listen)
 

@@ -215,7 +215,7 @@ def check(config: Config, sources: Mapping[str, str]) -> None:
         return _wrong(SETTINGS[name], why, sources[name])
 
     try:
-        address = config.address
+        address = config.listen_address
     except ValueError as error:
         raise wrong("listen", str(error)) from None
     try:
