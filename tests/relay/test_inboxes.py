@@ -37,6 +37,7 @@ from heliogram.wire.limits import (
     MAX_LINKS,
     MAX_PACKAGES,
     MAX_PAGE,
+    WORK_WINDOW,
 )
 from heliogram.wire.signing import Label, SigningKey
 from tests.wire import samples
@@ -564,6 +565,22 @@ def test_one_of_each_device(world: World) -> None:
     assert world.take(LINKS[0], 1) == [b"t1", b"l1", b"p1"]
 
 
+@pytest.mark.parametrize("second", range(0, WORK_WINDOW, 59))
+def test_a_statement_is_remembered_as_long_as_its_work_is_good(second: int) -> None:
+    """And less than a minute longer than the longest, which is of the next window."""
+    start = NOW // WORK_WINDOW * WORK_WINDOW
+    came = start + second
+    windows = [work.window_at(now=came) + step for step in (-1, 0, 1)]
+    good = [
+        now
+        for now in range(start, start + 4 * WORK_WINDOW)
+        if any(work.good(work.Proof(one, 0), RELAY, INBOX, 0, now=now) for one in windows)
+    ]
+    expired = (came // 60 + STATEMENT_MINUTES + 1) * 60  # the first second when its row goes
+    assert good[-1] < expired
+    assert second or expired - good[-1] <= 61
+
+
 def test_a_statement_is_new_after_its_window(world: World) -> None:
     world.put(one_time(b"1"), one_time(b"2"))
     assert world.take(LINKS[0], 1) == [b"1"]
@@ -598,6 +615,14 @@ def test_a_repeated_put_brings_nothing_back(world: World) -> None:
     assert world.take(LINKS[0], 2) == [b"2"]
     with pytest.raises(NothingLeft):
         world.take(LINKS[0], 3)
+
+
+def test_a_package_is_in_the_pool_once(world: World) -> None:
+    world.put(one_time(b"1"), one_time(b"1"))
+    world.put(one_time(b"1", b"phone"))
+    assert world.take(LINKS[0], 1) == [b"1"]
+    with pytest.raises(NothingLeft):
+        world.take(LINKS[0], 2)
 
 
 def test_a_pool_has_room_for_so_many_packages_and_devices(world: World) -> None:
