@@ -64,9 +64,7 @@ class Addresses:
             self._new = {a: b for a, b in self._new.items() if not b.full(now=now)}
         bucket = self._new.get(address)
         if bucket is None:
-            bucket = self._new[address] = Bucket(
-                self._per_minute / 60, self._per_minute, now=now
-            )
+            bucket = self._new[address] = Bucket(self._per_minute / 60, self._per_minute, now=now)
         if not bucket.take(1, now=now) or self._open.get(address, 0) >= self._at_once:
             return False
         self._open[address] = self._open.get(address, 0) + 1

@@ -123,7 +123,7 @@ class LogTable:
         """The log of `instance`, as it stands on disk."""
         row = self._db.one(
             "SELECT id, first, state, first_index, next_index, chain, bytes, day"
-            " FROM logs JOIN heads ON log = id WHERE instance=?",
+            " FROM logs JOIN heads ON heads.log=logs.id WHERE instance=?",
             instance,
         )
         if row is None:
@@ -131,10 +131,10 @@ class LogTable:
         number, first, state, *head = row
         return LogRecord(number, instance, first, _saved(Log, state), *head)
 
-    def siblings(self, log: bytes) -> list[Log]:
-        """The logs of all instances of this log id."""
-        rows = self._db.all("SELECT state FROM logs WHERE log=?", log)
-        return [_saved(Log, state) for (state,) in rows]
+    def instances(self, log: bytes) -> list[LogRecord]:
+        """All instances of this log id: the writer's records."""
+        rows = self._db.all("SELECT instance FROM logs WHERE log=?", log)
+        return [one for (instance,) in rows if (one := self.find(instance)) is not None]
 
     def count(self) -> int:
         """How many logs there are."""
@@ -188,7 +188,9 @@ class LogTable:
 
     def count_grace(self, record: LogRecord, epoch: int, used: int) -> None:
         """Write how many entries are in an epoch's grace lane."""
-        self._db.run("UPDATE epochs SET grace=? WHERE log=? AND epoch=?", used, record.id, epoch)
+        self._db.run(
+            "UPDATE epochs SET grace=? WHERE log=? AND epoch=?", used, record.id, epoch
+        )
 
     # --- slots ---
 
@@ -237,9 +239,7 @@ class LogTable:
             "SELECT place, chain, data FROM entries WHERE log=? AND tag=? AND epoch=?",
             *(record.id, _tag(name), epoch),
         )
-        return next(
-            (Place(at, chain) for at, chain, data in rows if entry_hash(data) == name), None
-        )
+        return next((Place(at, chain) for at, chain, data in rows if entry_hash(data) == name), None)
 
     def entry_at(self, record: LogRecord, epoch: int, index: int) -> tuple[bytes, bytes] | None:
         """The hash of the entry at this place, and the chain after it; None if there is none."""
