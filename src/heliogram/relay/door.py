@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from heliogram.relay import site
 from heliogram.relay.limiter import Addresses, address_of
 
 #: How long a connection may wait for its next plain request, in seconds.
@@ -94,6 +95,17 @@ class Door(web.RequestHandler):
             self._deadline.cancel()
             self._deadline = None
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What somebody gets whose request cannot be read: the site's page, and not aiohttp's."""
+        self.force_close()
+        return site.error(status)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """asyncio has lost it."""
         self.met()
@@ -103,9 +115,18 @@ class Door(web.RequestHandler):
         super().connection_lost(exc)
 
 
-@web.middleware
-async def greet(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
-    """Tell the door that a request has come."""
-    if isinstance(request.protocol, Door):
-        request.protocol.met()
-    return cast(web.StreamResponse, await handler(request))
+def watched(server: web.Server) -> web.Server:
+    """`server`, telling each door when a request has come.
+
+    Where requests are made and not in a middleware, whose frames would stay in memory as long as a WebSocket.
+    """
+    make = server.request_factory
+
+    def request(*parts: Any) -> Any:
+        door = parts[2]
+        if isinstance(door, Door):
+            door.met()
+        return make(*parts)
+
+    server.request_factory = request
+    return server

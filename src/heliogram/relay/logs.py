@@ -51,7 +51,7 @@ def open_log(batch: Batch, frame: frames.Open) -> frames.Done:
             raise Full
         # Where a decision has expired there is no vote any more: raises `Gone`.
         logs.slot(log.seat.id)
-        if any(one.fell_back for one in logs.siblings(opened.seat.configuration.log)):
+        if any(one.log.fell_back for one in logs.instances(opened.seat.configuration.log)):
             # It may have voted at this very seat in another instance of the log, and forgotten it.
             log = slots.open_log(opened, batch.relay, batch.entropy(NONCE_SIZE))
         logs.create(instance, log, day=batch.now // 86_400)

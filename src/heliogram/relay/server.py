@@ -35,7 +35,7 @@ from heliogram.relay.blob_http import BlobService
 from heliogram.relay.blob_http import routes as blob_routes
 from heliogram.relay.blobs import Tickets
 from heliogram.relay.config import Config
-from heliogram.relay.door import KEEPALIVE, Door, Gate, greet
+from heliogram.relay.door import KEEPALIVE, Door, Gate, watched
 from heliogram.relay.errors import Internal, RelayError
 from heliogram.relay.expiry import Expiry
 from heliogram.relay.limiter import Addresses
@@ -48,9 +48,6 @@ from heliogram.relay.writer import Finished, Writer
 from heliogram.wire.signing import SigningKey
 
 _log = logging.getLogger(__name__)
-
-#: The database in the data directory.
-DATABASE = "relay.db"
 
 #: Bytes of requests that may wait for the writer. Above that the relay says `UNAVAILABLE`.
 MAX_WAITING = 64 << 20
@@ -74,10 +71,10 @@ class Server:
         self.metrics = Metrics()
         self.tickets = Tickets(os.urandom)
         self.loop: asyncio.AbstractEventLoop
-        path = config.data / DATABASE
-        self._store = Store(path, writes=True)
+        self._store = Store(config.database, writes=True)
+        self._store.database.check_owner(identity.public)
         #: For what is read in the loop's thread.
-        self.reader = Store(path, writes=False)
+        self.reader = self.open_reader()
         self._writer = Writer(
             self._store, self.terms, identity,
             deliver=self._hand_over, clock=self.clock, entropy=os.urandom,
@@ -119,6 +116,10 @@ class Server:
         """Read something long in another thread."""
         self._pool.submit(self._read, work, done)
 
+    def open_reader(self) -> Store:
+        """A store for one more thread that reads."""
+        return Store(self.config.database, writes=False)
+
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine that nobody waits for."""
         task = self.loop.create_task(work)
@@ -159,7 +160,7 @@ class Server:
         try:
             store = getattr(self._readers, "store", None)
             if store is None:
-                store = self._readers.store = Store(self.config.data / DATABASE, writes=False)
+                store = self._readers.store = self.open_reader()
                 self._opened.append(store)
             told = work(store)
         except RelayError as error:
@@ -176,12 +177,13 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self._writer.start()
         blobs = BlobService(
-            self.config.data, self._store_reader, self._writer.submit, self.tickets,
+            self.config.data, self.open_reader, self._writer.submit, self.tickets,
             self.terms, clock=self.clock,
         )  # fmt: skip
         await blobs.sweep()
         self._expiry = Expiry(self, blobs)
-        application = web.Application(middlewares=[greet])
+        application = web.Application()
+        application.on_response_prepare.append(site.quiet)
         application.router.add_get("/ws", self._connect)
         application.router.add_routes(blob_routes(blobs))
         application.router.add_routes(site.routes(self.config))
@@ -189,6 +191,7 @@ class Server:
         if (where := self.config.metrics_address) is not None:
             await self._listen_inside(metrics_application(self.metrics, self._healthy), where)
         self.spawn(self._expiry.run())
+        self.spawn(self._look_after_the_silent())
         return address
 
     async def stop(self) -> None:
@@ -227,11 +230,11 @@ class Server:
         if runner.server is None:
             raise RuntimeError("aiohttp made no server")
         factory = partial(
-            Door, runner.server, self.gate,
+            Door, watched(runner.server), self.gate,
             access_log=None, keepalive_timeout=KEEPALIVE, lingering_time=0.0,
         )  # fmt: skip
         where = config.listen_address
-        tls = _tls(config.tls_cert, config.tls_key)
+        tls = None if config.tls is None else _tls(*config.tls)
         create = self.loop.create_server if tls is None else _quick_tls(self.loop)
         listener = await create(factory, where.host, where.port, ssl=tls, backlog=1024)
         self._sockets.append(listener)
@@ -248,7 +251,7 @@ class Server:
         websocket = web.WebSocketResponse(
             compress=False,
             max_msg_size=self.terms.limits.max_frame + 1,
-            heartbeat=self.config.idle_seconds / 2,
+            autoping=False,
         )
         if self._stopping or not websocket.can_prepare(request):
             return site.not_found(self.config)
@@ -264,8 +267,13 @@ class Server:
             self._sessions.discard(session)
         return websocket
 
-    def _store_reader(self) -> Store:
-        return Store(self.config.data / DATABASE, writes=False)
+    async def _look_after_the_silent(self) -> None:
+        # One round for all instead of a timer for each.
+        while True:
+            await asyncio.sleep(self.config.idle_seconds / 8)
+            now = self.loop.time()
+            for one in list(self._sessions):
+                one.look(now)
 
     def _healthy(self) -> bool:
         return not self._stopping
@@ -299,9 +307,7 @@ def run(config: Config, identity: SigningKey, *, announce: Callable[[str, int], 
         uvloop.run(serve())
 
 
-def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    if certificate is None or key is None:
-        return None
+def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(certificate, key)

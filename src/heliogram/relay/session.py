@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 from heliogram.relay import blobs, cells, inboxes, logs, voting
 from heliogram.relay.batch import Batch, Outcome
@@ -26,7 +26,7 @@ from heliogram.relay.errors import (
 from heliogram.relay.limiter import Bucket
 from heliogram.relay.listeners import Subscription, Topic, inbox_topic
 from heliogram.relay.service import PAGES, READS, SIGNATURES, WRITES
-from heliogram.relay.websocket import framed
+from heliogram.relay.websocket import PING, framed, pong
 from heliogram.wire import frames, limits
 from heliogram.wire.connection import (
     NEED_DATA,
@@ -56,9 +56,10 @@ class Session:
     """A WebSocket and the connection's core behind it."""
 
     __slots__ = (
-        "_asleep",
+        "_asked",
         "_core",
         "_ending",
+        "_heard",
         "_out",
         "_reading",
         "_requests",
@@ -84,36 +85,55 @@ class Session:
         rate = config.signatures_per_second
         self._signatures = Bucket(rate, rate, now=now)
         self._out: list[bytes] = []
-        self._topics: set[Topic] = set()
+        self._topics: list[Topic] = []
         self._reading = False
-        self._asleep = False
         self._ending = False
+        self._asked = False
+        self._heard = now
 
     # --- the socket ---
 
     async def run(self) -> None:
         """Serve until the connection ends, whoever ends it."""
-        loop, config = self._server.loop, self._server.config
-        deadline = loop.call_later(config.hello_seconds, self._expire_hello)
+        patience = self._server.config.hello_seconds
+        hello = self._server.loop.call_later(patience, self._end)
         try:
             async for message in self._websocket:
-                if message.type is not web.WSMsgType.BINARY:
-                    break
-                self._server.metrics.received(len(message.data))
-                self._core.receive_data(message.data)
-                self._pump()
-                if self._choked() and not await self._drained():
-                    self._say_goodbye(ErrorCode.SLOW)
-                    self._transport.abort()
+                hello.cancel()
+                self._heard = self._server.loop.time()
+                self._asked = False
+                if message.type is WSMsgType.BINARY:
+                    self._server.metrics.received(len(message.data))
+                    self._core.receive_data(message.data)
+                    self._pump()
+                    if self._choked() and not await self._drained():
+                        self._say_goodbye(ErrorCode.SLOW)
+                        self._transport.abort()
+                        break
+                elif message.type is WSMsgType.PING:
+                    if not self._choked():
+                        self._transport.write(pong(message.data))
+                elif message.type is not WSMsgType.PONG:
                     break
                 if self._ending:
                     break
         finally:
-            deadline.cancel()
+            hello.cancel()
             self._core.receive_end()
             for topic in self._topics:
                 self._server.listeners.remove(topic, self)
             self._topics.clear()
+
+    def look(self, now: float) -> None:
+        """Ask a client that is silent whether it is there, and later let it go."""
+        silent = now - self._heard
+        if silent > self._server.config.idle_seconds:
+            self._say_goodbye(ErrorCode.IDLE)
+            self._end()
+        elif silent > self._server.config.idle_seconds / 2 and not self._asked:
+            self._asked = True
+            if not self._choked():
+                self._transport.write(PING)
 
     async def leave(self) -> None:
         """Tell the client that the relay stops, and close when what it asked is answered."""
@@ -123,10 +143,6 @@ class Session:
                 break
             await asyncio.sleep(0.02)
         await self._websocket.close()
-
-    def _expire_hello(self) -> None:
-        if self._core.state is State.START:
-            self._end()
 
     def _end(self) -> None:
         """Close, with what is still to be said."""
@@ -293,12 +309,14 @@ class Session:
             live = logs.end(reader, scope.id)
         else:
             live = inboxes.end(reader, scope.id)
-        self._topics.add(topic)
+        if topic not in self._topics:
+            self._topics.append(topic)
         self._server.listeners.add(topic, self, Subscription(frame.digest, live))
         return frames.Subscribed(frame.id, live)
 
     def _unsubscribe(self, topic: Topic) -> None:
-        self._topics.discard(topic)
+        if topic in self._topics:
+            self._topics.remove(topic)
         self._server.listeners.remove(topic, self)
 
     def _submit(self, frame: Any, work: Callable[[Batch], Outcome]) -> None:

@@ -90,12 +90,11 @@ def decide(batch: Batch, frame: frames.Decide, *, member: bool) -> Outcome:
     if following is not log:
         _count(batch, record)
         _save(batch, record, slot, after)
-        if isinstance(answer, slots.FellBack):
-            nonce = batch.entropy(NONCE_SIZE)
-            following = slots.fence(following, nonce, answer.epoch)
-            answer = slots.Done()
         logs.advance(record, following, minute=batch.minute)
         batch.news.append(Advance(record.instance, log.epoch, frame.certificate))
+        if isinstance(answer, slots.FellBack):
+            fence(batch, record.instance, answer.epoch)
+            answer = slots.Done()
     return _outcome(batch, frame.id, record, answer)
 
 
@@ -110,11 +109,16 @@ def unfence(batch: Batch, frame: frames.Unfence, scope: Scope) -> frames.Done:
 
 
 def fence(batch: Batch, instance: bytes, epoch: int) -> None:
-    """Fence a log: it was shown that this relay was in `epoch` and has forgotten it."""
-    record = batch.store.logs.find(instance)
-    if record is not None:
-        log = slots.fence(record.log, batch.entropy(NONCE_SIZE), epoch)
-        batch.store.logs.save(record, log)
+    """Fence a log: it was shown that this relay was in `epoch` and has forgotten it.
+
+    Other instances of the same log id may share a seat with this one, so they are fenced too, but each with
+    its own epoch: a stranger's instance must not silence this one for good.
+    """
+    record = found(batch, instance)
+    logs = batch.store.logs
+    for one in logs.instances(record.log.configuration.log):
+        known = epoch if one.instance == instance else one.log.epoch
+        logs.save(one, slots.fence(one.log, batch.entropy(NONCE_SIZE), known))
 
 
 def _slot(batch: Batch, scope: Scope) -> tuple[LogRecord, slots.Slot]:

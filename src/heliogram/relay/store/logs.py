@@ -131,10 +131,10 @@ class LogTable:
         number, first, state, *head = row
         return LogRecord(number, instance, first, _saved(Log, state), *head)
 
-    def siblings(self, log: bytes) -> list[Log]:
-        """The logs of all instances of this log id."""
-        rows = self._db.all("SELECT state FROM logs WHERE log=?", log)
-        return [_saved(Log, state) for (state,) in rows]
+    def instances(self, log: bytes) -> list[LogRecord]:
+        """All instances of this log id: the writer's records."""
+        rows = self._db.all("SELECT instance FROM logs WHERE log=?", log)
+        return [one for (instance,) in rows if (one := self.find(instance)) is not None]
 
     def count(self) -> int:
         """How many logs there are."""
