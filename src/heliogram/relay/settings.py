@@ -259,7 +259,7 @@ def _check_description(config: Config, wrong: Callable[[str, str], ConfigError])
 _HEADINGS: Final = {
     "listen": "Where it listens",
     "operator_key": "What others see of it",
-    "entry_days": "How long it keeps, in days",
+    "entry_days": "How long it keeps",
     "difficulty_open": "What a client may send",
     "max_connections": "Connections. An address is an IPv4 address or an IPv6 /64",
     "posts_per_day": "Budgets of each log, so that nobody fills the disk",
