@@ -26,7 +26,7 @@ from heliogram.relay.store import LogRecord, Store
 from heliogram.wire import frames, objects, work
 from heliogram.wire.connection import Scope
 from heliogram.wire.errors import RemoteError
-from heliogram.wire.limits import MAX_PAGE
+from heliogram.wire.limits import MAX_PAGE, NONCE_SIZE
 from heliogram.wire.receipts import Evidence, entry_hash, next_chain
 from heliogram.wire.signing import SigningKey
 
@@ -49,8 +49,11 @@ def open_log(batch: Batch, frame: frames.Open) -> frames.Done:
     if logs.find(instance) is None:
         if logs.count() >= batch.terms.max_logs:
             raise Full
-        # A seat whose decision has expired is never opened again: raises `Gone`.
+        # Where a decision has expired there is no vote any more: raises `Gone`.
         logs.slot(log.seat.id)
+        if any(one.log.fell_back for one in logs.instances(opened.seat.configuration.log)):
+            # It may have voted at this very seat in another instance of the log, and forgotten it.
+            log = slots.open_log(opened, batch.relay, batch.entropy(NONCE_SIZE))
         logs.create(instance, log, day=batch.now // 86_400)
     return frames.Done(frame.id)
 
@@ -88,9 +91,7 @@ def refill(batch: Batch, frame: frames.Refill, scope: Scope) -> Appended:
     return _append(batch, frame.id, record, max(frame.epoch, record.first), frame.data)
 
 
-def _post_in_grace(
-    batch: Batch, frame: frames.Post, scope: Scope, record: LogRecord
-) -> Appended:
+def _post_in_grace(batch: Batch, frame: frames.Post, scope: Scope, record: LogRecord) -> Appended:
     if record.log.fence is not None:
         raise Fenced
     logs = batch.store.logs
@@ -101,9 +102,7 @@ def _post_in_grace(
     name = entry_hash(frame.data)
     place = logs.find_entry(record, scope.epoch, name)
     if place is not None:
-        return Appended(
-            frame.id, record.instance, scope.epoch, place.index, name, place.chain
-        )
+        return Appended(frame.id, record.instance, scope.epoch, place.index, name, place.chain)
     ceiling = batch.terms.grace_per_day
     batch.budgets.charge(Lane.GRACE, record.id, 1, ceiling, now=batch.now)
     logs.count_grace(record, scope.epoch, used)
@@ -160,9 +159,16 @@ def member_key(store: Store, instance: bytes, epoch: int) -> bytes | None:
 
 def authorised(store: Store, frame: frames.Authorise) -> frames.Authorised:
     """The answer to an AUTHORISE whose signature is good."""
-    record = _read(store, frame.instance)
-    log = record.log
-    place = (record.next_index, record.chain)
+    return _authorised(frame, _read(store, frame.instance))
+
+
+def authorised_in(batch: Batch, frame: frames.Authorise) -> frames.Authorised:
+    """The same within a batch that has changed the log."""
+    return _authorised(frame, found(batch, frame.instance))
+
+
+def _authorised(frame: frames.Authorise, record: LogRecord) -> frames.Authorised:
+    log, place = record.log, (record.next_index, record.chain)
     return frames.Authorised(frame.id, *place, log.epoch, log.fence or b"")
 
 
@@ -178,7 +184,10 @@ def shows_fall(store: Store, frame: frames.Authorise, relay: bytes) -> int | Non
     record = _read(store, frame.instance)
     if index < record.first_index:
         return None  # it has expired
-    if store.logs.entry_at(record, evidence.epoch, index) == (evidence.entry, evidence.receipt.chain):
+    if store.logs.entry_at(record, evidence.epoch, index) == (
+        evidence.entry,
+        evidence.receipt.chain,
+    ):
         return None
     # The signature is looked at last: it costs most, and nearly all evidence agrees.
     return evidence.epoch if evidence.proves(relay, frame.instance) else None
@@ -200,6 +209,11 @@ def read(store: Store, frame: frames.Read, scope: Scope) -> frames.Entries | fra
         return frames.Digests(frame.id, digests, following, end)
     entries = tuple(frames.Entry(e.index, e.minute, scope.epoch, e.data) for e in page)
     return frames.Entries(frame.id, entries, following, end)
+
+
+def end(store: Store, instance: bytes) -> int:
+    """The index that the next entry will get. Raises `Gone`."""
+    return _read(store, instance).next_index
 
 
 def peek(store: Store, frame: frames.Peek, scope: Scope) -> frames.Peeked:

@@ -16,14 +16,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from heliogram.relay.store.blobs import BlobRecord, BlobTable
+from heliogram.relay.store.cells import CellRecord, CellTable
 from heliogram.relay.store.database import Database
+from heliogram.relay.store.inboxes import InboxRecord, InboxTable, LinkRecord
 from heliogram.relay.store.logs import EpochRecord, LogRecord, LogTable, Place, StoredEntry
 
 __all__ = [
     "BlobRecord",
     "BlobTable",
+    "CellRecord",
+    "CellTable",
     "Database",
     "EpochRecord",
+    "InboxRecord",
+    "InboxTable",
+    "LinkRecord",
     "LogRecord",
     "LogTable",
     "Place",
@@ -39,6 +46,8 @@ class Store:
         """Open the file; see `Database`."""
         self.database = Database(path, writes=writes)
         self.logs = LogTable(self.database)
+        self.inboxes = InboxTable(self.database)
+        self.cells = CellTable(self.database)
         self.blobs = BlobTable(self.database)
 
     @contextmanager
@@ -50,6 +59,8 @@ class Store:
                 self.logs.flush()
         except BaseException:
             self.logs.rolled_back()
+            self.inboxes.rolled_back()
+            self.cells.rolled_back()
             self.blobs.rolled_back()
             raise
         self.logs.committed()

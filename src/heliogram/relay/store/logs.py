@@ -123,13 +123,18 @@ class LogTable:
         """The log of `instance`, as it stands on disk."""
         row = self._db.one(
             "SELECT id, first, state, first_index, next_index, chain, bytes, day"
-            " FROM logs JOIN heads ON log = id WHERE instance=?",
+            " FROM logs JOIN heads ON heads.log=logs.id WHERE instance=?",
             instance,
         )
         if row is None:
             return None
         number, first, state, *head = row
         return LogRecord(number, instance, first, _saved(Log, state), *head)
+
+    def instances(self, log: bytes) -> list[LogRecord]:
+        """All instances of this log id: the writer's records."""
+        rows = self._db.all("SELECT instance FROM logs WHERE log=?", log)
+        return [one for (instance,) in rows if (one := self.find(instance)) is not None]
 
     def count(self) -> int:
         """How many logs there are."""
@@ -141,8 +146,8 @@ class LogTable:
     def create(self, instance: bytes, log: Log, *, day: int) -> LogRecord:
         """A new log. Its chain begins with the instance id."""
         self._db.run(
-            "INSERT INTO logs (instance, first, state) VALUES (?, ?, ?)",
-            *(instance, log.epoch, log.encode()),
+            "INSERT INTO logs (instance, log, first, state) VALUES (?, ?, ?, ?)",
+            *(instance, log.configuration.log, log.epoch, log.encode()),
         )
         record = LogRecord(self._db.inserted(), instance, log.epoch, log, 0, 0, instance, 0, day)
         self._db.run("INSERT INTO heads VALUES (?, 0, 0, ?, 0, ?)", record.id, instance, day)
@@ -183,9 +188,7 @@ class LogTable:
 
     def count_grace(self, record: LogRecord, epoch: int, used: int) -> None:
         """Write how many entries are in an epoch's grace lane."""
-        self._db.run(
-            "UPDATE epochs SET grace=? WHERE log=? AND epoch=?", used, record.id, epoch
-        )
+        self._db.run("UPDATE epochs SET grace=? WHERE log=? AND epoch=?", used, record.id, epoch)
 
     # --- slots ---
 
@@ -234,7 +237,9 @@ class LogTable:
             "SELECT place, chain, data FROM entries WHERE log=? AND tag=? AND epoch=?",
             *(record.id, _tag(name), epoch),
         )
-        return next((Place(at, chain) for at, chain, data in rows if entry_hash(data) == name), None)
+        return next(
+            (Place(at, chain) for at, chain, data in rows if entry_hash(data) == name), None
+        )
 
     def entry_at(self, record: LogRecord, epoch: int, index: int) -> tuple[bytes, bytes] | None:
         """The hash of the entry at this place, and the chain after it; None if there is none."""
