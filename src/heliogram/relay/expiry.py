@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from heliogram.relay.batch import Batch
+from heliogram.relay.store.logs import EARLIEST
 
 if TYPE_CHECKING:
     from heliogram.relay.blob_http import BlobService
@@ -46,20 +47,28 @@ class Expiry:
 
 def _entries(batch: Batch) -> bool:
     before = batch.minute - batch.terms.limits.entry_days * 1440
-    return batch.store.logs.expire_entries(before=before, minute=batch.minute)
+    return _right(batch) and batch.store.logs.expire_entries(before=before, minute=batch.minute)
 
 
 def _epochs(batch: Batch) -> bool:
     before = batch.minute - batch.terms.limits.certificate_days * 1440
-    return batch.store.logs.expire_epochs(before=before)
+    return _right(batch) and batch.store.logs.expire_epochs(before=before, minute=batch.minute)
 
 
 def _logs(batch: Batch) -> bool:
-    return batch.store.logs.expire_logs(before=batch.now // 86_400 - batch.terms.idle_days)
+    day = batch.now // 86_400
+    before = day - batch.terms.idle_days
+    return _right(batch) and batch.store.logs.expire_logs(before=before, day=day)
 
 
 def _pages(batch: Batch) -> bool:
+    batch.scrub = True
     return batch.store.database.give_back(VACUUM_PAGES)
+
+
+def _right(batch: Batch) -> bool:
+    """Whether the clock may be right. By one that begins in 1970 nothing can be dated."""
+    return batch.minute >= EARLIEST
 
 
 SLICES: tuple[Callable[[Batch], Any], ...] = (_entries, _epochs, _logs, _pages)
