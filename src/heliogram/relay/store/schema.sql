@@ -16,9 +16,10 @@ CREATE TABLE logs (
     instance BLOB NOT NULL UNIQUE,      -- the id that clients use
     log BLOB NOT NULL,                  -- the log id in its configuration
     first INTEGER NOT NULL,             -- the epoch that it was opened with
+    fell INTEGER NOT NULL,              -- 1: this relay is known to have fallen back here
     state BLOB NOT NULL                 -- slots.Log: who decides the open epoch, its keys, the fence
 ) STRICT;
-CREATE INDEX logs_by_log ON logs (log);
+CREATE INDEX logs_by_log ON logs (log, fell);
 
 -- Where each log stands. Apart from `logs`, because it changes with every batch and must be small.
 CREATE TABLE heads (
@@ -42,6 +43,7 @@ CREATE TABLE epochs (
     PRIMARY KEY (log, epoch)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX epochs_by_closed ON epochs (closed) WHERE closed > 0;
+CREATE INDEX epochs_by_seat ON epochs (seat);
 
 -- Votes and decisions: one row for each seat, whichever log reaches it, so that nobody is voted for twice.
 -- A row with an empty state is a tombstone: the decision has expired, and there is no vote any more.
