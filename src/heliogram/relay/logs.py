@@ -26,7 +26,7 @@ from heliogram.relay.store import LogRecord, Store
 from heliogram.wire import frames, objects, work
 from heliogram.wire.connection import Scope
 from heliogram.wire.errors import RemoteError
-from heliogram.wire.limits import MAX_PAGE
+from heliogram.wire.limits import MAX_PAGE, NONCE_SIZE
 from heliogram.wire.receipts import Evidence, entry_hash, next_chain
 from heliogram.wire.signing import SigningKey
 
@@ -49,8 +49,11 @@ def open_log(batch: Batch, frame: frames.Open) -> frames.Done:
     if logs.find(instance) is None:
         if logs.count() >= batch.terms.max_logs:
             raise Full
-        # A seat whose decision has expired is never opened again: raises `Gone`.
+        # Where a decision has expired there is no vote any more: raises `Gone`.
         logs.slot(log.seat.id)
+        if any(one.log.fell_back for one in logs.instances(opened.seat.configuration.log)):
+            # It may have voted at this very seat in another instance of the log, and forgotten it.
+            log = slots.open_log(opened, batch.relay, batch.entropy(NONCE_SIZE))
         logs.create(instance, log, day=batch.now // 86_400)
     return frames.Done(frame.id)
 
@@ -160,9 +163,16 @@ def member_key(store: Store, instance: bytes, epoch: int) -> bytes | None:
 
 def authorised(store: Store, frame: frames.Authorise) -> frames.Authorised:
     """The answer to an AUTHORISE whose signature is good."""
-    record = _read(store, frame.instance)
-    log = record.log
-    place = (record.next_index, record.chain)
+    return _authorised(frame, _read(store, frame.instance))
+
+
+def authorised_in(batch: Batch, frame: frames.Authorise) -> frames.Authorised:
+    """The same within a batch that has changed the log."""
+    return _authorised(frame, found(batch, frame.instance))
+
+
+def _authorised(frame: frames.Authorise, record: LogRecord) -> frames.Authorised:
+    log, place = record.log, (record.next_index, record.chain)
     return frames.Authorised(frame.id, *place, log.epoch, log.fence or b"")
 
 
@@ -200,6 +210,11 @@ def read(store: Store, frame: frames.Read, scope: Scope) -> frames.Entries | fra
         return frames.Digests(frame.id, digests, following, end)
     entries = tuple(frames.Entry(e.index, e.minute, scope.epoch, e.data) for e in page)
     return frames.Entries(frame.id, entries, following, end)
+
+
+def end(store: Store, instance: bytes) -> int:
+    """The index that the next entry will get. Raises `Gone`."""
+    return _read(store, instance).next_index
 
 
 def peek(store: Store, frame: frames.Peek, scope: Scope) -> frames.Peeked:

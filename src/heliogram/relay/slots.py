@@ -32,11 +32,12 @@ certificate or promise that bears this relay's own signature and that its state 
 - fences each other instance of the same log id that it has, and opens later ones with a fence (`open_log`):
   they may reach a seat where it has voted.
 
-Statements of N - q + 1 other relays that the slot which is open here is open with them lift the fence. Then
-the relay abstains up to this epoch, and in each that the evidence has shown it in. That is enough: a quorum
-that it was part of in a later epoch has q - 1 of the N - 1 others, so one of those that stated, since
-(q - 1) + (N - q + 1) > N - 1. And nobody votes in a later epoch with this slot still open. What is left is a
-quorum that was not full yet: the forgotten vote is the lie of one relay then, which b >= 1 allows for.
+The fence is lifted by N - q + 1 other relays that state, under its nonce, that they have the very slot open
+that is open here. Then the relay abstains up to this epoch, and in each that the evidence has shown it in.
+That is enough: a quorum that it was part of in a later epoch has q - 1 of the N - 1 others, so one of those
+that stated, since (q - 1) + (N - q + 1) > N - 1; and nobody votes in a later epoch with this slot open. What
+is left is a quorum that was not full yet: the forgotten vote is the lie of one relay then, which b >= 1
+allows for.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -54,6 +55,8 @@ class Finished:
 
     told: list[tuple[Job, Told]]
     news: list[News]
+    #: How long the batch took, from its first request to the answers.
+    seconds: float
 
 
 class Writer:
@@ -120,6 +123,7 @@ class Writer:
             self._clock(), self._entropy,
         )  # fmt: skip
         told: list[Told]
+        began = time.monotonic()
         try:
             with self._store.transaction():
                 outcomes = [_attempt(job, batch) for job in jobs]
@@ -136,7 +140,8 @@ class Writer:
                     self._commit([job])
                 return
             told, batch.news = [Internal()], []
-        self._deliver(Finished(list(zip(jobs, told, strict=True)), batch.news))
+        seconds = time.monotonic() - began
+        self._deliver(Finished(list(zip(jobs, told, strict=True)), batch.news, seconds))
 
     def _sealed(self, outcomes: list[Any]) -> list[Told]:
         """`outcomes` with answers in the place of what had to be signed first."""

@@ -1,8 +1,8 @@
 """The database of one relay: an SQLite file that is durable, current, and forgets what is deleted.
 
 WAL with `synchronous=FULL`: a commit is on disk before it returns, and before any reader sees it.
-`secure_delete` overwrites what is deleted, `temp_store=MEMORY` leaves nothing in temporary files. There is one
-writer. Checkpoints run on its connection only: older versions of SQLite had a bug there that could
+`secure_delete` overwrites what is deleted, `temp_store=MEMORY` leaves nothing in temporary files. There is
+one writer. Checkpoints run on its connection only: older versions of SQLite had a bug there that could
 destroy the file, so too old a library is refused.
 """
 
@@ -91,20 +91,45 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, and on disk at the end. Raises `DiskFull` or `Unavailable`; then nothing is kept."""
+        """All or nothing, and on disk at the end. Raises `DiskFull` or `Unavailable`: nothing is kept."""
         try:
             self.run("BEGIN IMMEDIATE")
             yield
             self.run("COMMIT")
         except BaseException as error:
             self._roll_back()
-            if isinstance(error, apsw.Error):
+            if isinstance(error, _TROUBLE):
                 raise refusal(error) from error
             raise
+
+    def claim(self, key: bytes) -> None:
+        """Make this new database the one of the relay with the public key `key`. Raises `StoreError`."""
+        if self.one("SELECT 1 FROM relay") is not None:
+            raise StoreError("the database is a relay's already")
+        with self.transaction():
+            self.run("INSERT INTO relay VALUES (1, ?)", key)
+
+    def check_owner(self, key: bytes) -> None:
+        """Raise `StoreError` unless this is the database of the relay with the public key `key`.
+
+        A relay with another one's database, or with an empty one, would contradict what it signed before.
+        """
+        row = self.one("SELECT key FROM relay")
+        if row is None:
+            raise StoreError("the database does not say whose it is: it was not made by init")
+        if row[0] != key:
+            raise StoreError("the database is another relay's: its key is not that of the identity")
 
     def close(self) -> None:
         """Close the connection. The writer's leaves no WAL behind if it is the last one."""
         self._connection.close()
+
+    def give_back(self, pages: int) -> bool:
+        """Give up to `pages` free pages back to the file system; whether there may be more."""
+        free: int = self._get("freelist_count")
+        if free:
+            self._connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
+        return free > pages
 
     def checkpoint(self) -> None:
         """Move the WAL into the file and cut it to nothing. Only on the writer's connection."""
@@ -150,7 +175,22 @@ class Database:
         self._connection.execute(f"PRAGMA {pragma}={value}")
 
 
-def refusal(error: apsw.Error) -> RelayError:
+#: What the disk or the system does to us. Anything else that SQLite raises is a bug of ours.
+_TROUBLE = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.PermissionsError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.NoMemError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+)
+
+
+def refusal(error: Exception) -> RelayError:
     """What a failed write is to the client: the disk is full, or it cannot be done now."""
     if isinstance(error, apsw.FullError):
         return DiskFull()

@@ -123,13 +123,18 @@ class LogTable:
         """The log of `instance`, as it stands on disk."""
         row = self._db.one(
             "SELECT id, first, state, first_index, next_index, chain, bytes, day"
-            " FROM logs JOIN heads ON log = id WHERE instance=?",
+            " FROM logs JOIN heads ON heads.log=logs.id WHERE instance=?",
             instance,
         )
         if row is None:
             return None
         number, first, state, *head = row
         return LogRecord(number, instance, first, _saved(Log, state), *head)
+
+    def instances(self, log: bytes) -> list[LogRecord]:
+        """All instances of this log id: the writer's records."""
+        rows = self._db.all("SELECT instance FROM logs WHERE log=?", log)
+        return [one for (instance,) in rows if (one := self.find(instance)) is not None]
 
     def count(self) -> int:
         """How many logs there are."""
@@ -141,8 +146,8 @@ class LogTable:
     def create(self, instance: bytes, log: Log, *, day: int) -> LogRecord:
         """A new log. Its chain begins with the instance id."""
         self._db.run(
-            "INSERT INTO logs (instance, first, state) VALUES (?, ?, ?)",
-            *(instance, log.epoch, log.encode()),
+            "INSERT INTO logs (instance, log, first, state) VALUES (?, ?, ?, ?)",
+            *(instance, log.configuration.log, log.epoch, log.encode()),
         )
         record = LogRecord(self._db.inserted(), instance, log.epoch, log, 0, 0, instance, 0, day)
         self._db.run("INSERT INTO heads VALUES (?, 0, 0, ?, 0, ?)", record.id, instance, day)

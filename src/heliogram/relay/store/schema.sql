@@ -4,13 +4,21 @@
 -- Times are minutes (Unix time / 60) or days (Unix time / 86400), never finer. Numbers called `id` are local:
 -- they appear nowhere outside of this file. Ids, keys, hashes and nonces have 32 bytes.
 
+-- Whose database this is: one row, written when it is made. With another key it is not served.
+CREATE TABLE relay (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    key BLOB NOT NULL                   -- the relay's public key
+) STRICT;
+
 -- Logs: one row for each instance that somebody opened.
 CREATE TABLE logs (
     id INTEGER PRIMARY KEY,
     instance BLOB NOT NULL UNIQUE,      -- the id that clients use
+    log BLOB NOT NULL,                  -- the log id in its configuration
     first INTEGER NOT NULL,             -- the epoch that it was opened with
     state BLOB NOT NULL                 -- slots.Log: who decides the open epoch, its keys, the fence
 ) STRICT;
+CREATE INDEX logs_by_log ON logs (log);
 
 -- Where each log stands. Apart from `logs`, because it changes with every batch and must be small.
 CREATE TABLE heads (
