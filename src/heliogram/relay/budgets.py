@@ -22,6 +22,9 @@ class Lane(Enum):
     VALUES = ("new values", DAY)
     VOTES = ("requests for votes", HOUR)
     BLOB_BYTES = ("bytes of blobs", DAY)
+    ITEMS = ("items by a link", DAY)
+    TAKES = ("takings of key packages by a link", DAY)
+    CELL_WRITES = ("new values of a cell", DAY)
 
     def __init__(self, what: str, window: int) -> None:
         self.what = what

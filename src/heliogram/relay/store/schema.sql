@@ -74,11 +74,13 @@ CREATE TABLE inboxes (
     next_index INTEGER NOT NULL,        -- of the next item
     day INTEGER NOT NULL                -- of its owner's last request
 ) STRICT;
+CREATE INDEX inboxes_by_day ON inboxes (day);
 
 CREATE TABLE links (
     inbox INTEGER NOT NULL,             -- inboxes.id
     link BLOB NOT NULL,                 -- the link's public key
-    uses INTEGER NOT NULL,              -- posts that are left; -1: any number
+    posts INTEGER NOT NULL,             -- posts that are left; -1: any number
+    takes INTEGER NOT NULL,             -- takings of key packages that are left; -1: any number
     PRIMARY KEY (inbox, link)
 ) STRICT, WITHOUT ROWID;
 
@@ -87,26 +89,47 @@ CREATE TABLE items (
     inbox INTEGER NOT NULL,             -- inboxes.id
     place INTEGER NOT NULL,             -- the index that the owner sees
     minute INTEGER NOT NULL,            -- of arrival
+    tag INTEGER NOT NULL,               -- the first eight bytes of the item's hash, to find it again
     link BLOB NOT NULL,                 -- the link that it came by
     data BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX items_by_place ON items (inbox, place);
+CREATE INDEX items_by_minute ON items (minute);
 
+-- Key packages that wait for strangers.
 CREATE TABLE packages (
     id INTEGER PRIMARY KEY,
     inbox INTEGER NOT NULL,             -- inboxes.id
     device BLOB NOT NULL,
     last_resort INTEGER NOT NULL,       -- 1: may be given more than once
+    tag INTEGER NOT NULL,               -- the first eight bytes of the package's hash
     data BLOB NOT NULL
 ) STRICT;
 CREATE INDEX packages_by_device ON packages (inbox, device, last_resort);
 
--- What was given for a statement, so that a repeated request gets the same. Gone after its window of work.
+-- What was done for a stranger's statement, so that a repeated request is not done twice. Gone after the
+-- statement's window of work.
+CREATE TABLE posted (
+    statement BLOB PRIMARY KEY,         -- SHA-256 of InboxPost
+    minute INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX posted_by_minute ON posted (minute);
+
 CREATE TABLE taken (
     statement BLOB PRIMARY KEY,         -- SHA-256 of PackageTake
     minute INTEGER NOT NULL,
     packages BLOB NOT NULL              -- the answer's packages, in MessagePack
+) STRICT;
+CREATE INDEX taken_by_minute ON taken (minute);
+
+-- Which one-time packages were given, for as long, so that none comes back by a repeated PACKAGES_PUT.
+CREATE TABLE given (
+    inbox INTEGER NOT NULL,             -- inboxes.id
+    tag INTEGER NOT NULL,               -- packages.tag
+    minute INTEGER NOT NULL,
+    PRIMARY KEY (inbox, tag)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX given_by_minute ON given (minute);
 
 -- Blobs: the bytes are files of their own.
 CREATE TABLE blobs (
@@ -119,11 +142,13 @@ CREATE TABLE blobs (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blobs_by_expiry ON blobs (expires);
 
+-- Cells: small values with a version, of which only the last is kept.
 CREATE TABLE cells (
     cell BLOB PRIMARY KEY,              -- the id that clients use
     owner BLOB NOT NULL,                -- the owner's key
     version INTEGER NOT NULL,
-    value BLOB NOT NULL,
+    day INTEGER NOT NULL,               -- of the last request for it
     signature BLOB NOT NULL,            -- the owner's
-    day INTEGER NOT NULL                -- of the last request for it
+    value BLOB NOT NULL
 ) STRICT;
+CREATE INDEX cells_by_day ON cells (day);
