@@ -1,4 +1,4 @@
-"""The schema as a document: each table and column with its sentence, and whether a database is this schema."""
+"""The schema as a document: each table and column with its sentence; whether a database is of this schema."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Selection:
 
 
 class Report:
-    """What the operator of a relay could be forced to hand over. Each section is read when it is asked for."""
+    """What an operator could be forced to hand over. Each section is read when it is asked for."""
 
     def __init__(self, source: Source, selection: Selection, *, full: bool = False) -> None:
         """`full` gives each entry of a log by itself. Reading raises `StoreError`."""

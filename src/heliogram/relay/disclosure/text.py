@@ -113,8 +113,8 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
         wal = verdict.wal
         older = wal.older + wal.open
         yield (
-            f"The relay runs: {wal.committed} pages wait in the write-ahead log, {older} more are left over in"
-            " it. It is cut when the relay stops."
+            f"The relay runs: {wal.committed} pages wait in the write-ahead log, and {older} are left over"
+            " in it. It is cut when the relay stops."
         )
 
 
@@ -141,7 +141,7 @@ def _json(value: Any) -> str:
 def minute(value: int | None) -> str:
     """A minute as a date."""
     if value is None:
-        return "–"
+        return "never"
     return datetime.fromtimestamp(value * 60, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
@@ -210,7 +210,7 @@ def _log(one: r.Log, *, full: bool) -> Iterator[str]:
         yield from _relay(relay, "  ")
     for epoch in one.epochs:
         closed = "open" if epoch.closed_minute is None else f"until {minute(epoch.closed_minute)}"
-        yield f"  epoch {epoch.epoch}, {closed}, members' key {epoch.members_key or '–'}"
+        yield f"  epoch {epoch.epoch}, {closed}, members' key {epoch.members_key or 'none'}"
         yield from _slot(epoch.slot, epoch.grace_entries)
     for entry in entries.rows or ():
         yield (
