@@ -209,10 +209,10 @@ def test_a_read_is_written_once_a_day(world: World) -> None:
         assert cells.get_cell(world.store, frame, now=world.now) == (held(OWNER, 1, b"x"), False)
         world.now += 86_400
         assert cells.get_cell(world.store, frame, now=world.now) == (held(OWNER, 1, b"x"), True)
-        world.do(cells.touch_cell, CELLS[0])
+        world.do(cells.touch, CELLS[0])
     before = world.contents()
-    world.do(cells.touch_cell, CELLS[0])
-    world.do(cells.touch_cell, CELLS[1])
+    world.do(cells.touch, CELLS[0])
+    world.do(cells.touch, CELLS[1])
     assert world.contents() == before
 
 

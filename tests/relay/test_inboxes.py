@@ -7,15 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from heliogram.relay import inboxes
-from heliogram.relay.batch import Batch, NewItem, News
+from heliogram.relay.batch import Batch, NewItem
 from heliogram.relay.budgets import Budgets
 from heliogram.relay.errors import (
     BadWork,
@@ -26,10 +24,7 @@ from heliogram.relay.errors import (
     RelayError,
 )
 from heliogram.relay.inboxes import STATEMENT_MINUTES
-from heliogram.relay.store import Store
-from heliogram.relay.terms import Terms
 from heliogram.wire import frames, objects, work
-from heliogram.wire.connection import Scope, ScopeKind
 from heliogram.wire.limits import (
     MAX_DEVICES,
     MAX_INBOX_ITEM,
@@ -40,110 +35,19 @@ from heliogram.wire.limits import (
     WORK_WINDOW,
 )
 from heliogram.wire.signing import Label, SigningKey
-from tests.wire import samples
-
-T = TypeVar("T")
-
-NOW = samples.NOW
-RELAY = samples.RELAYS[0].public
-OWNER = SigningKey(sha256(b"owner").digest())
-LINKS = [SigningKey(sha256(b"link %d" % i).digest()) for i in range(4)]
-INBOX = objects.inbox_id(OWNER.public)
-SCOPE = Scope(ScopeKind.INBOX, INBOX)
-TERMS = Terms(replace(samples.LIMITS, difficulty_open=4, difficulty_inbox=3))
-ID = samples.ID
-DONE = frames.Done(ID)
-
-
-class World:
-    """A relay's store with one inbox, and everybody who uses it."""
-
-    def __init__(self, path: Path, terms: Terms = TERMS) -> None:
-        self.path = path
-        self.terms = terms
-        self.store = Store(path, writes=True)
-        self.budgets = Budgets()
-        self.now = NOW
-        self.news: list[News] = []
-        self.do(inboxes.open_inbox, self.opening())
-
-    def do(self, function: Callable[..., T], *request: Any) -> T:
-        """What a core function answers, in a transaction. What is refused must not have changed anything."""
-        batch = Batch(self.store, self.terms, self.budgets, RELAY, self.now, bytes)
-        try:
-            with self.store.transaction():
-                before = self.contents()
-                try:
-                    answer = function(batch, *request)
-                except RelayError:
-                    assert self.contents() == before
-                    raise
-        finally:
-            self.news = batch.news
-        return answer
-
-    def contents(self) -> list[Any]:
-        """Every row of an inbox's tables."""
-        tables = ("inboxes", "links", "items", "packages", "posted", "taken", "given")
-        return [self.store.database.all(f"SELECT * FROM {name} ORDER BY 1, 2") for name in tables]
-
-    # --- the owner ---
-
-    def opening(self, owner: SigningKey = OWNER) -> frames.InboxOpen:
-        target = objects.inbox_id(owner.public)
-        proof = work.solve(RELAY, target, self.terms.limits.difficulty_open, now=self.now)
-        return frames.InboxOpen(ID, owner.public, proof.encode())
-
-    def add_link(self, link: SigningKey, uses: int = 0) -> frames.Done:
-        return self.do(inboxes.add_link, frames.LinkAdd(ID, 0, link.public, uses), SCOPE)
-
-    def revoke(self, link: SigningKey) -> frames.Done:
-        return self.do(inboxes.revoke_link, frames.LinkRevoke(ID, 0, link.public), SCOPE)
-
-    def read(self, start: int = 0, count: int = 1000) -> frames.InboxItems:
-        return inboxes.read_items(self.store, frames.InboxRead(ID, 0, start, count), SCOPE)
-
-    def waiting(self) -> list[bytes]:
-        return [item.data for item in self.read().items]
-
-    def delete(self, *indices: int) -> frames.Done:
-        return self.do(inboxes.delete_items, frames.InboxDelete(ID, 0, indices), SCOPE)
-
-    def put(self, *packages: frames.Package, clear: tuple[bytes, ...] = ()) -> frames.Done:
-        frame = frames.PackagesPut(ID, 0, packages, clear)
-        return self.do(inboxes.put_packages, frame, SCOPE)
-
-    # --- strangers ---
-
-    def posting(self, link: SigningKey, data: bytes, inbox: bytes = INBOX) -> frames.InboxPost:
-        content = objects.inbox_post_content(RELAY, inbox, link.public, data)
-        signature = link.sign(Label.INBOX_POST, content)
-        return frames.InboxPost(ID, inbox, link.public, signature, self.worked(content), data)
-
-    def post(self, link: SigningKey, data: bytes) -> frames.Done:
-        return self.do(inboxes.post_item, self.posting(link, data))
-
-    def taking(self, link: SigningKey, nonce: int, inbox: bytes = INBOX) -> frames.PackageTake:
-        number = nonce.to_bytes(32, "big")
-        content = objects.package_take_content(RELAY, inbox, link.public, number)
-        signature = link.sign(Label.PACKAGE_TAKE, content)
-        proof = self.worked(content)
-        return frames.PackageTake(ID, inbox, link.public, number, signature, proof)
-
-    def take(self, link: SigningKey, nonce: int) -> list[bytes]:
-        answer = self.do(inboxes.take_packages, self.taking(link, nonce))
-        return [package.data for package in answer.packages]
-
-    def worked(self, content: bytes) -> bytes:
-        difficulty = self.terms.limits.difficulty_inbox
-        target = objects.work_target(content)
-        return work.solve(RELAY, target, difficulty, now=self.now).encode()
-
-    def expire_statements(self) -> None:
-        with self.store.transaction():
-            before = self.now // 60 - STATEMENT_MINUTES
-            while self.store.inboxes.expire_statements(before=before):
-                pass
+from tests.relay.inbox_world import (
+    DONE,
+    ID,
+    INBOX,
+    LINKS,
+    NOW,
+    OWNER,
+    RELAY,
+    TERMS,
+    World,
+    last_resort,
+    one_time,
+)
 
 
 @pytest.fixture
@@ -151,14 +55,6 @@ def world(tmp_path: Path) -> World:
     made = World(tmp_path / "relay.db")
     made.add_link(LINKS[0])
     return made
-
-
-def one_time(text: bytes, device: bytes = b"laptop") -> frames.Package:
-    return frames.Package(device, False, text)
-
-
-def last_resort(text: bytes, device: bytes = b"laptop") -> frames.Package:
-    return frames.Package(device, True, text)
 
 
 def unworked(target: bytes, difficulty: int, *, now: int) -> bytes:
@@ -186,6 +82,7 @@ def test_the_owner_learns_where_the_inbox_stands(world: World) -> None:
     world.post(LINKS[0], b"an item")
     frame = frames.InboxAuthorise(ID, 3, INBOX, bytes(64))
     assert inboxes.authorised(world.store, frame) == frames.Authorised(ID, 1, INBOX, 0, b"")
+    assert inboxes.end(world.store, INBOX) == 1
     with pytest.raises(NotAuthorised):
         inboxes.authorised(world.store, frames.InboxAuthorise(ID, 3, bytes(32), bytes(64)))
 
@@ -215,16 +112,14 @@ def test_a_relay_has_room_for_so_many_inboxes(tmp_path: Path) -> None:
 
 
 def test_the_day_is_written_once_a_day(world: World) -> None:
-    assert not inboxes.touch_due(world.store, INBOX, now=NOW)
-    world.now += 86_400
-    assert inboxes.touch_due(world.store, INBOX, now=world.now)
-    world.do(inboxes.touch_inbox, INBOX)
-    assert not inboxes.touch_due(world.store, INBOX, now=world.now)
     before = world.contents()
-    world.do(inboxes.touch_inbox, INBOX)
-    world.do(inboxes.touch_inbox, bytes(32))
+    world.do(inboxes.touch, INBOX)
+    world.do(inboxes.touch, bytes(32))
     assert world.contents() == before
-    assert not inboxes.touch_due(world.store, bytes(32), now=world.now)
+    world.now += 86_400
+    world.do(inboxes.touch, INBOX)
+    record = world.store.inboxes.read(INBOX)
+    assert record is not None and record.day == world.now // 86_400
 
 
 def test_an_inbox_that_went_while_its_channel_was_open(world: World) -> None:
@@ -236,6 +131,7 @@ def test_an_inbox_that_went_while_its_channel_was_open(world: World) -> None:
         lambda: world.delete(0),
         lambda: world.put(one_time(b"x")),
         world.read,
+        lambda: inboxes.end(world.store, INBOX),
     ]
     for action in actions:
         with pytest.raises(NotAuthorised):
@@ -539,12 +435,13 @@ def test_21_a_wrong_clock_changes_nothing_but_the_times(
         one.now = NOW  # somebody sets the clock right, or it was right
         one.post(LINKS[0], b"b")
         one.post(LINKS[0], b"a")
-        one.do(inboxes.touch_inbox, INBOX)
+        one.do(inboxes.touch, INBOX)
     for one in (world, wrong):
         assert [(item.index, item.data) for item in one.read().items] == [(0, b"a"), (1, b"b")]
         assert one.take(LINKS[0], 1) == [b"1"]
         assert one.take(LINKS[0], 2) == [b"last"]
-        assert not inboxes.touch_due(one.store, INBOX, now=NOW)
+        record = one.store.inboxes.read(INBOX)
+        assert record is not None and record.day == NOW // 86_400
 
 
 # --- The pool -------------------------------------------------------------------------------------
@@ -641,163 +538,3 @@ def test_a_pool_has_room_for_so_many_packages_and_devices(world: World) -> None:
         world.put(last_resort(b"x"))
     world.put(last_resort(b"x"), clear=(devices[0].device,))
     assert len(world.take(LINKS[0], 1)) == MAX_DEVICES
-
-
-# --- Against a model ------------------------------------------------------------------------------
-
-TEXTS = st.sampled_from([b"a", b"b", b"c"])
-CHOICE = st.integers(0, len(LINKS) - 1)
-DEVICES = st.sampled_from([b"laptop", b"phone", b""])
-
-
-class Inbox(RuleBasedStateMachine):
-    """An inbox and a model of it, also across crashes. No one-time package is given twice."""
-
-    @initialize()
-    def begin(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        path = Path(self.folder.name, "relay.db")
-        self.world = World(path, replace(TERMS, takes_per_day=1000, items_per_day=1000))
-        #: Posts and takings that are left; None for any number.
-        self.links: dict[int, list[int | None]] = {}
-        self.items: list[tuple[int, int, bytes]] = []
-        self.next = 0
-        #: By statement: when.
-        self.posted: dict[tuple[int, bytes], int] = {}
-        self.taken: dict[tuple[int, int], tuple[int, list[bytes]]] = {}
-        self.pool: list[frames.Package] = []
-        self.made = 0
-        self.puts: list[tuple[int, tuple[frames.Package, ...], tuple[bytes, ...]]] = []
-        self.given: set[bytes] = set()
-
-    def teardown(self) -> None:
-        if hasattr(self, "folder"):
-            self.world.store.close()
-            self.folder.cleanup()
-
-    def fresh(self, when: int) -> bool:
-        return self.world.now - when <= 60 * STATEMENT_MINUTES
-
-    @rule(link=CHOICE, uses=st.integers(0, 2))
-    def add_link(self, link: int, uses: int) -> None:
-        self.world.add_link(LINKS[link], uses)
-        self.links[link] = [uses or None, uses or None]
-
-    @rule(link=CHOICE)
-    def revoke(self, link: int) -> None:
-        self.world.revoke(LINKS[link])
-        self.links.pop(link, None)
-        self.items = [one for one in self.items if one[1] != link]
-
-    @rule(link=CHOICE, data=TEXTS)
-    def post(self, link: int, data: bytes) -> None:
-        left = self.links.get(link)
-        known = self.fresh(self.posted.get((link, data), 0))
-        if left is None or (left[0] == 0 and not known):
-            with pytest.raises(NotAuthorised):
-                self.world.post(LINKS[link], data)
-            return
-        assert self.world.post(LINKS[link], data) == DONE
-        if known:
-            return
-        self.posted[link, data] = self.world.now
-        if left[0] is not None:
-            left[0] -= 1
-        if all(one[1:] != (link, data) for one in self.items):
-            self.items.append((self.next, link, data))
-            self.next += 1
-
-    @rule(indices=st.lists(st.integers(0, 20), max_size=3))
-    def delete(self, indices: list[int]) -> None:
-        self.world.delete(*indices)
-        self.items = [one for one in self.items if one[0] not in indices]
-
-    @rule(once=st.lists(DEVICES, max_size=3), last=st.lists(DEVICES, max_size=2),
-          clear=st.lists(DEVICES, max_size=1))  # fmt: skip
-    def put(self, once: list[bytes], last: list[bytes], clear: list[bytes]) -> None:
-        packages = []
-        for kind, devices in ((one_time, once), (last_resort, last)):
-            for device in devices:
-                self.made += 1
-                packages.append(kind(b"%d" % self.made, device))
-        self.puts.append((self.world.now, tuple(packages), tuple(clear)))
-        self.do_put(len(self.puts) - 1)
-
-    @rule(number=st.integers(0, 5))
-    def put_again(self, number: int) -> None:
-        """As who has heard no answer does, soon."""
-        if number < len(self.puts) and self.fresh(self.puts[number][0]):
-            self.do_put(number)
-
-    def do_put(self, number: int) -> None:
-        _, packages, clear = self.puts[number]
-        self.world.put(*packages, clear=clear)
-        self.pool = [one for one in self.pool if one.device not in clear]
-        for package in packages:
-            if package.last_resort:
-                same = (package.device, True)
-                self.pool = [one for one in self.pool if (one.device, one.last_resort) != same]
-            elif package in self.pool or package.data in self.given:
-                continue
-            self.pool.append(package)
-
-    @rule(link=CHOICE, nonce=st.integers(0, 3))
-    def take(self, link: int, nonce: int) -> None:
-        left = self.links.get(link)
-        when, packages = self.taken.get((link, nonce), (0, []))
-        if left is not None and self.fresh(when):
-            assert self.world.take(LINKS[link], nonce) == packages
-        elif left is None or left[1] == 0:
-            with pytest.raises(NotAuthorised):
-                self.world.take(LINKS[link], nonce)
-        elif not self.pool:
-            with pytest.raises(NothingLeft):
-                self.world.take(LINKS[link], nonce)
-        else:
-            self.take_anew(link, nonce, left)
-
-    def take_anew(self, link: int, nonce: int, left: list[int | None]) -> None:
-        chosen: dict[bytes, frames.Package] = {}
-        for package in sorted(self.pool, key=lambda one: one.last_resort):
-            chosen.setdefault(package.device, package)
-        packages = [chosen[device].data for device in sorted(chosen)]
-        assert self.world.take(LINKS[link], nonce) == packages
-        once = [one for one in chosen.values() if not one.last_resort]
-        assert not self.given & {one.data for one in once}
-        self.given |= {one.data for one in once}
-        self.pool = [one for one in self.pool if one not in once]
-        self.taken[link, nonce] = (self.world.now, packages)
-        if left[1] is not None:
-            left[1] -= 1
-
-    @rule(minutes=st.sampled_from([1, 10, 31, 60]))
-    def wait(self, minutes: int) -> None:
-        self.world.now += 60 * minutes
-        self.world.expire_statements()
-
-    @rule()
-    def crash(self) -> None:
-        """In the middle of a transaction. Budgets are forgotten, nothing else."""
-        world = self.world
-        try:
-            with world.store.transaction():
-                for table in ("items", "links", "packages", "posted", "taken", "given"):
-                    world.store.database.run(f"DELETE FROM {table}")
-                raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            pass
-        world.store.close()
-        world.store = Store(world.path, writes=True)
-        world.budgets = Budgets()
-
-    @invariant()
-    def the_owner_sees_what_waits(self) -> None:
-        if hasattr(self, "world"):
-            page = self.world.read()
-            seen = [(item.index, item.link, item.data) for item in page.items]
-            assert seen == [(at, LINKS[link].public, data) for at, link, data in self.items]
-            assert page.next == page.end == self.next
-
-
-TestInbox = Inbox.TestCase
-TestInbox.settings = settings(max_examples=40, stateful_step_count=40)

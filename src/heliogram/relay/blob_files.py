@@ -59,10 +59,9 @@ class BlobFiles:
     # --- uploads ---
 
     def resume(self, name: bytes, stored: int, more: int) -> Upload:
-        """The upload `name`, open behind its first `stored` bytes for `more`; what lies behind them is cut off.
+        """The upload `name`, open for `more` bytes behind the first `stored`; what lies there is cut off.
 
-        If the file is shorter than `stored`, the upload says so with its `offset`. Raises `DiskFull`,
-        `Unavailable`.
+        If the file is shorter than `stored`, its `offset` says so. Raises `DiskFull`, `Unavailable`.
         """
         self.check_room(more)
         with _refused():
@@ -196,7 +195,7 @@ class Upload:
             os.close(self._descriptor)
 
     def append(self, data: bytes) -> None:
-        """Write `data` at the end. Raises `DiskFull`, `Unavailable`; then the offset stands where it stood."""
+        """Write `data` at the end. Raises `DiskFull`, `Unavailable`; then the offset is what it was."""
         rest = memoryview(data)
         with _refused():
             os.lseek(self._descriptor, self.offset, os.SEEK_SET)

@@ -3,7 +3,7 @@
 The files and the database cannot change in one step, so they change in an order that leaves nothing wrong
 wherever the power fails. The database never says more than the disk has: a part is on disk before its row
 says so, a blob has its name before its row is complete, a row is gone before its file. What then lies about
-without a row, `sweep` finds at the next start.
+without a row, `blob_sweep` finds at the next start.
 
 Two kinds of changes exclude each other. One part at a time goes into an upload (`_busy`), and while a blob's
 file gets its name nobody deletes it (`_locks`). Both belong to the loop; the files belong to a small pool.
@@ -115,7 +115,10 @@ class BlobService:
         clock: Callable[[], int],
         pace: Pace | None = None,
     ) -> None:
-        """`reader` gives the calling thread's store to read from, `submit` is the writer's, `clock` Unix time."""
+        """`reader` gives the calling thread's store to read from, `submit` is the writer's method.
+
+        `clock` gives Unix time in seconds.
+        """
         self.files = files
         self.tickets = tickets
         self.pace = pace or Pace()
@@ -385,7 +388,11 @@ class BlobService:
         """What `work` gives, once it is on disk. Raises `RelayError`."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        self._submit(work, lambda told: loop.call_soon_threadsafe(_settle, answer, told))
+
+        def tell(told: Any) -> None:
+            loop.call_soon_threadsafe(_settle, answer, told)
+
+        self._submit(work, tell)
         told = await answer
         if isinstance(told, RelayError):
             raise told
@@ -436,41 +443,6 @@ class Download:
         if not data:
             raise Unavailable
         return data
-
-
-def sweep(store: Store, files: BlobFiles, *, now: int) -> None:
-    """Make database and files agree after a crash. On the writer's store, before anything is served.
-
-    A blob whose row could not be written any more becomes complete, a row whose file is missing can be
-    uploaded again, a file without a row goes. Raises `DiskFull`, `Unavailable`.
-    """
-    uploads: set[bytes] = set()
-    last = (b"", b"")
-    while page := store.blobs.page(last):
-        last = (page[-1].blob, page[-1].delete_hash)
-        with store.transaction():
-            for record in page:
-                there = _there(record, files)
-                if there != record.stored:
-                    store.blobs.save(record, there, minute=now // 60)
-                if there < record.size:
-                    uploads.add(record.upload)
-    for name in files.uploads():
-        if name not in uploads:
-            files.drop_upload(name)
-    for blob in files.blobs():
-        if store.blobs.held(blob) is None:
-            files.drop_blob(blob)
-
-
-def _there(record: BlobRecord, files: BlobFiles) -> int:
-    """How many bytes of a blob or of an upload there are, of those that its row knows."""
-    # Only what hashes to its id ever gets a blob's name.
-    if files.size(record.blob) == record.size:
-        return record.size
-    if record.complete:
-        return 0
-    return min(record.stored, files.uploaded(record.upload) or 0)
 
 
 def _taken(waiting: bytearray) -> bytes:

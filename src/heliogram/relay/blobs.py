@@ -29,7 +29,7 @@ TAG_SIZE = 8
 
 
 class Tickets:
-    """What authorises an upload. Nothing of it is kept: a ticket is a MAC, and the key ends with the process."""
+    """What authorises an upload. None is kept: a ticket is a MAC, and its key ends with the process."""
 
     __slots__ = ("_key",)
 

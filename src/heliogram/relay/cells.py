@@ -47,14 +47,14 @@ def put_cell(batch: Batch, frame: frames.CellPut) -> frames.Done | frames.CellVa
 
 
 def get_cell(store: Store, frame: frames.CellGet, *, now: int) -> tuple[frames.CellValue, bool]:
-    """CELL_GET, and whether `touch_cell` must be done too. Raises `NotAuthorised`."""
+    """CELL_GET, and whether `touch` must be done too. Raises `NotAuthorised`."""
     record = store.cells.read(frame.cell)
     if record is None:
         raise NotAuthorised
     return _answer(frame.id, record), record.day != now // 86_400
 
 
-def touch_cell(batch: Batch, cell: bytes) -> None:
+def touch(batch: Batch, cell: bytes) -> None:
     """Write that somebody asked for this cell today: it goes when nobody does for `certificate_days`."""
     batch.store.cells.touch(cell, day=batch.now // 86_400)
 

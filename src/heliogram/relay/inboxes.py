@@ -58,25 +58,24 @@ def owner_key(store: Store, inbox: bytes) -> bytes | None:
 
 
 def authorised(store: Store, frame: frames.InboxAuthorise) -> frames.Authorised:
-    """The answer to an INBOX_AUTHORISE whose signature is good. Raises `NotAuthorised` if it is gone by now.
-
-    Then `touch_due` says whether `touch_inbox` must be done too.
-    """
+    """The answer to an INBOX_AUTHORISE whose signature is good. Raises `NotAuthorised` if it is gone."""
     record = _record(store, frame.inbox)
     return frames.Authorised(frame.id, record.next_index, frame.inbox, 0)
 
 
-def touch_due(store: Store, inbox: bytes, *, now: int) -> bool:
-    """Whether it is not written yet that the owner of this inbox was here today."""
-    record = store.inboxes.read(inbox)
-    return record is not None and record.day != _day(now)
+def touch(batch: Batch, inbox: bytes) -> None:
+    """Write that the owner was here today, unless it is written already.
 
-
-def touch_inbox(batch: Batch, inbox: bytes) -> None:
-    """Write that the owner was here today: an inbox goes when nobody comes for `Terms.idle_days`."""
+    To be done when he has authorised: an inbox goes when nobody comes for `Terms.idle_days`.
+    """
     record = batch.store.inboxes.read(inbox)
     if record is not None and record.day != _day(batch.now):
         batch.store.inboxes.touch(record.id, day=_day(batch.now))
+
+
+def end(store: Store, inbox: bytes) -> int:
+    """The index of the next item. Raises `NotAuthorised` if the inbox is gone."""
+    return _record(store, inbox).next_index
 
 
 def add_link(batch: Batch, frame: frames.LinkAdd, scope: Scope) -> frames.Done:
