@@ -81,7 +81,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ] = None
     tls_key: Annotated[Path | None, "The private key of the TLS certificate, a PEM file."] = None
     plain_behind_proxy: Annotated[
-        bool, "Listen without TLS where others can connect: only for a proxy that ends TLS."
+        bool,
+        "A proxy ends TLS: listen without it anywhere, and do not count connections by address.",
     ] = False
     metrics: Annotated[
         str, "Where /metrics and /health are, on the loopback interface; or off."
