@@ -11,12 +11,12 @@ is an argument. It knows nothing of MLS: a value is bytes behind a header.
         send(election.requests(now)); ...   # until election.deadline() at the latest
         election.receive(relay, request, answer, now)
 
-It reads the slot, asks for first votes, shows them for second votes, and shows the decision to all relays until
-each has answered. When votes are split or relays are silent it waits a little, by rank and by chance, and
-begins a later round with a quorum's promises: the highest lock that they show binds the value.
+It reads the slot, asks for first votes, shows them for second votes, and shows the decision to all relays
+until each has answered. When votes are split or relays are silent it waits a little, by rank and by chance,
+and begins a later round with a quorum's promises: the highest lock that they show binds the value.
 
-**Nothing is believed.** Every vote, promise and certificate is verified against the seat; what does not count is
-as good as no answer, and its relay is named. One relay that shows a certificate that counts is enough.
+**Nothing is believed.** Every vote, promise and certificate is verified against the seat; what does not count
+is as good as no answer, and its relay is named. One relay that shows a certificate that counts is enough.
 
 **Nothing fails by time.** An answer that did not come leaves the outcome unknown: what was asked is asked
 again, or the slot is read again. Whoever restarts with the saved state reads the slot anew.
@@ -263,7 +263,7 @@ class Election:
         self._unsaved = False
 
     def restore(self, data: bytes) -> None:
-        """Go on from what `encode` gave for this seat, before anything else. Raises `NotNow`, `RemoteError`."""
+        """Go on from what `encode` gave, before anything else. Raises `NotNow`, `RemoteError`."""
         kept = Saved.from_bytes(data)
         if kept.seat != self.seat.id or self._began or self._own is not None:
             raise NotNow("saved for another slot")
@@ -272,7 +272,7 @@ class Election:
             self._certify(kept.decision.certificate, kept.decision.value, now=0.0)
 
     def finish(self, decision: Decision, now: float) -> None:
-        """Take a decision from elsewhere: what is left is to show it to all. Raises `NotNow` if it is none."""
+        """Take a decision from elsewhere; what is left is to show it. Raises `NotNow` if it is none."""
         if not self._certify(decision.certificate, decision.value, now):
             raise NotNow("not a decision of this slot")
 
@@ -286,6 +286,7 @@ class Election:
         """The obstacle at this relay has been dealt with: it is asked again."""
         one = self._relays[relay]
         one.obstacle = one.epoch = None
+        self._attempt = 0
         if not one.agreed:
             one.answered, one.again, one.tries = False, 0.0, 0
 
@@ -295,11 +296,7 @@ class Election:
             return None
         times = [] if self._until is None else [self._until]
         if self.step is not Step.WAIT:
-            times += [
-                relay.again
-                for index, relay in enumerate(self._relays)
-                if self._asks(index) and relay.tries < MAX_TRIES
-            ]
+            times += [relay.again for index, relay in enumerate(self._relays) if self._asks(index)]
         return min(times, default=None)
 
     def requests(self, now: float) -> list[tuple[int, Request]]:
@@ -314,7 +311,7 @@ class Election:
             self._timeout(now)
         found: list[tuple[int, Request]] = []
         for index, relay in enumerate(self._relays):
-            if self._asks(index) and now >= relay.again and relay.tries < MAX_TRIES:
+            if self._asks(index) and now >= relay.again:
                 relay.again = now + RESEND * 2 ** min(relay.tries, DOUBLINGS)
                 relay.tries += 1
                 found.append((index, self._request(index)))
@@ -344,7 +341,7 @@ class Election:
                 round = Certificate.from_bytes(request.certificate).round
                 self._voted(relay, Label.VOTE2, request, round, answer.signature, now)
             case frames.NewRound(), frames.Promise():
-                self._promised(relay, request, answer)
+                self._promised(relay, request, answer, now)
             case ((frames.Lock() | frames.Commit()), frames.Nack()):
                 self._relays[relay].promised = answer.round
                 self._done(relay, request, agreed=False)
@@ -373,9 +370,10 @@ class Election:
             return not relay.holds and relay.obstacle in (None, Obstacle.FENCED)
         if relay.answered or relay.obstacle is not None:
             return False
-        if self.step in (Step.WAIT, Step.REST):
-            return False
-        return self.step in (Step.READ, Step.FETCH) or not relay.abstains
+        if self.step in (Step.READ, Step.FETCH):
+            return True
+        voting = self.step in (Step.PROMISE, Step.LOCK, Step.COMMIT)
+        return voting and not relay.abstains and relay.tries < MAX_TRIES
 
     def _request(self, index: int) -> Request:
         relay, channel = self._relays[index], self._channel
@@ -454,7 +452,9 @@ class Election:
             # Perhaps of a round that we had given up.
             self._certify(self._certified(round, h, votes), None, now)
 
-    def _promised(self, relay: int, request: frames.NewRound, answer: frames.Promise) -> None:
+    def _promised(
+        self, relay: int, request: frames.NewRound, answer: frames.Promise, now: float
+    ) -> None:
         one, round = self._relays[relay], request.round
         try:
             lock = Certificate.from_bytes(answer.lock) if answer.lock else None
@@ -478,10 +478,12 @@ class Election:
                 return
         one.promised = round
         if self.step is Step.PROMISE and round < self.round:
-            one.again, one.tries = 0.0, min(one.tries, MAX_TRIES - 1)
+            one.again = 0.0
         elif self._current(request):
             self._promises[relay] = (signed, value)
             self._done(relay, request, agreed=True)
+        if self._certificate is not None and value is not None:
+            self._certify(self._certificate, value, now)
 
     def _nacked(self, relay: int, request: frames.NewRound, promised: int) -> None:
         one = self._relays[relay]
@@ -547,8 +549,8 @@ class Election:
     def _go_on(self, now: float) -> None:
         match self.step:
             case Step.READ:
-                untouched = all(not relay.promised for relay in self._relays)
-                if self._own is not None and untouched:
+                untouched = sum(relay.promised == 0 for relay in self._relays)
+                if self._own is not None and untouched >= self.seat.configuration.q:
                     self._propose(0, self._own, Justification(()), now)
                 else:
                     self._wait(now)
