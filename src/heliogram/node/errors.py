@@ -20,7 +20,7 @@ class NodeError(Exception):
 
 
 class NotInChain(NodeError):
-    """This is not the decision that comes next, or does not count. Nothing has changed: try another source."""
+    """Not the decision that comes next, or none at all. Nothing has changed: try another source."""
 
     @property
     def code(self) -> str:
