@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypeAlias
 
 from heliogram.node.misbehaviour import Fault, Misbehaviour
@@ -62,6 +63,8 @@ class _Entry:
 
     since: float
     here: bool = False
+    #: Until when an answer to a fetch is waited for.
+    asked: float = 0.0
     #: At which index which relay has it.
     places: dict[int, int] = field(default_factory=dict)
     #: Relays that did not give it, and when to ask them again.
@@ -140,7 +143,7 @@ class Union:
 
     @property
     def heard(self) -> int:
-        """How many relays have been read to their end: with q of them, all that was stored before is named."""
+        """How many relays are read to their end: with q of them, all that was stored before is named."""
         return sum(self._read_up(source) for source in self._sources)
 
     def copies(self, name: bytes) -> int:
@@ -185,6 +188,12 @@ class Union:
         source.trouble = source.live = source.end = None
         source.pace.anew()
         source.fetch.anew()
+
+    def rewound(self, relay: int) -> None:
+        """This relay fell back or was refilled: read it again from the beginning."""
+        self._sources[relay] = _Source(0, 0)
+        for entry in self._entries.values():
+            entry.places.pop(relay, None)
 
     def lost(self, relay: int, now: float) -> None:
         """The connection to a relay ended, and with it the subscription."""
@@ -231,7 +240,9 @@ class Union:
                 run = [at for at in self._wanted(index, now) if source.missing[at] not in asked]
                 if run:
                     source.fetch.asked(now)
-                    asked.update(source.missing[at] for at in run)
+                    for name in (source.missing[at] for at in run):
+                        asked.add(name)
+                        self._entries[name].asked = source.fetch.again
                     found.append((index, frames.Read(0, self._channel, run[0], len(run))))
         return found
 
@@ -258,7 +269,7 @@ class Union:
                         self._named(relay, one.index, one.hash, now)
                     self._compare(relay)
             case frames.Read(digest=False), frames.Entries():
-                if request.start in source.missing and request.count <= RUN:
+                if request.count <= RUN:
                     return self._fetched(relay, request, answer.entries, now)
                 if self._turned(relay, request, answer):
                     new = self._given(relay, answer.entries, now)
@@ -318,7 +329,7 @@ class Union:
             page.entries if isinstance(page, frames.Entries) else page.digests
         )
         indices = [one.index for one in items]
-        ordered = all(a < b for a, b in zip(indices, indices[1:], strict=False))
+        ordered = all(a < b for a, b in pairwise(indices))
         inside = not indices or (request.start <= indices[0] and indices[-1] < page.next)
         onward = page.next > request.start or page.next >= page.end
         if not (ordered and inside and onward and all(i.epoch == self.seat.epoch for i in items)):
@@ -327,7 +338,8 @@ class Union:
         if request.start != source.cursor:
             # Asked twice: the other answer has been here.
             return False
-        source.cursor = max(source.cursor, page.next)
+        # The end may lie before the cursor: the relay fell back, and what comes next begins there.
+        source.cursor = min(page.next, page.end)
         source.end = page.end
         source.seen += len(items)
         source.pace.anew()
@@ -381,7 +393,7 @@ class Union:
         if primary.trouble is None and not self._read_up(primary):
             # It is still being read whole, and may have it. A silent one is replaced.
             patience = GRACE * (1 + MAX_SILENCE * 2)
-        return max(entry.since + patience, entry.tried.get(relay, 0.0))
+        return max(entry.since + patience, entry.tried.get(relay, 0.0), entry.asked)
 
     def _wanted(self, relay: int, now: float) -> list[int]:
         """The indices of what to fetch here now: a run of neighbours."""
@@ -415,7 +427,7 @@ class Union:
             if one is not None:
                 self._name(relay, Fault.WRONG_ENTRY)
             # Perhaps it has expired meanwhile. Others may have it.
-            entry.tried[relay] = now + PERSISTENCE
+            entry.tried[relay], entry.asked = now + PERSISTENCE, 0.0
         return new
 
     # --- Judging ----------------------------------------------------------------------------------
