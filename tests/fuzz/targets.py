@@ -69,6 +69,7 @@ from tests.fuzz.mutation import Mutator
 from tests.fuzz.world import CONFIG, NOW, Stream
 from tests.mls import grammar as g
 from tests.mls.structures import STRUCTURES, afresh
+from tests.node.identity import readers as identity
 from tests.wire import samples, scripts
 
 
@@ -791,9 +792,10 @@ class Contents(Target):
     """What people say, and what they are known by. `where` says what reads it."""
 
     name = "contents"
+    READERS: ClassVar = {**content.READERS, **identity.READERS}
 
     def seeds(self, suite: int) -> Iterator[Input]:
-        for where, data in content.seeds():
+        for where, data in (*content.seeds(), *identity.seeds()):
             yield Input(suite, where, data)
 
     def kind(self, given: Input) -> g.Kind | None:
@@ -801,8 +803,8 @@ class Contents(Target):
 
     def run(self, given: Input) -> str:
         try:
-            again = content.READERS[given.where](given.data)
-        except content.REFUSES as error:
+            again = self.READERS[given.where](given.data)
+        except (content.REFUSES, identity.REFUSES) as error:
             return f"{given.where} {error}"
         if again != given.data:
             raise Broken("another encoding of the same value was accepted")
