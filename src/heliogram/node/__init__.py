@@ -1,5 +1,9 @@
-"""The node: the program on a person's own machine. It holds keys, history and search.
+"""The client engine, of which the first rooms are open.
 
-Its cores do no I/O: what they want to send they hand out as frames for relays, what came back is handed to
-them, time and randomness are arguments.
+`identity`: accounts, devices, contact links, safety codes, names. `docs/identity.md` is its law.
+
+`slots`, `chain`, `posting`, `sync`, `repair`: one log on its relays. What they want to send they hand out as
+frames, what came back is handed to them. `docs/protocol.md` is their law.
+
+All are cores: no I/O, no clock, no randomness of their own.
 """

@@ -1,6 +1,9 @@
 """What a node raises. Each error has a stable `code`; faces make the sentences.
 
     NodeError
+      InvalidIdentity     a certificate, a list of devices or a key that does not count
+      InvalidLink         a contact link or a safety code that cannot be used
+      InvalidWords        recovery words that are none
       NotInChain          not the decision that comes next
       NotNow              our caller asked for what this state does not allow
 
@@ -8,6 +11,37 @@ No text holds a key, an id, a name, a word or anything else that came from a per
 """
 
 from __future__ import annotations
+
+from enum import Enum
+
+
+class IdentityFault(Enum):
+    """Why an identity does not count."""
+
+    MALFORMED = "malformed"
+    BAD_SIGNATURE = "bad signature"
+    WRONG_ACCOUNT = "wrong account"
+    #: An older list of devices than the one we know: somebody may want to bring back a lost device.
+    ROLLED_BACK = "rolled back"
+    #: Two lists with one number, or a revoked device that is back: the account key is in two hands.
+    CONTRADICTION = "contradiction"
+
+
+class LinkFault(Enum):
+    """Why a link cannot be used."""
+
+    NOT_A_LINK = "not a link"
+    DAMAGED = "damaged"
+    #: Of a later version of Heliogram.
+    NEWER = "newer"
+
+
+class WordsFault(Enum):
+    """Why recovery words are none."""
+
+    COUNT = "count"
+    UNKNOWN_WORD = "unknown word"
+    CHECKSUM = "checksum"
 
 
 class NodeError(Exception):
@@ -17,6 +51,68 @@ class NodeError(Exception):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "node"
+
+
+class InvalidIdentity(NodeError):
+    """A certificate, a list of devices or a key does not count; `fault` says why."""
+
+    def __init__(self, fault: IdentityFault, what: str) -> None:
+        super().__init__(fault, what)
+        self.fault = fault
+        self.what = what
+
+    def __str__(self) -> str:
+        return self.what
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"identity {self.fault.value}"
+
+
+class InvalidLink(NodeError):
+    """A contact link, or what stands in a code to scan, cannot be used; `fault` says why."""
+
+    def __init__(self, fault: LinkFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"the link cannot be used: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"link {self.fault.value}"
+
+
+class InvalidWords(NodeError):
+    """Recovery words that are none.
+
+    `position` is that of the first wrong word, from 1; 0 if no single one is. `count` is how many words came.
+    `close` are words of the list that look like the wrong one: to be shown, never logged.
+    """
+
+    def __init__(
+        self, fault: WordsFault, *, count: int, position: int = 0, close: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(fault)
+        self.fault = fault
+        self.count = count
+        self.position = position
+        self.close = close
+
+    def __str__(self) -> str:
+        if self.fault is WordsFault.UNKNOWN_WORD:
+            return f"word {self.position} is not in the list"
+        if self.fault is WordsFault.COUNT:
+            return f"there are {self.count} words, not 24"
+        return "the words do not belong together: one is wrong, or two are swapped"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"words {self.fault.value}"
 
 
 class NotInChain(NodeError):
