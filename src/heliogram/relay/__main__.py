@@ -25,6 +25,7 @@ import typer
 
 from heliogram.relay import identity, journal, settings
 from heliogram.relay.config import Address, Config
+from heliogram.relay.disclose import disclose
 from heliogram.relay.errors import StoreError
 
 FAILED: Final = 1
@@ -45,6 +46,9 @@ app = typer.Typer(
 
 Data = Annotated[Path, typer.Option(help=settings.SETTINGS["data"].what)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+app.command()(disclose)
 
 
 def main() -> None:

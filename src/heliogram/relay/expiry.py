@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heliogram.relay.batch import Batch
 from heliogram.relay.inboxes import STATEMENT_MINUTES
+from heliogram.relay.store.logs import EARLIEST
 
 if TYPE_CHECKING:
     from heliogram.relay.server import Server
@@ -39,10 +41,15 @@ class Expiry:
     async def _slice(self, work: Slice) -> bool:
         """Do one slice; whether there may be more."""
         told: asyncio.Future[Any] = self._server.loop.create_future()
-        if not self._server.submit(work, told.set_result, 0):
+        if not self._server.submit(partial(_dated, work), told.set_result, 0):
             return False
         # A slice that failed is tried again in the next round.
         return (await told) is True
+
+
+def _dated(work: Slice, batch: Batch) -> bool:
+    """`work`, if the clock may be right: by one that begins in 1970 nothing can be dated."""
+    return batch.minute >= EARLIEST and work(batch)
 
 
 def _entries(batch: Batch) -> bool:
@@ -52,11 +59,12 @@ def _entries(batch: Batch) -> bool:
 
 def _epochs(batch: Batch) -> bool:
     before = batch.minute - batch.terms.limits.certificate_days * 1440
-    return batch.store.logs.expire_epochs(before=before)
+    return batch.store.logs.expire_epochs(before=before, minute=batch.minute)
 
 
 def _logs(batch: Batch) -> bool:
-    return batch.store.logs.expire_logs(before=_day(batch) - batch.terms.idle_days)
+    before = _day(batch) - batch.terms.idle_days
+    return batch.store.logs.expire_logs(before=before, day=_day(batch))
 
 
 def _items(batch: Batch) -> bool:
@@ -77,6 +85,7 @@ def _cells(batch: Batch) -> bool:
 
 
 def _pages(batch: Batch) -> bool:
+    batch.scrub = True
     return batch.store.database.give_back(VACUUM_PAGES)
 
 
