@@ -383,13 +383,13 @@ def test_a_command_that_needs_no_server_loads_none() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "heliogram" in loaded
-    assert not loaded & {"aiohttp", "apsw", "uvloop", "prometheus_client", "asyncio"}
+    assert not loaded & {"aiohttp", "uvloop", "prometheus_client", "asyncio"}
 
 
 def test_help_of_all() -> None:
     shown = relay("--help")
     assert shown.returncode == 0
-    for command in ("init", "serve", "status", "compact"):
+    for command in ("init", "serve", "status", "compact", "disclose"):
         assert command in shown.stdout
 
 

@@ -179,6 +179,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     grace_per_day: Annotated[int, "Entries in the grace lane of one log in a day.", _from(1)] = 256
     values_per_day: Annotated[int, "New values for slots of one log in a day.", _from(1)] = 100
     votes_per_hour: Annotated[int, "Requests for votes in one log in an hour.", _from(1)] = 2_000
+    decisions_per_day: Annotated[int, "Decisions that one log takes in a day.", _from(1)] = 500
     blob_bytes_per_day: Annotated[
         int, "Bytes of blobs that one log announces in a day.", _from(0)
     ] = 4 << 30
