@@ -216,7 +216,9 @@ class Server:
         self._store.close()
 
     async def _listen(self, application: web.Application) -> tuple[str, int]:
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=GRACE
+        )
         await runner.setup()
         self._runners.append(runner)
         config = self.config
@@ -244,7 +246,9 @@ class Server:
         return host, port
 
     async def _listen_inside(self, application: web.Application, where: Any) -> None:
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=GRACE
+        )
         await runner.setup()
         self._runners.append(runner)
         await web.TCPSite(runner, where.host, where.port).start()
