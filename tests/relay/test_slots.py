@@ -20,14 +20,18 @@ from heliogram.wire.objects import (
     Configuration,
     Header,
     Justification,
+    Open,
     RelayDescription,
     RelaySignature,
+    Seat,
     SignedPromise,
+    Status,
     Value,
     sign_status,
     vote_content,
 )
-from heliogram.wire.signing import Label, SigningKey
+from heliogram.wire.signing import Label, SigningKey, labelled_hash
+from heliogram.wire.work import Proof
 
 N, Q, EPOCH = 4, 3, 7
 KEYS = [SigningKey(sha256(b"relay %d" % i).digest()) for i in range(2 * N)]
@@ -41,6 +45,7 @@ def configured(relays: range) -> Configuration:
 
 OLD, NEW = configured(range(N)), configured(range(1, N + 1))
 NOTHING = Justification(())
+NONCE = bytes([9]) * 32
 
 
 def member_keys(epoch: int) -> tuple[bytes, ...]:
@@ -52,15 +57,19 @@ def value(text: bytes, configuration: Configuration = OLD) -> Value:
 
 
 V, W = value(b"v"), value(b"w")
+SEAT = Seat(OLD, EPOCH, member_keys(EPOCH))
 
 
 def certificate(
-    label: Label, one: Value, round: int = 0, voters: tuple[int, ...] = (0, 1, 2), epoch: int = EPOCH,
-    configuration: Configuration = OLD,
-) -> Certificate:  # fmt: skip
-    content = vote_content(LOG, configuration.cfg, epoch, round, one.hash)
+    label: Label,
+    one: Value,
+    round: int = 0,
+    voters: tuple[int, ...] = (1, 2, 3),
+    seat: Seat = SEAT,
+) -> Certificate:
+    content = vote_content(seat.id, round, one.hash)
     votes = tuple(RelaySignature(i, KEYS[i].sign(label, content)) for i in voters)
-    return Certificate(epoch, round, one.hash, votes)
+    return Certificate(seat.epoch, round, one.hash, votes)
 
 
 class Relay:
@@ -68,7 +77,7 @@ class Relay:
 
     def __init__(self, index: int = 0) -> None:
         self.index = index
-        self.log = Log(KEYS[index].public, OLD, member_keys(EPOCH), EPOCH)
+        self.log = Log(KEYS[index].public, SEAT)
         self.slot = Slot()
         self.votes: dict[tuple[Label, int], bytes] = {}
         self.floor = 0
@@ -122,7 +131,15 @@ def refused(answer: Answer) -> Refusal:
     return answer.reason
 
 
+NEXT = Header.from_bytes(V.header).seat(EPOCH + 1)
 LOCK, DECISION = certificate(Label.VOTE1, V), certificate(Label.VOTE2, V)
+
+
+def fallen(state: Slot) -> Relay:
+    """Relay 0 with this state, whatever it has signed."""
+    relay = Relay()
+    relay.slot = state
+    return relay
 
 
 # --- The acceptance numbers -----------------------------------------------------------------------
@@ -145,11 +162,17 @@ def test_5_a_forged_or_short_certificate_is_refused(voters: tuple[int, ...]) -> 
     # Two that count: the first one stays, the second is proof.
     relay.decide(DECISION, V)
     other = certificate(Label.VOTE2, W)
-    answer = slots.decide_again(relay.slot, OLD, other)
+    answer = slots.decide_again(relay.slot, SEAT, other)
     assert answer == slots.Decided(DECISION, V)
-    assert slots.decide_again(relay.slot, OLD, DECISION) == slots.Done()
+    assert slots.decide_again(relay.slot, SEAT, DECISION) == slots.Done()
     with pytest.raises(errors.BadCertificate):
-        slots.decide_again(relay.slot, OLD, certificate(Label.VOTE1, W))
+        slots.decide_again(relay.slot, SEAT, certificate(Label.VOTE1, W))
+
+
+def statements(log: Log, nonce: bytes = NONCE) -> list[Status]:
+    """What relays 1 and 2 state, where `log` stands."""
+    others = [(replace(log, relay=KEYS[i].public, fence=None), KEYS[i]) for i in (1, 2)]
+    return [sign_status(slots.status(other, nonce, 0, LOG), key) for other, key in others]
 
 
 def test_12_a_rollback_between_two_votes_ends_in_abstention() -> None:
@@ -157,29 +180,31 @@ def test_12_a_rollback_between_two_votes_ends_in_abstention() -> None:
     backup = relay.slot
     assert isinstance(relay.lock(V), slots.Voted1)
     relay.slot = backup
-    relay.log = slots.fence(relay.log, LOG)
-    assert slots.fence(relay.log, bytes([1]) * 32) == relay.log
+    assert not relay.log.fell_back
+    relay.log = slots.fence(relay.log, NONCE, EPOCH)
+    assert slots.fence(relay.log, bytes(32), EPOCH) == relay.log
     # Without a context there is no LOCK, no COMMIT, no NEWROUND.
     with pytest.raises(errors.Fenced):
         relay.context()
     with pytest.raises(errors.Fenced):
-        slots.status(relay.log, LOG, 0, LOG, None)
-    others = [replace(relay.log, relay=KEYS[i].public, fence=None) for i in (1, 2)]
-    statuses = [
-        sign_status(slots.status(log, LOG, 0, LOG, None), KEYS[i])
-        for i, log in enumerate(others, 1)
-    ]
+        slots.status(relay.log, NONCE, 0, LOG)
+    statuses = statements(relay.log)
+    one, other = statuses
     for bad in (
         statuses[:1],
-        [statuses[0]] * 2,
-        [statuses[0], replace(statuses[1], nonce=bytes([1]) * 32)],
-        [statuses[0], replace(statuses[1], relay=KEYS[0].public)],
-        [statuses[0], replace(statuses[1], signature=bytes(64))],
-        [statuses[0], sign_status(replace(statuses[1], decided=LOCK), KEYS[2])],
+        [one] * 2,
+        [one, replace(other, relay=KEYS[0].public)],
+        [one, replace(other, signature=bytes(64))],
+        *(
+            [one, sign_status(replace(other, **changed), KEYS[2])]  # type: ignore[arg-type]
+            for changed in ({"nonce": bytes(32)}, {"seat": NEXT.id}, {"relay": KEYS[0].public})
+        ),
+        [one, sign_status(replace(other, relay=KEYS[N].public), KEYS[N])],
     ):
         with pytest.raises(errors.BadStatus):
             slots.unfence(relay.log, bad)
     relay.log = slots.unfence(relay.log, statuses)
+    assert relay.log.fell_back
     assert refused(relay.lock(W)) is Refusal.ABSTAINING
     assert refused(relay.commit(LOCK, V)) is Refusal.ABSTAINING
     assert refused(relay.new_round(1)) is Refusal.ABSTAINING
@@ -188,11 +213,200 @@ def test_12_a_rollback_between_two_votes_ends_in_abstention() -> None:
     # The decision comes from the others, and in the next epoch it votes again.
     relay.decide(DECISION, V)
     assert not relay.context().abstains
-    # Had the others shown a decision here, it would abstain in the next epoch as well.
-    fenced = slots.fence(replace(relay.log, epoch=EPOCH), LOG)
-    told = [sign_status(replace(s, epoch=EPOCH + 1, decided=DECISION), KEYS[i])
-            for i, s in enumerate(statuses, 1)]  # fmt: skip
-    assert slots.unfence(fenced, told).votes_from == EPOCH + 2
+
+
+def test_12_it_abstains_in_the_epoch_that_the_evidence_shows() -> None:
+    """One client told this relay alone of two decisions: the others do not know, the receipt does."""
+    relay = Relay()
+    fenced = slots.fence(relay.log, NONCE, EPOCH + 2)
+    # Evidence of an earlier epoch later takes nothing back.
+    relay.log = slots.unfence(slots.fence(fenced, NONCE, EPOCH), statements(fenced))
+    for epoch in (EPOCH, EPOCH + 1, EPOCH + 2):
+        assert relay.context().abstains
+        seat = relay.log.seat
+        moved = Value(Header(OLD, member_keys(epoch + 1)).encode(), b"")
+        relay.slot = Slot()
+        assert relay.decide(certificate(Label.VOTE2, moved, seat=seat), moved) == slots.Done()
+    assert not relay.context().abstains
+
+
+def test_a_fence_brings_the_others_level_first() -> None:
+    """DECIDE works on a fenced log. A statement about another slot does not lift the fence."""
+    relay = Relay()
+    relay.log = slots.fence(relay.log, NONCE, EPOCH)
+    early = statements(relay.log)
+    assert relay.decide(DECISION, V) == slots.Done()
+    assert relay.log == Log(relay.log.relay, NEXT, EPOCH + 1, NONCE)
+    with pytest.raises(errors.BadStatus):
+        slots.unfence(relay.log, early)
+    # Where the others are known to be, it may have voted before.
+    assert slots.unfence(relay.log, statements(relay.log)).votes_from == EPOCH + 2
+
+
+# --- Its own signature ----------------------------------------------------------------------------
+
+
+def test_a_forgotten_first_vote_is_seen_in_a_commit() -> None:
+    mine = certificate(Label.VOTE1, V, 2, (0, 1, 2))
+    for state in (
+        Slot(),
+        Slot(1),
+        Slot(2),
+        Slot(2, W.hash, None, (W,)),
+        # Not a vote of this round: a lock on it does not stand for the vote.
+        Slot(2, None, certificate(Label.VOTE1, V, 2), (V,)),
+    ):
+        assert fallen(state).commit(mine, V) == slots.FellBack(EPOCH)
+    remembering = fallen(Slot(2, V.hash, None, (V,)))
+    assert isinstance(remembering.commit(mine), slots.Voted2)
+    # In earlier rounds nothing is kept, so nothing is known; elsewhere its name alone proves nothing.
+    assert fallen(Slot(3)).commit(mine, V) == slots.Nack(3)
+    for forged in (
+        replace(mine, signatures=(RelaySignature(0, bytes(64)), *mine.signatures[1:])),
+        certificate(Label.VOTE1, V, 2, (0, 1, 2), NEXT),
+        certificate(Label.VOTE2, V, 2, (0, 1, 2)),
+    ):
+        assert refused(fallen(Slot()).commit(forged, V)) is Refusal.BAD_CERTIFICATE
+    # One that abstains has been told already.
+    silent = fallen(Slot())
+    silent.log = replace(silent.log, votes_from=EPOCH + 1)
+    assert refused(silent.commit(mine, V)) is Refusal.ABSTAINING
+
+
+def test_a_forgotten_promise_is_seen_in_a_lock() -> None:
+    relays = [Relay(i) for i in range(N)]
+    promises = [relay.promise(2) for relay in relays]
+    why = Justification(tuple(promises[:3]))
+    assert isinstance(relays[0].lock(V, 2, why), slots.Voted1)
+    for state in (Slot(), Slot(1), Slot(1, V.hash, None, (V,))):
+        assert fallen(state).lock(V, 2, why) == slots.FellBack(EPOCH)
+    forged = (replace(promises[0], signature=bytes(64)), *promises[1:3])
+    assert refused(fallen(Slot()).lock(V, 2, Justification(forged))) is Refusal.NOT_JUSTIFIED
+    assert isinstance(fallen(Slot()).lock(V, 2, Justification(tuple(promises[1:]))), slots.Voted1)
+
+
+def test_a_forgotten_first_vote_is_seen_in_what_others_promised() -> None:
+    relays = [Relay(i) for i in range(N)]
+    for relay in relays:
+        relay.lock(V)
+    relays[1].commit(certificate(Label.VOTE1, V, 0, (0, 1, 2)))
+    why = Justification(tuple(relay.promise(1) for relay in relays[1:]))
+    assert fallen(Slot()).lock(V, 1, why) == slots.FellBack(EPOCH)
+    assert fallen(Slot(0, W.hash, None, (W,))).lock(V, 1, why) == slots.FellBack(EPOCH)
+    assert isinstance(relays[0].lock(V, 1, why), slots.Voted1)
+    assert isinstance(fallen(Slot(1)).lock(V, 1, why), slots.Voted1)
+
+
+def test_a_forgotten_second_vote_is_seen_in_a_decision() -> None:
+    mine = certificate(Label.VOTE2, V, 1, (0, 1, 2))
+    earlier = certificate(Label.VOTE1, V)
+    other = certificate(Label.VOTE1, W, 1)
+    for state in (Slot(), Slot(3), Slot(1, None, earlier, (V,)), Slot(1, None, other, (W,))):
+        relay = fallen(state)
+        assert relay.decide(mine, V) == slots.FellBack(EPOCH)
+        # It is decided all the same, and fenced in the same transaction.
+        assert (relay.slot.decided, relay.log.epoch) == (mine, EPOCH + 1)
+        assert slots.fence(relay.log, NONCE, EPOCH).votes_from == EPOCH + 1
+    for state in (
+        Slot(1, None, certificate(Label.VOTE1, V, 1), (V,)),
+        Slot(2, None, certificate(Label.VOTE1, W, 2), (W,)),
+    ):
+        assert fallen(state).decide(mine, V) == slots.Done()
+    assert fallen(Slot()).decide(certificate(Label.VOTE2, V, 1), V) == slots.Done()
+    silent = fallen(Slot())
+    silent.log = replace(silent.log, votes_from=EPOCH + 1)
+    assert silent.decide(mine, V) == slots.Done()
+    # What is decided remembers none of its votes, and is never asked for them.
+    late = fallen(Slot(decided=DECISION, values=(V,)))
+    assert late.decide(mine) == slots.Done()
+    assert slots.decide_again(late.slot, SEAT, mine) == slots.Done()
+
+
+# --- Instances ------------------------------------------------------------------------------------
+
+
+#: Same configuration and epoch as the log of the others, keys of his own.
+STRANGER = Seat(OLD, EPOCH, member_keys(1000))
+GARBAGE = Value(Header(OLD, member_keys(1001)).encode(), b"garbage")
+
+
+def squatted() -> tuple[Certificate, Certificate]:
+    """Honest relays vote for a stranger's garbage in his instance: the lock, the decision."""
+    opened = Open(STRANGER, Proof(0, 0))
+    relays = [Relay(i) for i in range(N)]
+    for relay in relays:
+        relay.log = slots.open_log(opened, relay.log.relay)
+
+    def signature(relay: Relay, answer: Answer) -> RelaySignature:
+        assert isinstance(answer, slots.Voted1 | slots.Voted2)
+        return RelaySignature(relay.index, KEYS[relay.index].sign(answer.label, answer.content))
+
+    first = tuple(signature(relay, relay.lock(GARBAGE)) for relay in relays)
+    lock = Certificate(EPOCH, 0, GARBAGE.hash, first)
+    second = tuple(signature(relay, relay.commit(lock)) for relay in relays)
+    decision = Certificate(EPOCH, 0, GARBAGE.hash, second)
+    assert all(relay.decide(decision) == slots.Done() for relay in relays)
+    return lock, decision
+
+
+def test_what_a_stranger_decides_counts_for_nobody_else() -> None:
+    lock, decision = squatted()
+    assert lock.counts(STRANGER, Label.VOTE1) and decision.counts(STRANGER, Label.VOTE2)
+    # In the log of the others these are signatures of something else: for laggards and for relays.
+    assert not lock.counts(SEAT, Label.VOTE1) and not decision.counts(SEAT, Label.VOTE2)
+    assert refused(Relay().commit(lock, GARBAGE)) is Refusal.BAD_CERTIFICATE
+    with pytest.raises(errors.BadCertificate):
+        Relay().decide(decision, GARBAGE)
+    told = Relay()
+    told.decide(DECISION, V)
+    with pytest.raises(errors.BadCertificate):
+        slots.decide_again(told.slot, SEAT, decision)
+
+
+def test_votes_must_name_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With seats that are named by configuration and epoch alone the stranger decides for all."""
+
+    def name(seat: Seat) -> bytes:
+        return labelled_hash(Label.SEAT, replace(seat, keys=()).encode())
+
+    monkeypatch.setattr(Seat, "id", property(name))
+    lock, decision = squatted()
+    assert decision.counts(SEAT, Label.VOTE2)
+    assert isinstance(Relay(0).commit(lock, GARBAGE), slots.FellBack)
+    relay = Relay()
+    relay.decide(decision, GARBAGE)
+    assert relay.log.seat.keys == member_keys(1001)
+
+
+def test_two_instances_that_reach_one_seat_share_its_slot() -> None:
+    """A relay that joined later has opened an instance in the middle: one seat, one decision."""
+    first = Relay()
+    first.decide(DECISION, V)
+    opened = Open(NEXT, Proof(0, 0))
+    second = Relay()
+    second.log = slots.open_log(opened, first.log.relay)
+    assert first.log == second.log and slots.slot_of(second.log, EPOCH + 1, None) == Slot()
+    third = Value(Header(OLD, member_keys(EPOCH + 2)).encode(), b"")
+    decision = certificate(Label.VOTE2, third, seat=NEXT)
+    first.slot = Slot()
+    assert first.decide(decision, third) == slots.Done()
+    # The other instance finds the slot decided: no vote there, and it goes the same way.
+    second.slot = slots.slot_of(second.log, EPOCH + 1, first.slot)
+    assert second.lock(W) == slots.Decided(decision, third)
+    assert second.decide(certificate(Label.VOTE2, W, seat=NEXT), W) == slots.Decided(
+        decision, third
+    )
+    assert second.log.seat == NEXT
+    assert second.decide(decision) == slots.Done()
+    assert (second.log, second.slot) == (first.log, first.slot)
+
+
+def test_after_a_fall_a_new_instance_begins_fenced() -> None:
+    """Else a member could open one at the seat where the relay has forgotten its vote."""
+    with pytest.raises(errors.Fenced):
+        slots.context(slots.open_log(Open(SEAT, Proof(0, 0)), KEYS[0].public, NONCE))
+    with pytest.raises(errors.NotAuthorised):
+        slots.open_log(Open(SEAT, Proof(0, 0)), KEYS[N].public)
 
 
 def test_13_two_values_in_one_round_get_one_vote() -> None:
@@ -232,13 +446,14 @@ def test_16_the_keys_change_with_the_decision() -> None:
     assert relay.decide(DECISION) == slots.NeedValue()
     assert relay.decide(DECISION, V) == slots.Done()
     assert (relay.log.epoch, relay.log.key) == (EPOCH + 1, member_keys(EPOCH + 1)[0])
-    assert slots.lock(relay.slot, Context(OLD, EPOCH), 0, W, NOTHING)[1] == slots.Decided(
-        DECISION, V
-    )
+    assert slots.lock(relay.slot, Context(SEAT, 0), 0, W, NOTHING)[1] == slots.Decided(DECISION, V)
     # What has expired is never open again.
     assert slots.slot_of(relay.log, EPOCH, relay.slot) == relay.slot
     with pytest.raises(errors.Gone):
         slots.slot_of(relay.log, EPOCH, None)
+    again = Log(relay.log.relay, SEAT)
+    with pytest.raises(errors.Gone):
+        slots.slot_of(again, EPOCH, None, expired=True)
     with pytest.raises(errors.Behind) as behind:
         slots.slot_of(relay.log, EPOCH + 2, None)
     assert behind.value.detail == EPOCH + 1
@@ -246,15 +461,14 @@ def test_16_the_keys_change_with_the_decision() -> None:
 
 def test_20_certificates_of_other_configurations_and_epochs_are_refused() -> None:
     relay = Relay()
-    for foreign in (
-        certificate(Label.VOTE2, V, configuration=NEW),
-        certificate(Label.VOTE2, V, epoch=EPOCH - 1),
-    ):
+    before = replace(SEAT, epoch=EPOCH - 1)
+    for foreign in (replace(SEAT, configuration=NEW), before, replace(SEAT, keys=member_keys(0))):
         with pytest.raises(errors.BadCertificate):
-            relay.decide(foreign, V)
-    with pytest.raises(errors.Behind):
-        relay.decide(certificate(Label.VOTE2, V, epoch=EPOCH + 1), V)
-    old = certificate(Label.VOTE1, V, epoch=EPOCH - 1)
+            relay.decide(certificate(Label.VOTE2, V, seat=foreign), V)
+    with pytest.raises(errors.Behind) as behind:
+        relay.decide(certificate(Label.VOTE2, V, seat=NEXT), V)
+    assert behind.value.detail == EPOCH
+    old = certificate(Label.VOTE1, V, seat=before)
     assert refused(relay.commit(old, V)) is Refusal.BAD_CERTIFICATE
 
 
@@ -332,10 +546,12 @@ def test_nothing_signed_is_ever_contradicted(
                 promises.setdefault(round, {})[index] = promise
         else:
             decision = shown(Label.VOTE2, round, one)
-            if decision.counts(OLD, Label.VOTE2):
+            if decision.counts(SEAT, Label.VOTE2):
                 decided.add(one.hash)
                 assert relay.decide(decision, one) == slots.Done()
             continue
+        # Whatever of its own it was shown: none of them fell back.
+        assert not isinstance(answer, slots.FellBack)
         if isinstance(answer, slots.Voted1 | slots.Voted2):
             signature = KEYS[index].sign(answer.label, answer.content)
             found = votes.setdefault((answer.label, round, one.hash), {})

@@ -51,17 +51,9 @@ CONFIGURATION = o.Configuration(
         for i in range(4)
     ),
 )
-CFG = CONFIGURATION.cfg
 EPOCH = 1
-
-
-def _opened() -> o.Open:
-    unworked = o.Open(CONFIGURATION, EPOCH, keys(EPOCH), work.Proof(0, 0))
-    proof = work.solve(RELAYS[0].public, unworked.instance, 8, now=NOW)
-    return o.Open(CONFIGURATION, EPOCH, keys(EPOCH), proof)
-
-
-OPEN = _opened()
+SEAT = o.Seat(CONFIGURATION, EPOCH, keys(EPOCH))
+OPEN = o.Open(SEAT, work.solve(RELAYS[0].public, SEAT.id, 8, now=NOW))
 INSTANCE = OPEN.instance
 HEADER = o.Header(CONFIGURATION, keys(EPOCH + 1))
 VALUE = o.Value(HEADER.encode(), b"a commit")
@@ -69,7 +61,7 @@ VALUE = o.Value(HEADER.encode(), b"a commit")
 
 def certificate(label: Label, round: int = 0, voters: tuple[int, ...] = (0, 1, 3)) -> o.Certificate:
     """A quorum's votes for `VALUE`."""
-    content = o.vote_content(CONFIGURATION.log, CFG, EPOCH, round, VALUE.hash)
+    content = o.vote_content(SEAT.id, round, VALUE.hash)
     votes = tuple(o.RelaySignature(i, RELAYS[i].sign(label, content)) for i in voters)
     return o.Certificate(EPOCH, round, VALUE.hash, votes)
 
@@ -81,7 +73,7 @@ DECISION = certificate(Label.VOTE2)
 def promise(relay: int, lock: o.Certificate | None, round: int = 1) -> o.SignedPromise:
     """A relay's promise of a round."""
     shown = None if lock is None else (lock.round, lock.h)
-    content = o.promise_content(CONFIGURATION.log, CFG, EPOCH, round, shown)
+    content = o.promise_content(SEAT.id, round, shown)
     return o.SignedPromise(relay, lock, RELAYS[relay].sign(Label.PROMISE, content))
 
 
@@ -106,8 +98,8 @@ CLIENT_NONCE, RELAY_NONCE = name("Alice's nonce"), name("the relay's nonce")
 GREETING = o.Greeting(1, (1,), RELAYS[0].public, CLIENT_NONCE, RELAY_NONCE, NOW, LIMITS)
 STATUS = o.sign_status(
     o.Status(
-        *(RELAYS[1].public, CONFIGURATION.log, CFG, name("the fence's nonce")),
-        *(1, CHAIN, EPOCH + 1, DECISION),
+        *(RELAYS[1].public, HEADER.seat(EPOCH + 1).id, name("the fence's nonce")),
+        *(1, CHAIN, EPOCH + 1),
     ),
     RELAYS[1],
 )
@@ -116,6 +108,7 @@ STATUS = o.sign_status(
 OBJECTS: tuple[Object, ...] = (
     CONFIGURATION.relays[0],
     CONFIGURATION,
+    SEAT,
     OPEN.proof,
     OPEN,
     HEADER,
@@ -147,7 +140,7 @@ def _proof(target: bytes) -> bytes:
 
 _AUTHORISE = o.authorise_content(RELAYS[0].public, INSTANCE, EPOCH, RELAY_NONCE)
 _INBOX_AUTHORISE = o.inbox_authorise_content(RELAYS[0].public, INBOX, RELAY_NONCE)
-_VOTE = o.vote_content(CONFIGURATION.log, CFG, EPOCH, 0, VALUE.hash)
+_VOTE = o.vote_content(SEAT.id, 0, VALUE.hash)
 _CELL_SIGNATURE = CELL_OWNER.sign(Label.CELL, o.cell_content(CELL, 1, b"backup"))
 
 #: An example of each frame, by its type.

@@ -19,9 +19,11 @@ from heliogram.wire.limits import (
     MAX_BODY,
     MAX_ENDPOINT,
     MAX_ENDPOINTS,
+    MAX_FIRST_EPOCH,
     MAX_HEADER,
     MAX_PATH,
     MAX_RELAYS,
+    MAX_STATUS,
     MAX_VERSIONS,
 )
 from heliogram.wire.signing import Label, Object, SigningKey, labelled, labelled_hash, verify
@@ -59,13 +61,14 @@ def configurations(draw: st.DrawFn) -> o.Configuration:
 
 
 @st.composite
-def opens(draw: st.DrawFn) -> o.Open:
+def seats(draw: st.DrawFn, last: int = 2**64 - 1) -> o.Seat:
     configuration = draw(configurations())
     keys = draw(tuples(bytes32, configuration.n, configuration.n))
-    return o.Open(configuration, draw(uint(64)), keys, draw(proofs))
+    return o.Seat(configuration, draw(st.integers(0, last)), keys)
 
 
-headers = opens().map(lambda one: o.Header(one.configuration, one.keys))
+opens = st.builds(o.Open, seats(MAX_FIRST_EPOCH), proofs)
+headers = seats().map(lambda seat: o.Header(seat.configuration, seat.keys))
 values = st.builds(o.Value, st.binary(max_size=200), st.binary(max_size=200))
 signatures = st.builds(o.RelaySignature, uint(8), bytes64)
 
@@ -100,15 +103,15 @@ greetings = st.builds(
 )
 statuses = st.builds(
     o.Status,
-    *(bytes32, bytes32, bytes32, bytes32, uint(64), bytes32, uint(64)),
-    *(st.none() | certificates, bytes64),
+    *(bytes32, bytes32, bytes32, uint(64), bytes32, uint(64), bytes64),
 )
 
 STRATEGIES: dict[type[Object], st.SearchStrategy[Any]] = {
     work.Proof: proofs,
     o.RelayDescription: relays,
     o.Configuration: configurations(),
-    o.Open: opens(),
+    o.Seat: seats(),
+    o.Open: opens,
     o.Header: headers,
     o.Value: values,
     o.RelaySignature: signatures,
@@ -196,7 +199,8 @@ _CONFIGURATION = s.CONFIGURATION
         ),
         replace(_CONFIGURATION.relays[0], endpoints=(b"x",) * 5),
         replace(_CONFIGURATION.relays[0], endpoints=(b"x" * 257,)),
-        replace(s.OPEN, keys=s.OPEN.keys[:3]),
+        replace(s.SEAT, keys=s.SEAT.keys[:3]),
+        replace(s.OPEN, seat=replace(s.SEAT, epoch=MAX_FIRST_EPOCH + 1)),
         replace(s.HEADER, next_keys=(*s.HEADER.next_keys, b"k" * 32)),
         replace(s.DECISION, signatures=s.DECISION.signatures[::-1]),
         replace(s.DECISION, signatures=s.DECISION.signatures[:1] * 2),
@@ -287,14 +291,35 @@ def test_verify_never_raises() -> None:
 
 
 def test_a_quorum_counts() -> None:
-    assert s.LOCK.counts(s.CONFIGURATION, Label.VOTE1)
-    assert s.DECISION.counts(s.CONFIGURATION, Label.VOTE2)
-    assert s.certificate(Label.VOTE2, voters=(0, 1, 2, 3)).counts(s.CONFIGURATION, Label.VOTE2)
+    assert s.LOCK.counts(s.SEAT, Label.VOTE1)
+    assert s.DECISION.counts(s.SEAT, Label.VOTE2)
+    assert s.certificate(Label.VOTE2, voters=(0, 1, 2, 3)).counts(s.SEAT, Label.VOTE2)
+    assert s.DECISION.has(3) and not s.DECISION.has(2)
+
+
+def other_seats() -> list[o.Seat]:
+    """Seats that differ from the story's in one thing each."""
+    configuration, keys = s.CONFIGURATION, s.SEAT.keys
+    return [
+        replace(s.SEAT, epoch=s.EPOCH + 1),
+        # A stranger's: all the same but the keys.
+        replace(s.SEAT, keys=(*keys[:3], s.keys(2)[3])),
+        replace(s.SEAT, keys=keys[::-1]),
+        *(
+            replace(s.SEAT, configuration=other)
+            for other in (
+                replace(configuration, log=bytes(32)),
+                replace(configuration, quorum=4),
+                replace(configuration, relays=configuration.relays[:3]),
+                replace(configuration, relays=configuration.relays[::-1]),
+            )
+        ),
+    ]
 
 
 def test_what_does_not_count() -> None:
     """Numbers 5 and 20: forged, short, foreign, out of another slot."""
-    good, configuration = s.DECISION, s.CONFIGURATION
+    good = s.DECISION
     votes = good.signatures
     bad = [
         s.LOCK,  # first votes are no second votes
@@ -309,31 +334,28 @@ def test_what_does_not_count() -> None:
         replace(good, h=bytes(32)),
         replace(good, signatures=()),
     ]
-    assert not any(one.counts(configuration, Label.VOTE2) for one in bad)
-    others = [
-        replace(configuration, log=bytes(32)),
-        replace(configuration, quorum=4),
-        replace(configuration, relays=configuration.relays[:3]),
-        replace(configuration, relays=configuration.relays[::-1]),
-    ]
-    assert not any(good.counts(one, Label.VOTE2) for one in others)
+    assert not any(one.counts(s.SEAT, Label.VOTE2) for one in bad)
+    for seat in other_seats():
+        assert not good.counts(seat, Label.VOTE2)
+        # Not even if it says that it is of that epoch.
+        assert not replace(good, epoch=seat.epoch).counts(seat, Label.VOTE2)
 
 
 def test_promises() -> None:
     """A promise counts with its lock or not at all."""
     free, locked, _ = s.JUSTIFICATION.promises
-    configuration = s.CONFIGURATION
-    assert free.counts(configuration, s.EPOCH, 1)
-    assert locked.counts(configuration, s.EPOCH, 1)
-    assert not locked.counts(configuration, s.EPOCH, 2)
-    assert not locked.counts(configuration, s.EPOCH + 1, 1)
-    assert not replace(locked, lock=None).counts(configuration, s.EPOCH, 1)
-    assert not replace(free, lock=s.LOCK).counts(configuration, s.EPOCH, 1)
-    assert not replace(free, relay=1).counts(configuration, s.EPOCH, 1)
-    assert not replace(free, relay=4).counts(configuration, s.EPOCH, 1)
+    seat = s.SEAT
+    assert free.counts(seat, 1)
+    assert locked.counts(seat, 1)
+    assert not locked.counts(seat, 2)
+    assert not any(one.counts(other, 1) for one in (free, locked) for other in other_seats())
+    assert not replace(locked, lock=None).counts(seat, 1)
+    assert not replace(free, lock=s.LOCK).counts(seat, 1)
+    assert not replace(free, relay=1).counts(seat, 1)
+    assert not replace(free, relay=4).counts(seat, 1)
     # A real signature over a lock whose certificate does not count: second votes, or a later round.
-    assert not s.promise(0, s.DECISION).counts(configuration, s.EPOCH, 1)
-    assert not s.promise(0, s.LOCK, round=0).counts(configuration, s.EPOCH, 0)
+    assert not s.promise(0, s.DECISION).counts(seat, 1)
+    assert not s.promise(0, s.LOCK, round=0).counts(seat, 0)
 
 
 # --- Hashes ---------------------------------------------------------------------------------------
@@ -347,8 +369,7 @@ def test_names() -> None:
 
     body_hash = hashlib.sha256(s.VALUE.body).digest()
     assert s.VALUE.hash == by_hand(b"value", s.VALUE.header + body_hash)
-    assert s.CONFIGURATION.cfg == by_hand(b"configuration", s.CONFIGURATION.encode())
-    assert s.OPEN.instance == by_hand(b"instance", s.OPEN.encode()[:-12])
+    assert s.SEAT.id == s.OPEN.instance == by_hand(b"seat", s.OPEN.encode()[:-12])
     assert s.ENTRY_HASH == by_hand(b"entry", s.ENTRY)
     assert s.CHAIN == by_hand(b"chain", s.INSTANCE + s.ENTRY_HASH)
     assert s.DECISION.hash == by_hand(b"certificate", s.DECISION.encode())
@@ -359,9 +380,21 @@ def test_names() -> None:
     assert labelled_hash(Label.ENTRY, s.ENTRY) == s.ENTRY_HASH
 
 
-def test_the_proof_is_no_part_of_the_instance() -> None:
+def test_the_instance_is_the_first_seat_without_the_proof() -> None:
     assert replace(s.OPEN, proof=work.Proof(1, 1)).instance == s.INSTANCE
-    assert replace(s.OPEN, epoch=2).instance != s.INSTANCE
+    assert len({seat.id for seat in (s.SEAT, *other_seats())}) == 1 + len(other_seats())
+
+
+def test_a_seat_is_the_same_with_and_without_its_id() -> None:
+    """The id is kept beside the fields: nothing else sees it."""
+    known, fresh = replace(s.SEAT), replace(s.SEAT)
+    assert known.id is known.id
+    assert (known, hash(known), repr(known)) == (fresh, hash(fresh), repr(fresh))
+    assert replace(known, epoch=2).id != known.id
+    relay = s.RELAYS[2].public
+    assert (fresh.index_of(relay), fresh.key_of(relay)) == (2, s.SEAT.keys[2])
+    assert fresh.index_of(b"nobody") is None and fresh.key_of(b"nobody") is None
+    assert s.HEADER.seat(2) == o.Seat(s.CONFIGURATION, 2, s.keys(2))
 
 
 # --- Merkle trees ---------------------------------------------------------------------------------
@@ -423,7 +456,8 @@ def test_statuses() -> None:
     assert s.STATUS.proves(relay)
     assert not s.STATUS.proves(s.RELAYS[0].public)
     assert not replace(s.STATUS, epoch=9).proves(relay)
-    assert not replace(s.STATUS, decided=None).proves(relay)
+    assert not replace(s.STATUS, seat=bytes(32)).proves(relay)
+    assert len(s.STATUS.encode()) <= MAX_STATUS
 
 
 def test_signing_keys_come_from_their_seed() -> None:

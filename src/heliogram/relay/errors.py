@@ -23,6 +23,10 @@ class RelayError(Exception):
         return f"{self.code.name}: {ERRORS[self.code].meaning}"
 
 
+class StoreError(Exception):
+    """The relay cannot keep anything here: the operator has to look. The text says why."""
+
+
 class NotAuthorised(RelayError):
     """Unknown, or not theirs: the two look alike."""
 
@@ -75,3 +79,51 @@ class Gone(RelayError):
     """It was here and has expired."""
 
     code = ErrorCode.GONE
+
+
+class RateLimited(RelayError):
+    """Too fast."""
+
+    code = ErrorCode.RATE_LIMITED
+
+
+class Unavailable(RelayError):
+    """It cannot be done now; nothing has changed."""
+
+    code = ErrorCode.UNAVAILABLE
+
+
+class DiskFull(RelayError):
+    """There is no room to store it; nothing has changed."""
+
+    code = ErrorCode.DISK_FULL
+
+
+class Internal(RelayError):
+    """The relay has a bug; nothing has changed."""
+
+    code = ErrorCode.INTERNAL
+
+
+class Malformed(RelayError):
+    """What the frame carries cannot be read."""
+
+    code = ErrorCode.MALFORMED
+
+
+class BadWork(RelayError):
+    """The work is missing, stale or too easy; `detail` is the difficulty."""
+
+    code = ErrorCode.BAD_WORK
+
+
+class Full(RelayError):
+    """No room is left in this place."""
+
+    code = ErrorCode.FULL
+
+
+class NothingLeft(RelayError):
+    """There is no key package to give."""
+
+    code = ErrorCode.NOTHING_LEFT

@@ -19,13 +19,25 @@ contradict it.
 ever be contradicted; older ones are forgotten. The second vote in a round is the lock of that round. Of
 the values only those stay that a vote or a lock names: two at most.
 
-**One slot for what votes name.** A vote names log, configuration and epoch, not the instance. So whoever
-saves slots keeps one for each (log, cfg, epoch), whichever instance asks: with two, it would vote twice.
+**One slot for what votes name.** A vote names its seat: who decides this epoch, and under which keys. So
+whoever saves slots keeps one for each seat id. Two instances may reach one seat, because a relay that joins
+later opens an instance there: with two slots it would vote twice.
 
 **The fence.** A relay whose disk fell back may have voted in ways that it has forgotten. When a client
-shows that, the log is fenced and signs nothing. Statements of N - q + 1 other relays lift the fence: any
-quorum that this relay was part of has one of those in it. With E the highest decision that they show,
-the relay abstains in every epoch up to E + 1 and votes again from E + 2.
+shows that, the log is fenced and signs nothing. It is shown by a receipt for what the log lacks, or by a
+certificate or promise that bears this relay's own signature and that its state does not remember: the answer
+`FellBack`. Then the caller fences in the same transaction, with a fresh nonce, and
+
+- answers a LOCK or COMMIT with `FENCED`; a DECIDE is taken all the same and answered `DONE`;
+- fences each other instance of the same log id that it has, and opens later ones with a fence (`open_log`):
+  they may reach a seat where it has voted.
+
+The fence is lifted by N - q + 1 other relays that state, under its nonce, that they have the very slot open
+that is open here. Then the relay abstains up to this epoch, and in each that the evidence has shown it in.
+That is enough: a quorum that it was part of in a later epoch has q - 1 of the N - 1 others, so one of those
+that stated, since (q - 1) + (N - q + 1) > N - 1; and nobody votes in a later epoch with this slot open. What
+is left is a quorum that was not full yet: the forgotten vote is the lie of one relay then, which b >= 1
+allows for.
 """
 
 from __future__ import annotations
@@ -34,7 +46,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
-from heliogram.codec import DecodeError, Reader, opaque, optional, u8, u32, u64, vector
+from heliogram.codec import DecodeError, Reader, optional, u8, u32, u64, vector
 from heliogram.relay.errors import (
     BadCertificate,
     BadStatus,
@@ -51,10 +63,8 @@ from heliogram.wire.frames import Refusal
 from heliogram.wire.limits import (
     HASH_SIZE,
     KEY_SIZE,
-    MAX_CONFIGURATION,
     MAX_GRACE_ENTRIES,
     MAX_GRACE_ENTRY,
-    MAX_RELAYS,
     MAX_ROUND_STEP,
     MAX_VALUE,
     NONCE_SIZE,
@@ -65,6 +75,7 @@ from heliogram.wire.objects import (
     Header,
     Justification,
     Open,
+    Seat,
     SignedPromise,
     Status,
     Value,
@@ -140,23 +151,19 @@ class Slot(Object):
 
 @dataclass(frozen=True, slots=True)
 class Log(Object):
-    """Where one relay stands in one log: who decides the open slot, under which keys members speak.
+    """Where one relay stands in one log: at which seat, and whether it votes there.
 
     struct {
         uint8 version = 1;
         opaque relay[32];               // this relay
-        opaque configuration<V>;        // of the open slot
-        opaque keys<V>;                 // of opaque key[32], one per relay, for its epoch
-        uint64 epoch;                   // of the open slot
+        Seat seat;                      // of the open slot
         uint64 votes_from;              // the first epoch in which this relay does not abstain
         optional<opaque[32]> fence;     // the nonce, while fenced
     } Log;
     """
 
     relay: bytes = field(repr=False)
-    configuration: Configuration
-    keys: tuple[bytes, ...] = field(repr=False)
-    epoch: int
+    seat: Seat
     votes_from: int = 0
     fence: bytes | None = field(default=None, repr=False)
 
@@ -165,9 +172,7 @@ class Log(Object):
         return (
             u8(STATE_VERSION)
             + self.relay
-            + opaque(self.configuration.encode())
-            + vector(self.keys)
-            + u64(self.epoch)
+            + self.seat.encode()
             + u64(self.votes_from)
             + optional(self.fence)
         )
@@ -176,21 +181,24 @@ class Log(Object):
     def decode(cls, reader: Reader) -> Self:
         """The next `Log`. Raises `codec.DecodeError` or `RemoteError`."""
         _version(reader)
-        relay = reader.fixed(KEY_SIZE)
-        inner = reader.rest(MAX_CONFIGURATION)
-        configuration = Configuration.decode(inner)
-        inner.finish()
-        keys = reader.vector(lambda item: item.fixed(KEY_SIZE), MAX_RELAYS * KEY_SIZE)
-        if len(keys) != configuration.n:
-            raise DecodeError("slot", "not one key per relay")
-        epoch, votes_from = reader.u64(), reader.u64()
+        relay, seat, votes_from = reader.fixed(KEY_SIZE), Seat.decode(reader), reader.u64()
         fence = reader.fixed(NONCE_SIZE) if reader.optional() else None
-        return cls(relay, configuration, keys, epoch, votes_from, fence)
+        return cls(relay, seat, votes_from, fence)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the open slot."""
+        return self.seat.epoch
+
+    @property
+    def configuration(self) -> Configuration:
+        """Which relays decide the open slot."""
+        return self.seat.configuration
 
     @property
     def index(self) -> int | None:
-        """This relay's place in the configuration. None: it has no seat any more; the log is closed."""
-        return self.configuration.index_of(self.relay)
+        """This relay's place at the seat. None: it has none any more; the log is closed."""
+        return self.seat.index_of(self.relay)
 
     @property
     def closed(self) -> bool:
@@ -200,7 +208,12 @@ class Log(Object):
     @property
     def key(self) -> bytes | None:
         """The key of the open epoch's members for this relay; None when closed."""
-        return None if self.index is None else self.keys[self.index]
+        return self.seat.key_of(self.relay)
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether this relay is known to have fallen back here: it is fenced, or was."""
+        return self.fence is not None or self.votes_from > 0
 
 
 def _version(reader: Reader) -> None:
@@ -269,7 +282,18 @@ class NeedValue:
     """No vote without the bytes: send the request again with the value."""
 
 
-Answer = Voted1 | Voted2 | Promised | Decided | Done | Nack | Refused | NeedValue
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """What was shown bears this relay's own signature, and its state does not know of it: it fell back.
+
+    The caller calls `fence(log, nonce, epoch)` in the same transaction. After `lock` and `commit` the client
+    is told `FENCED`. After `decide` the log and slot are to be written as always, and the answer is `DONE`.
+    """
+
+    epoch: int
+
+
+Answer = Voted1 | Voted2 | Promised | Decided | Done | Nack | Refused | NeedValue | FellBack
 
 
 # --- Where a request belongs ----------------------------------------------------------------------
@@ -279,8 +303,8 @@ Answer = Voted1 | Voted2 | Promised | Decided | Done | Nack | Refused | NeedValu
 class Checks:
     """The three verifications, so that a search may run without real signatures."""
 
-    certificate: Callable[[Certificate, Configuration, Label], bool] = Certificate.counts
-    promise: Callable[[SignedPromise, Configuration, int, int], bool] = SignedPromise.counts
+    certificate: Callable[[Certificate, Seat, Label], bool] = Certificate.counts
+    promise: Callable[[SignedPromise, Seat, int], bool] = SignedPromise.counts
     status: Callable[[Status, bytes], bool] = Status.proves
 
 
@@ -289,41 +313,47 @@ CHECKS = Checks()
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Whose votes count in a slot, and whether this relay votes there."""
+    """Whose votes count in a slot, which place is this relay's, and whether it votes there."""
 
-    configuration: Configuration
-    epoch: int
+    seat: Seat
+    index: int
     abstains: bool = False
     checks: Checks = field(default=CHECKS, repr=False)
 
 
-def open_log(opened: Open, relay: bytes) -> Log:
-    """The log as `opened` makes it on the relay with the key `relay`. Work is checked elsewhere."""
-    if opened.configuration.index_of(relay) is None:
+def open_log(opened: Open, relay: bytes, fence: bytes | None = None) -> Log:
+    """The log as `opened` makes it on the relay with the key `relay`. Work is checked elsewhere.
+
+    `fence` is a fresh nonce if this relay has another instance of the same log id that `fell_back`: it may
+    have voted at this very seat. Raises `NotAuthorised` without a place at the seat.
+    """
+    if opened.seat.index_of(relay) is None:
         raise NotAuthorised
-    return Log(relay, opened.configuration, opened.keys, opened.epoch)
+    return Log(relay, opened.seat, fence=fence)
 
 
 def context(log: Log, checks: Checks = CHECKS) -> Context:
     """For requests to the open slot. Raises `Fenced`, or `NotAuthorised` when the log is closed here."""
     if log.fence is not None:
         raise Fenced
-    if log.closed:
+    index = log.index
+    if index is None:
         raise NotAuthorised
-    return Context(log.configuration, log.epoch, log.epoch < log.votes_from, checks)
+    return Context(log.seat, index, log.epoch < log.votes_from, checks)
 
 
-def slot_of(log: Log, epoch: int, saved: Slot | None) -> Slot:
-    """The slot of `epoch`, given what is saved of it.
+def slot_of(log: Log, epoch: int, saved: Slot | None, expired: bool = False) -> Slot:
+    """The slot of `epoch`, given what is saved for its seat.
 
-    A past slot whose decision has expired is `Gone` and never a fresh one: it would vote a second time.
-    Raises `Behind` for an epoch that is not open yet.
+    A decided slot expires one day, and then `expired` is the mark that stays for its seat. Such a slot is
+    `Gone` and never a fresh one, not even for an instance that is opened at this seat anew: it would vote a
+    second time. Raises `Behind` for an epoch that is not open yet.
     """
     if epoch > log.epoch:
         raise Behind(log.epoch)
     if saved is not None:
         return saved
-    if epoch < log.epoch:
+    if expired or epoch < log.epoch:
         raise Gone
     return Slot()
 
@@ -337,13 +367,15 @@ def lock(
     """LOCK: the first vote of `round` for `value`. The justification is empty in round 0."""
     if (no := _unwilling(slot, context, round)) is not None:
         return slot, no
-    if not _fits(value, context.configuration):
+    if not _fits(value, context.seat):
         return slot, Refused(Refusal.BAD_VALUE)
     h = value.hash
     if round > 0:
         bound = _bound(context, round, justification)
         if bound is None:
             return slot, Refused(Refusal.NOT_JUSTIFIED)
+        if not _remembers_promises(slot, context.index, round, justification):
+            return slot, FellBack(context.seat.epoch)
         if bound - {h}:
             return slot, Refused(Refusal.NOT_THE_LOCKED_VALUE)
     if round == slot.promised and slot.vote1 not in (None, h):
@@ -360,8 +392,10 @@ def commit(
     round, h = certificate.round, certificate.h
     if (no := _unwilling(slot, context, round)) is not None:
         return slot, no
-    if not _counts(certificate, context, Label.VOTE1):
+    if not context.checks.certificate(certificate, context.seat, Label.VOTE1):
         return slot, Refused(Refusal.BAD_CERTIFICATE)
+    if not _remembers_first(slot, context.index, certificate):
+        return slot, FellBack(context.seat.epoch)
     locked = slot.lock
     if locked is not None and locked.round == round:
         # Two lock certificates in one round take more liars than there may be. Still: one vote.
@@ -371,7 +405,7 @@ def commit(
     known = slot.value(h) or value
     if known is None:
         return slot, NeedValue()
-    if known.hash != h or not _fits(known, context.configuration):
+    if known.hash != h or not _fits(known, context.seat):
         return slot, Refused(Refusal.BAD_VALUE)
     vote1 = slot.vote1 if round == slot.promised else None
     voted = replace(slot, promised=round, vote1=vote1, lock=certificate)
@@ -388,8 +422,7 @@ def new_round(slot: Slot, context: Context, round: int) -> tuple[Slot, Answer]:
     locked = slot.lock
     shown = None if locked is None else (locked.round, locked.h)
     value = None if locked is None else slot.value(locked.h)
-    configuration = context.configuration
-    content = promise_content(configuration.log, configuration.cfg, context.epoch, round, shown)
+    content = promise_content(context.seat.id, round, shown)
     promised = _keep(replace(slot, promised=round, vote1=None), slot.values)
     return promised, Promised(content, locked, value)
 
@@ -410,29 +443,20 @@ def _bound(context: Context, round: int, justification: Justification) -> set[by
 
     More than one hash takes more liars than there may be; then no value at all is free.
     """
-    promises = justification.promises
-    if len({promise.relay for promise in promises}) < max(len(promises), context.configuration.q):
+    promises, quorum = justification.promises, context.seat.configuration.q
+    if len({promise.relay for promise in promises}) < max(len(promises), quorum):
         return None
-    if not all(
-        context.checks.promise(promise, context.configuration, context.epoch, round)
-        for promise in promises
-    ):
+    if not all(context.checks.promise(promise, context.seat, round) for promise in promises):
         return None
     locks = [promise.lock for promise in promises if promise.lock is not None]
     highest = max((shown.round for shown in locks), default=0)
     return {shown.h for shown in locks if shown.round == highest}
 
 
-def _counts(certificate: Certificate, context: Context, label: Label) -> bool:
-    return certificate.epoch == context.epoch and context.checks.certificate(
-        certificate, context.configuration, label
-    )
-
-
-def _fits(value: Value, configuration: Configuration) -> bool:
+def _fits(value: Value, seat: Seat) -> bool:
     """Whether the log could go on from this value: its header can be read and is about this log."""
     header = _header(value)
-    return header is not None and header.next_configuration.log == configuration.log
+    return header is not None and header.next_configuration.log == seat.configuration.log
 
 
 def _header(value: Value) -> Header | None:
@@ -450,8 +474,7 @@ def _keep(slot: Slot, values: Iterable[Value]) -> Slot:
 
 
 def _vote(context: Context, round: int, h: bytes) -> bytes:
-    configuration = context.configuration
-    return vote_content(configuration.log, configuration.cfg, context.epoch, round, h)
+    return vote_content(context.seat.id, round, h)
 
 
 def _decision(slot: Slot, certificate: Certificate) -> Decided:
@@ -459,6 +482,40 @@ def _decision(slot: Slot, certificate: Certificate) -> Decided:
     if value is None:  # decide() and decode() see to it
         raise ValueError("a decided slot has lost its value")
     return Decided(certificate, value)
+
+
+# --- What was signed and forgotten ----------------------------------------------------------------
+#
+# Only for what counts, so that a signature of this relay is really its own; and for a slot that is open and
+# in which it votes. A relay signs nothing before the state is durable: without a fall this is always true.
+
+
+def _remembers_first(slot: Slot, index: int, certificate: Certificate) -> bool:
+    """Whether the slot knows of this relay's first vote, if `certificate` has one."""
+    if not certificate.has(index) or slot.promised > certificate.round:
+        return True
+    return slot.promised == certificate.round and slot.vote1 == certificate.h
+
+
+def _remembers_second(slot: Slot, index: int, certificate: Certificate) -> bool:
+    """Whether the slot knows of this relay's second vote, if `certificate` has one."""
+    if not certificate.has(index):
+        return True
+    locked = slot.lock
+    if locked is None:
+        return False
+    return locked.round > certificate.round or (
+        (locked.round, locked.h) == (certificate.round, certificate.h)
+    )
+
+
+def _remembers_promises(slot: Slot, index: int, round: int, justification: Justification) -> bool:
+    """Whether the slot knows of what this relay signed of `justification`: a promise, first votes."""
+    return all(
+        (promise.relay != index or slot.promised >= round)
+        and (promise.lock is None or _remembers_first(slot, index, promise.lock))
+        for promise in justification.promises
+    )
 
 
 # --- Decisions ------------------------------------------------------------------------------------
@@ -471,21 +528,25 @@ def decide(
     value: Value | None,
     checks: Checks = CHECKS,
 ) -> tuple[Log, Slot, Answer]:
-    """DECIDE of the open slot: the slot with its decision, and the log in the next epoch.
+    """DECIDE of the open slot: the slot with its decision, and the log at the next seat.
 
     Both are to be written in one transaction: there is no moment with a decision and the old keys. Needs
-    no key, and works on a fenced log too, for nothing is signed. Raises `BadCertificate`; `Behind` for a
-    later slot, if its certificate counts; `NotAuthorised` when the log is closed here.
+    no key, and works on a fenced log too, for nothing is signed. `FellBack` instead of `Done`: it is decided,
+    and the log is to be fenced. Raises `BadCertificate`; `Behind` for a later slot; `NotAuthorised` when the
+    log is closed here.
     """
-    if log.closed:
+    index = log.index
+    if index is None:
         raise NotAuthorised
-    here = Context(log.configuration, log.epoch, checks=checks)
-    if not checks.certificate(certificate, log.configuration, Label.VOTE2):
-        raise BadCertificate
+    # Whether a later certificate counts nobody can say here: its seat is not known yet.
     if certificate.epoch > log.epoch:
         raise Behind(log.epoch)
-    if certificate.epoch != here.epoch:
+    if not checks.certificate(certificate, log.seat, Label.VOTE2):
         raise BadCertificate
+    decided = slot.decided
+    if decided is not None and decided.h != certificate.h:
+        # Another instance was here before, and relays have lied: the first decision stays.
+        return log, slot, _decision(slot, decided)
     known = slot.value(certificate.h) or value
     if known is None or known.hash != certificate.h:
         return log, slot, NeedValue()
@@ -493,24 +554,29 @@ def decide(
     if header is None or header.next_configuration.log != log.configuration.log:
         # A quorum voted for what none of them may vote for. The log cannot go on from it.
         raise BadCertificate
-    configuration, keys = header.next_configuration, header.next_keys
-    following = replace(log, configuration=configuration, keys=keys, epoch=log.epoch + 1)
-    return following, Slot(slot.promised, values=(known,), decided=certificate), Done()
+    following = replace(log, seat=header.seat(log.epoch + 1))
+    if decided is not None:
+        return following, slot, Done()
+    answer: Answer = Done()
+    if log.epoch >= log.votes_from and not _remembers_second(slot, index, certificate):
+        answer = FellBack(log.epoch)
+    return following, Slot(slot.promised, values=(known,), decided=certificate), answer
 
 
 def decide_again(
-    slot: Slot, configuration: Configuration, certificate: Certificate, checks: Checks = CHECKS
+    slot: Slot, seat: Seat, certificate: Certificate, checks: Checks = CHECKS
 ) -> Answer:
     """DECIDE of a slot that is decided: `Done` if so, `Decided` if another certificate counts too.
 
-    `configuration` is the one that decided it. Two certificates for one slot are proof that relays lied.
+    `seat` is the one that decided it. Two certificates for one slot are proof that relays lied. That this
+    relay fell back is never seen here: a decided slot keeps none of its votes.
     """
     decided = slot.decided
     if decided is None or decided.epoch != certificate.epoch:
         raise BadCertificate
     if decided.h == certificate.h:
         return Done()
-    if not checks.certificate(certificate, configuration, Label.VOTE2):
+    if not checks.certificate(certificate, seat, Label.VOTE2):
         raise BadCertificate
     return _decision(slot, decided)
 
@@ -518,50 +584,42 @@ def decide_again(
 # --- The fence ------------------------------------------------------------------------------------
 
 
-def fence(log: Log, nonce: bytes) -> Log:
-    """`log` after a client showed that this relay fell back. A fence that stands keeps its nonce."""
-    return log if log.fence is not None else replace(log, fence=nonce)
+def fence(log: Log, nonce: bytes, epoch: int) -> Log:
+    """`log` after it was shown that this relay fell back. A fence that stands keeps its nonce.
+
+    `epoch` is the last one that the evidence proves this relay to have been in, in this instance; for other
+    instances of the log id their own. It abstains up to there in any case.
+    """
+    standing = nonce if log.fence is None else log.fence
+    return replace(log, fence=standing, votes_from=max(log.votes_from, epoch + 1))
 
 
 def unfence(log: Log, statuses: Iterable[Status], checks: Checks = CHECKS) -> Log:
-    """`log` with its fence lifted by what N - q + 1 other relays of its configuration state.
+    """`log` with its fence lifted by what N - q + 1 other relays of its open seat state.
 
-    Raises `NotFenced` or `BadStatus`. If the relays have changed meanwhile, DECIDE comes first.
+    Each must have the same slot open: whoever asks brings all of them level by DECIDE first. Raises
+    `NotFenced` or `BadStatus`.
     """
     if log.fence is None:
         raise NotFenced
     configuration = log.configuration
-    cfg = configuration.cfg
     heard: set[bytes] = set()
-    # Up to the open epoch in any case: that is where it stands, and where it may have voted.
-    votes_from = max(log.votes_from, log.epoch + 1)
     for status in statuses:
-        decided = status.decided
         known = status.relay != log.relay and configuration.index_of(status.relay) is not None
-        named = (status.log, status.cfg, status.nonce) == (configuration.log, cfg, log.fence)
-        if not (known and named and checks.status(status, status.relay)):
+        here = (status.seat, status.nonce) == (log.seat.id, log.fence)
+        if not (known and here and checks.status(status, status.relay)):
             raise BadStatus
-        if decided is not None and decided.epoch >= log.epoch:
-            if not checks.certificate(decided, configuration, Label.VOTE2):
-                raise BadStatus
-            votes_from = max(votes_from, decided.epoch + 2)
         heard.add(status.relay)
     if len(heard) < configuration.n - configuration.q + 1:
         raise BadStatus
-    return replace(log, fence=None, votes_from=votes_from)
+    return replace(log, fence=None, votes_from=max(log.votes_from, log.epoch + 1))
 
 
-def status(
-    log: Log, nonce: bytes, next_index: int, chain: bytes, decided: Certificate | None
-) -> Status:
-    """What this relay states for another one's fence, to be signed. Raises `Fenced`.
-
-    `decided` is the decision of the slot before the open one.
-    """
+def status(log: Log, nonce: bytes, next_index: int, chain: bytes) -> Status:
+    """What this relay states for another one's fence, to be signed. Raises `Fenced`."""
     if log.fence is not None:
         raise Fenced
-    where = (log.relay, log.configuration.log, log.configuration.cfg, nonce)
-    return Status(*where, next_index, chain, log.epoch, decided)
+    return Status(log.relay, log.seat.id, nonce, next_index, chain, log.epoch)
 
 
 # --- The grace lane -------------------------------------------------------------------------------

@@ -303,8 +303,10 @@ class RelayConnection:
         self._now = now
         self._nonce = entropy(limits.NONCE_SIZE)
         self._state = State.START
-        self._queue: deque[frames.Request | Ended] = deque()
-        self._pending: set[int] = set()
+        # A list and a dict, for they are small when empty and a relay has many connections. They have at most
+        # `max_pending` elements.
+        self._queue: list[frames.Request | Ended] = []
+        self._pending: dict[int, None] = {}
         self._channels: dict[int, Scope] = {}
         self._undecided: frames.Authorise | frames.InboxAuthorise | None = None
         self._out: list[bytes] = []
@@ -347,7 +349,7 @@ class RelayConnection:
         elif len(self._pending) >= self._limits.max_pending:
             self._fault(frame.id, ErrorCode.TOO_MANY_PENDING)
         else:
-            self._pending.add(frame.id)
+            self._pending[frame.id] = None
             self._queue.append(frame)
 
     def receive_end(self) -> None:
@@ -368,7 +370,7 @@ class RelayConnection:
         if self._undecided is not None:
             raise LocalError("an authorisation is not decided yet")
         while self._queue:
-            frame = self._queue.popleft()
+            frame = self._queue.pop(0)
             if isinstance(frame, Ended):
                 return frame
             if isinstance(frame, frames.Authorise | frames.InboxAuthorise):
@@ -419,6 +421,19 @@ class RelayConnection:
         self._answer(frame.id, ErrorCode.NOT_AUTHORISED)
         return False
 
+    def decline(self, code: ErrorCode) -> None:
+        """Answer the authorisation that `next_event` gave last with `code`, without looking at it."""
+        frame = self._undecided
+        if frame is None:
+            raise LocalError("there is nothing to authorise")
+        self._undecided = None
+        self._channels.pop(frame.channel, None)
+        self._answer(frame.id, code)
+
+    def leads_to(self, id: bytes) -> bool:
+        """Whether some channel leads to this instance or inbox, in whatever epoch."""
+        return any(scope.id == id for scope in self._channels.values())
+
     def send(self, frame: frames.Answer | frames.Push) -> bytes | None:
         """The message of an answer, once per request, or of a push. None if the connection is over.
 
@@ -434,7 +449,7 @@ class RelayConnection:
         if not isinstance(frame, frames.Push):
             if frame.id not in self._pending:
                 raise LocalError("an answer without a request")
-            self._pending.discard(frame.id)
+            del self._pending[frame.id]
         self._state = state
         return frames.encode(frame)
 
@@ -482,7 +497,7 @@ class RelayConnection:
             self._fault(head[1], ErrorCode.UNKNOWN_FRAME)
 
     def _answer(self, id: int, code: ErrorCode) -> None:
-        self._pending.discard(id)
+        self._pending.pop(id, None)
         self._out.append(frames.encode(frames.Failure(id, code)))
 
     def _fault(self, id: int, code: ErrorCode) -> None:

@@ -40,6 +40,9 @@ MAX_CONFIGURATION = 20 << 10
 MAX_CERTIFICATE = 2 << 10
 MAX_JUSTIFICATION = MAX_RELAYS * (MAX_CERTIFICATE + 128)
 
+#: The first epoch of an instance at most: later ones must still have a number.
+MAX_FIRST_EPOCH = 1 << 62
+
 #: How far NEWROUND may go beyond the last promise.
 MAX_ROUND_STEP = 1000
 
@@ -57,7 +60,7 @@ MAX_PATH = 16
 #: Bytes of an encoded receipt, of evidence for a position, of a signed status.
 MAX_RECEIPT = 1 << 10
 MAX_EVIDENCE = 4 << 10
-MAX_STATUS = 4 << 10
+MAX_STATUS = 1 << 8
 
 #: Items in one answer, and bytes of their contents together (one item always fits).
 MAX_PAGE_ITEMS = 1000

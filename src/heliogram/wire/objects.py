@@ -5,16 +5,17 @@ signature and hash has its own label (`signing.Label`). A relay understands all 
 body, which is ciphertext. What it signs for stored entries is in `receipts`.
 
 The certified slot in one paragraph: for every epoch of a log, relays vote once per round on the hash of
-a `Value`. A quorum of first votes is a lock certificate, a quorum of second votes under one lock is the
-decision certificate: both are a `Certificate`, told apart by their label. A relay that moves to a later
-round signs a promise, which shows its lock.
+a `Value`. Each vote names the `Seat`: who decides this epoch, and under which keys. A quorum of first
+votes is a lock certificate, a quorum of second votes under one lock is the decision certificate: both are
+a `Certificate`, told apart by their label. A relay that moves to a later round signs a promise, which shows
+its lock.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Self
 
@@ -33,6 +34,7 @@ from heliogram.wire.limits import (
     MAX_ENDPOINT,
     MAX_ENDPOINTS,
     MAX_ENTRY,
+    MAX_FIRST_EPOCH,
     MAX_FRAME,
     MAX_HEADER,
     MAX_JUSTIFICATION,
@@ -148,11 +150,6 @@ class Configuration(Object):
         """How many of them may lie without harm: 2q - n - 1."""
         return 2 * self.quorum - len(self.relays) - 1
 
-    @property
-    def cfg(self) -> bytes:
-        """The hash that names this configuration in everything signed."""
-        return labelled_hash(Label.CONFIGURATION, self.encode())
-
     def index_of(self, key: bytes) -> int | None:
         """The position of the relay with this key."""
         for index, relay in enumerate(self.relays):
@@ -161,48 +158,86 @@ class Configuration(Object):
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Open(Object):
-    """What creates a log on a relay. The same for all relays of the configuration but for the proof.
+# Without slots: the id is worked out once per object and kept beside the fields.
+@dataclass(frozen=True)
+class Seat(Object):
+    """Who decides one epoch of a log, and under which keys its members speak there.
 
     struct {
         Configuration configuration;
-        uint64 epoch;                   // the first epoch of this instance
-        opaque keys<V>;                 // of opaque key[32], one per relay, for that epoch
-        Proof proof;                    // of work; its target is the instance id
-    } Open;
+        uint64 epoch;
+        opaque keys<V>;                 // of opaque key[32], one per relay, in its order
+    } Seat;
 
-    A new log begins with epoch 0 or 1, as its founder likes. A relay that a decided header brings in opens
-    with the header's configuration, its keys and the epoch after the decision.
+    All that relays sign about a slot names its seat. Whoever opens the same log with keys of their own
+    gets another seat, so what is decided there counts for nobody else.
     """
 
     configuration: Configuration
     epoch: int
     keys: tuple[bytes, ...] = field(repr=False)
+
+    def encode(self) -> bytes:
+        """The bytes of this `Seat`."""
+        return self.configuration.encode() + u64(self.epoch) + vector(self.keys)
+
+    @classmethod
+    def decode(cls, reader: Reader) -> Self:
+        """The next `Seat`. Raises `RemoteError` unless there is one key per relay."""
+        configuration, epoch = Configuration.decode(reader), reader.u64()
+        return cls(configuration, epoch, _keys(reader, configuration))
+
+    @cached_property
+    def id(self) -> bytes:
+        """The hash that names this seat in everything signed."""
+        return labelled_hash(Label.SEAT, self.encode())
+
+    def index_of(self, relay: bytes) -> int | None:
+        """The position of the relay with the key `relay`; None without a place here."""
+        return self.configuration.index_of(relay)
+
+    def key_of(self, relay: bytes) -> bytes | None:
+        """The members' key for the relay with the key `relay`; None without a place here."""
+        index = self.index_of(relay)
+        return None if index is None else self.keys[index]
+
+
+@dataclass(frozen=True, slots=True)
+class Open(Object):
+    """What creates a log on a relay. The same for all relays of the seat but for the proof.
+
+    struct {
+        Seat seat;                      // the first of this instance
+        Proof proof;                    // of work; its target is the instance id
+    } Open;
+
+    A new log begins with epoch 0 or 1, as its founder likes. A relay that a decided header brings in opens
+    with the seat after the decision.
+    """
+
+    seat: Seat
     proof: Proof
 
     def encode(self) -> bytes:
         """The bytes of this `Open`."""
-        return self._content() + self.proof.encode()
+        return self.seat.encode() + self.proof.encode()
 
     @classmethod
     def decode(cls, reader: Reader) -> Self:
-        """The next `Open`. Raises `RemoteError` unless there is one key per relay."""
-        configuration, epoch = Configuration.decode(reader), reader.u64()
-        keys = _keys(reader, configuration)
-        return cls(configuration, epoch, keys, Proof.decode(reader))
+        """The next `Open`. Raises `RemoteError` if the first epoch leaves no room for later ones."""
+        seat = Seat.decode(reader)
+        if seat.epoch > MAX_FIRST_EPOCH:
+            raise _malformed("a log that begins too late")
+        return cls(seat, Proof.decode(reader))
 
     @property
     def instance(self) -> bytes:
-        """The id under which every frame names this log.
+        """The id under which every frame names this log: that of its first seat.
 
-        A hash of all that was opened except the proof: whoever opens the same log id with other keys or
-        relays gets another instance, so nobody can squat on an id.
+        Whoever opens the same log id with other keys or relays gets another instance, so nobody can squat
+        on an id.
         """
-        return labelled_hash(Label.INSTANCE, self._content())
-
-    def _content(self) -> bytes:
-        return self.configuration.encode() + u64(self.epoch) + vector(self.keys)
+        return self.seat.id
 
 
 def _keys(reader: Reader, configuration: Configuration) -> tuple[bytes, ...]:
@@ -240,6 +275,10 @@ class Header(Object):
         inner.finish()
         return cls(configuration, _keys(reader, configuration))
 
+    def seat(self, epoch: int) -> Seat:
+        """The seat of `epoch`, if this header was decided in the epoch before."""
+        return Seat(self.next_configuration, epoch, self.next_keys)
+
 
 @dataclass(frozen=True, slots=True)
 class Value(Object):
@@ -274,14 +313,14 @@ def value_hash(header: bytes, body_hash: bytes) -> bytes:
     return labelled_hash(Label.VALUE, header + body_hash)
 
 
-def vote_content(log: bytes, cfg: bytes, epoch: int, round: int, h: bytes) -> bytes:
-    """What a vote signs, under `Label.VOTE1` or `Label.VOTE2`.
+def vote_content(seat: bytes, round: int, h: bytes) -> bytes:
+    """What a vote signs, under `Label.VOTE1` or `Label.VOTE2`. `seat` is the seat's id.
 
-    struct {
-        opaque log[32]; opaque cfg[32]; uint64 epoch; uint32 round; opaque h[32];
-    } Vote;
+    struct { opaque seat[32]; uint32 round; opaque h[32]; } Vote;
+
+    Log, configuration, epoch and keys are inside of the seat's id.
     """
-    return log + cfg + u64(epoch) + u32(round) + h
+    return seat + u32(round) + h
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +355,7 @@ class Certificate(Object):
     } Certificate;
 
     Over first votes it is a lock certificate, over second votes a decision certificate. It does not say
-    which it is: the reader asks for one with `counts`.
+    which it is: the reader asks for one with `counts`. The epoch is for the reader; the votes sign a seat.
     """
 
     epoch: int
@@ -339,20 +378,26 @@ class Certificate(Object):
             raise _malformed("a certificate whose relays do not ascend")
         return cls(epoch, round, h, signatures)
 
-    def counts(self, configuration: Configuration, label: Label) -> bool:
-        """Whether q distinct relays of `configuration` signed this vote (`VOTE1` or `VOTE2`).
+    def counts(self, seat: Seat, label: Label) -> bool:
+        """Whether q distinct relays of `seat` signed this vote (`VOTE1` or `VOTE2`) there.
 
         Every signature must be good: one bad one spoils it, so that a certificate means the same to all.
         """
-        relays = configuration.relays
-        if len({one.relay for one in self.signatures}) < max(len(self.signatures), configuration.q):
+        relays, quorum = seat.configuration.relays, seat.configuration.q
+        if self.epoch != seat.epoch:
+            return False
+        if len({one.relay for one in self.signatures}) < max(len(self.signatures), quorum):
             return False
         if any(one.relay >= len(relays) for one in self.signatures):
             return False
-        content = vote_content(configuration.log, configuration.cfg, self.epoch, self.round, self.h)
+        content = vote_content(seat.id, self.round, self.h)
         return all(
             verify(relays[one.relay].key, label, content, one.signature) for one in self.signatures
         )
+
+    def has(self, relay: int) -> bool:
+        """Whether there is a signature of the relay at this position. Whether it is good, is not asked."""
+        return any(one.relay == relay for one in self.signatures)
 
     @property
     def hash(self) -> bytes:
@@ -360,18 +405,16 @@ class Certificate(Object):
         return labelled_hash(Label.CERTIFICATE, self.encode())
 
 
-def promise_content(
-    log: bytes, cfg: bytes, epoch: int, round: int, lock: tuple[int, bytes] | None
-) -> bytes:
-    """What a promise signs, under `Label.PROMISE`. `lock` is (round, h).
+def promise_content(seat: bytes, round: int, lock: tuple[int, bytes] | None) -> bytes:
+    """What a promise signs, under `Label.PROMISE`. `seat` is the seat's id, `lock` is (round, h).
 
     struct {
-        opaque log[32]; opaque cfg[32]; uint64 epoch; uint32 round;
+        opaque seat[32]; uint32 round;
         optional<struct { uint32 round; opaque h[32]; }> lock;
     } Promise;
     """
     shown = None if lock is None else u32(lock[0]) + lock[1]
-    return log + cfg + u64(epoch) + u32(round) + optional(shown)
+    return seat + u32(round) + optional(shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,23 +444,22 @@ class SignedPromise(Object):
         lock = Certificate.decode(reader) if reader.optional() else None
         return cls(relay, lock, reader.fixed(SIGNATURE_SIZE))
 
-    def counts(self, configuration: Configuration, epoch: int, round: int) -> bool:
-        """Whether this relay of `configuration` promised this round, and its lock is a real one.
+    def counts(self, seat: Seat, round: int) -> bool:
+        """Whether this relay of `seat` promised this round there, and its lock is a real one.
 
         A promise whose lock does not count does not count at all: leaving a lock out must not set its
         value free.
         """
-        if self.relay >= configuration.n:
+        relays = seat.configuration.relays
+        if self.relay >= len(relays):
             return False
         shown = None
         if self.lock is not None:
-            if self.lock.epoch != epoch or self.lock.round >= round:
-                return False
-            if not self.lock.counts(configuration, Label.VOTE1):
+            if self.lock.round >= round or not self.lock.counts(seat, Label.VOTE1):
                 return False
             shown = (self.lock.round, self.lock.h)
-        content = promise_content(configuration.log, configuration.cfg, epoch, round, shown)
-        return verify(configuration.relays[self.relay].key, Label.PROMISE, content, self.signature)
+        content = promise_content(seat.id, round, shown)
+        return verify(relays[self.relay].key, Label.PROMISE, content, self.signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,25 +612,21 @@ class Status(Object):
 
     struct {
         opaque relay[32];
-        opaque log[32];
-        opaque cfg[32];                 // the configuration that decides the open slot
+        opaque seat[32];                // of the open slot
         opaque nonce[32];               // of the fence, or chosen by whoever asked
         uint64 next_index;
         opaque chain[32];
         uint64 epoch;                   // of the open slot
-        optional<Certificate> decided;  // of the slot before it, if there is one
         opaque signature[64];
     } Status;
     """
 
     relay: bytes = field(repr=False)
-    log: bytes = field(repr=False)
-    cfg: bytes = field(repr=False)
+    seat: bytes = field(repr=False)
     nonce: bytes = field(repr=False)
     next_index: int
     chain: bytes = field(repr=False)
     epoch: int
-    decided: Certificate | None
     signature: bytes = field(default=b"", repr=False)
 
     def encode(self) -> bytes:
@@ -598,20 +636,17 @@ class Status(Object):
     @classmethod
     def decode(cls, reader: Reader) -> Self:
         """The next `Status`."""
-        relay, log, cfg, nonce = _key(reader), _hash(reader), _hash(reader), _hash(reader)
+        relay, seat, nonce = _key(reader), _hash(reader), _hash(reader)
         next_index, chain, epoch = reader.u64(), _hash(reader), reader.u64()
-        decided = Certificate.decode(reader) if reader.optional() else None
-        signature = reader.fixed(SIGNATURE_SIZE)
-        return cls(relay, log, cfg, nonce, next_index, chain, epoch, decided, signature)
+        return cls(relay, seat, nonce, next_index, chain, epoch, reader.fixed(SIGNATURE_SIZE))
 
     def content(self) -> bytes:
         """What is signed."""
-        decided = None if self.decided is None else self.decided.encode()
         place = u64(self.next_index) + self.chain + u64(self.epoch)
-        return self.relay + self.log + self.cfg + self.nonce + place + optional(decided)
+        return self.relay + self.seat + self.nonce + place
 
     def proves(self, relay: bytes) -> bool:
-        """Whether `relay` signed this. Whether `decided` counts is another question."""
+        """Whether `relay` signed this."""
         content = self.content()
         return self.relay == relay and verify(relay, Label.STATUS, content, self.signature)
 
@@ -674,14 +709,4 @@ def blob_delete_hash(secret: bytes) -> bytes:
 
 def sign_status(status: Status, key: SigningKey) -> Status:
     """`status` with its signature by `key`."""
-    return Status(
-        status.relay,
-        status.log,
-        status.cfg,
-        status.nonce,
-        status.next_index,
-        status.chain,
-        status.epoch,
-        status.decided,
-        key.sign(Label.STATUS, status.content()),
-    )
+    return replace(status, signature=key.sign(Label.STATUS, status.content()))

@@ -40,10 +40,9 @@ class Label(Enum):
     PACKAGE_TAKE = b"package take"
     CELL = b"cell"
     # Hashed.
-    CONFIGURATION = b"configuration"
+    SEAT = b"seat"
     VALUE = b"value"
     CERTIFICATE = b"certificate"
-    INSTANCE = b"instance"
     ENTRY = b"entry"
     CHAIN = b"chain"
     INBOX = b"inbox"

@@ -1,0 +1,120 @@
+"""Who may come in: a bound on connections, by address and in all, and a deadline for the first request.
+
+aiohttp waits for ever for a request to begin; a client that only holds the door open must not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from aiohttp import web
+
+from heliogram.relay.limiter import Addresses, address_of
+
+#: How long a connection may wait for its next plain request, in seconds.
+KEEPALIVE = 30.0
+
+
+class Gate:
+    """What all doors of a relay share."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        addresses: Addresses | None,
+        *,
+        ceiling: int,
+        patience: float,
+        refused: Callable[[str], None],
+    ) -> None:
+        """`addresses` is None where all clients come by one proxy. `refused` is told why somebody was."""
+        self.loop = loop
+        self.patience = patience
+        self._addresses = addresses
+        self._ceiling = ceiling
+        self._refused = refused
+        self._inside = 0
+
+    @property
+    def inside(self) -> int:
+        """How many connections are open."""
+        return self._inside
+
+    def enter(self, transport: asyncio.BaseTransport) -> str | None:
+        """Count a connection and give its address, or None if it must go."""
+        address = address_of(transport.get_extra_info("peername"))
+        if self._inside >= self._ceiling:
+            self._refused("connections")
+            return None
+        if self._addresses is not None and not self._addresses.enter(address, now=self.loop.time()):
+            self._refused("address")
+            return None
+        self._inside += 1
+        return address
+
+    def leave(self, address: str) -> None:
+        """Forget a connection that `enter` has counted."""
+        self._inside -= 1
+        if self._addresses is not None:
+            self._addresses.leave(address)
+
+    def hurry(self, transport: asyncio.Transport) -> None:
+        """End a connection that was too slow."""
+        self._refused("slow")
+        transport.abort()
+
+
+class Door(web.RequestHandler):
+    """aiohttp's side of one connection, behind the gate."""
+
+    __slots__ = ("_address", "_deadline", "_gate")
+
+    def __init__(self, server: web.Server, gate: Gate, **options: Any) -> None:
+        super().__init__(server, loop=gate.loop, **options)
+        self._gate = gate
+        self._address: str | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio has a connection."""
+        super().connection_made(transport)
+        self._address = self._gate.enter(transport)
+        if self._address is None:
+            cast(asyncio.Transport, transport).abort()
+            return
+        self._deadline = self._gate.loop.call_later(
+            self._gate.patience, self._gate.hurry, cast(asyncio.Transport, transport)
+        )
+
+    def met(self) -> None:
+        """The first request's head is there."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """asyncio has lost it."""
+        self.met()
+        if self._address is not None:
+            self._gate.leave(self._address)
+            self._address = None
+        super().connection_lost(exc)
+
+
+def watched(server: web.Server) -> web.Server:
+    """`server`, telling each door when a request has come.
+
+    Where requests are made and not in a middleware, whose frames would stay in memory as long as a WebSocket.
+    """
+    make = server.request_factory
+
+    def request(*parts: Any) -> Any:
+        door = parts[2]
+        if isinstance(door, Door):
+            door.met()
+        return make(*parts)
+
+    server.request_factory = request
+    return server
