@@ -25,6 +25,7 @@ from heliogram.wire.objects import (
     Greeting,
     Open,
     RelayDescription,
+    Seat,
     authorise_content,
 )
 from heliogram.wire.receipts import Receipt, entry_hash
@@ -181,7 +182,8 @@ class Ours(Peer):
         for start in range(0, len(logs), 32):
             requests = []
             for log in logs[start : start + 32]:
-                record = opening(Configuration(os.urandom(32), 1, (relay,)), (MEMBER.public,))
+                configuration = Configuration(os.urandom(32), 1, (relay,))
+                record = opening(Seat(configuration, EPOCH, (MEMBER.public,)))
                 self._instances[log] = record.instance
                 requests.append(frames.Open(client.new_id(), record.encode()))
             client.ask(*requests)
@@ -211,6 +213,6 @@ class Ours(Peer):
         reader.close()
 
 
-def opening(configuration: Configuration, keys: tuple[bytes, ...]) -> Open:
+def opening(seat: Seat) -> Open:
     """What opens a log, with work that is good where none is asked for."""
-    return Open(configuration, EPOCH, keys, Proof(work.window_at(now=int(time.time())), 0))
+    return Open(seat, Proof(work.window_at(now=int(time.time())), 0))

@@ -129,7 +129,7 @@ class Bench:
 
     def idle(self) -> tuple[int, float]:
         """How many connections were made, and the server's private bytes for each."""
-        mine = self._open(max(1, self.size.connections // 10))
+        mine = self._open(max(1, self.size.connections // 100))
         makers = [self._follower([mine[k % len(mine)]]) for k in range(self.size.connections)]
         # What the first ones cost belongs to no connection: pools, caches, code.
         first = self._connect(makers[:100])

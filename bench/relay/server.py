@@ -83,11 +83,8 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Processor time of the process and its descendants so far."""
-        ticks = 0
-        for pid in self._family():
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        # The clock of another process, as the kernel numbers it: in nanoseconds, unlike /proc/*/stat.
+        return sum(time.clock_gettime((~pid << 3) | 2) for pid in self._family())
 
     def private_bytes(self) -> int:
         """Memory that only this process and its descendants have (USS)."""
