@@ -192,7 +192,13 @@ def connect(
         made.append(waiting[-1])
         loop.turn(0)
         if len(waiting) >= at_once:
-            loop.run(lambda: any(c.ready for c in waiting), 30, "login")
-            waiting = [c for c in waiting if not c.ready]
-    loop.run(lambda: all(c.ready for c in waiting), 30, "login")
+            waiting = _some_ready(loop, waiting)
+    while waiting:
+        waiting = _some_ready(loop, waiting)
     return made
+
+
+def _some_ready(loop: Loop, waiting: list[Connection]) -> list[Connection]:
+    """Wait for one of them; those that are not ready then."""
+    loop.run(lambda: any(connection.ready for connection in waiting), 30, "login")
+    return [connection for connection in waiting if not connection.ready]

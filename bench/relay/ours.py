@@ -1,8 +1,8 @@
 """Our relay: `python -m heliogram.relay serve`, over its WebSocket, as docs/protocol.md has it.
 
 Logs are opened as everybody opens them, by a member who signs and works; only the work is none here
-(difficulty 0). Posts are encoded and masked before they are timed, of answers only the type is read. Receipts are
-verified once before anything is measured.
+(difficulty 0). Posts are encoded and masked before they are timed, of answers only the type is read. Receipts
+are verified once before anything is measured.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,6 +51,19 @@ class Posts:
     @property
     def cpu_per_10_000(self) -> float:
         return self.server_cpu / self.count * 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """One post to many receivers."""
+
+    receivers: int
+    last: float  # median seconds until the last has it
+    load_share: float
+
+    @property
+    def rate(self) -> float:
+        return self.receivers / self.last
 
 
 class Bench:
@@ -106,12 +119,14 @@ class Bench:
         self._close([sender, receiver])
         return sorted(found)
 
-    def fan_out(self) -> tuple[int, float, float]:
-        """One post to many: how many, deliveries in a second, median seconds to the last."""
+    def fan_out(self) -> FanOut:
+        """One post to many, again and again, each after the last receiver had the one before."""
         mine = self._open(1)
-        followers = self._connect([self._follower(mine)] * self.size.subscribers)
+        makers = [self._follower(mine)] * self.size.subscribers
+        followers = connect(self.loop, makers, self.size.patience)
         (sender,) = self._connect([self._poster(mine)])
         times: list[float] = []
+        own = time.process_time()
         end = time.perf_counter() + self.size.seconds
         while len(times) < 5 or (time.perf_counter() < end and len(times) < 200):
             frame = sender.encode(mine[0], os.urandom(PAYLOAD))
@@ -122,22 +137,23 @@ class Bench:
                 self.loop.turn(1)
             times.append(time.perf_counter() - start)
             self.loop.run(lambda: sender.done, 10, "a post")
+        own = time.process_time() - own
         self.posted += len(times)
         self._close([sender, *followers])
-        middle = statistics.median(times)
-        return len(followers), len(followers) / middle, middle
+        return FanOut(len(followers), statistics.median(times), own / sum(times))
 
     def idle(self) -> tuple[int, float]:
         """How many connections were made, and the server's private bytes for each."""
         mine = self._open(max(1, self.size.connections // 100))
-        makers = [self._follower([mine[k % len(mine)]]) for k in range(self.size.connections)]
+        first, size = 100, self.size.connections
+        makers = [self._follower([mine[k % len(mine)]]) for k in range(first + size)]
         # What the first ones cost belongs to no connection: pools, caches, code.
-        first = self._connect(makers[:100])
+        others = self._connect(makers[:first])
         before = self.peer.server.private_bytes()
-        made = connect(self.loop, makers[100:], self.size.patience)
+        made = connect(self.loop, makers[first:], self.size.patience)
         self._rest(1.0)
         grown = self.peer.server.private_bytes() - before
-        self._close([*first, *made])
+        self._close([*others, *made])
         return len(made), grown / len(made)
 
     def close(self) -> None:
@@ -156,14 +172,15 @@ class Bench:
             for sender, share in zip(senders, shares, strict=True)
         ]
         self.loop.received = 0
-        server, own, start = self.peer.server.cpu_seconds(), time.process_time(), time.perf_counter()
+        server, own, start = (
+            self.peer.server.cpu_seconds(),
+            time.process_time(),
+            time.perf_counter(),
+        )
         for sender, batch in zip(senders, batches, strict=True):
             sender.publish(batch, WINDOW)
         self.loop.run(
-            lambda: (
-                all(sender.done for sender in senders)
-                and self.loop.received >= count
-            ),
+            lambda: all(sender.done for sender in senders) and self.loop.received >= count,
             60,
             f"{count} posts",
         )

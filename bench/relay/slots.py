@@ -1,8 +1,9 @@
 """Slots decided in a second: four relays, quorum three, every log changed again and again by its member.
 
-For each slot everything that a client must send and a relay must do, but for the peek before: LOCK to all, COMMIT
-with three first votes, DECIDE to all, then AUTHORISE for the next epoch. A slot counts when all four relays have
-answered DECIDE. Certificates are put together here and verified by the relays; the first is verified here too.
+For each slot everything that a client must send and a relay must do, but for the peek before: LOCK to all,
+COMMIT with three first votes, DECIDE to all, then AUTHORISE for the next epoch. A slot counts when all four
+relays have answered DECIDE. Certificates are put together here and verified by the relays; the first is
+verified here too.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bench.relay.loop import LoadError, Loop, connect
 from bench.relay.ours import EPOCH, MEMBER, Client, opening, serve
@@ -59,15 +61,17 @@ class _Voter(Client):
         self._waiting: dict[int, _Log] = {}
         super().__init__(loop, port)
 
-    def request(self, log: _Log, frame: frames.Request) -> None:
+    def request(self, log: _Log, frame: Any) -> None:
         self._waiting[frame.id] = log
         self.send(frame)
 
     def message(self, data: bytes, start: int, end: int) -> None:
         answer = frames.decode_answer(data[start:end])
-        if isinstance(answer, frames.Advanced):
-            return
-        self._waiting.pop(answer.id).answered(self._position, answer)
+        waiting = self._waiting.pop(getattr(answer, "id", 0), None)
+        if waiting is not None:
+            waiting.answered(self._position, answer)
+        elif not isinstance(answer, frames.Advanced):
+            raise LoadError(f"a relay says {answer}")
 
 
 class _Log:
@@ -80,13 +84,13 @@ class _Log:
         self._instance = seat.id
         self._channel = channel
         self._voters = voters
-        self._answers: dict[int, frames.Answer] = {}
+        self._answers: dict[int, frames.Answer | frames.Push] = {}
         self._script = self._changes()
 
     def start(self) -> None:
         next(self._script)
 
-    def answered(self, position: int, answer: frames.Answer) -> None:
+    def answered(self, position: int, answer: frames.Answer | frames.Push) -> None:
         if isinstance(answer, frames.Failure):
             raise LoadError(f"relay {position} answers {answer} {answer.code}")
         self._answers[position] = answer
@@ -97,39 +101,42 @@ class _Log:
                 self.stopped = True
 
     def _changes(self) -> Iterator[None]:
+        channel, instance = self._channel, self._instance
         yield from self._authorise()
         while not self.stopping:
             seat = self._seat
             header = Header(seat.configuration, seat.keys)
             value = Value(header.encode(), os.urandom(BODY))
-            encoded, channel = value.encode(), self._channel
-            yield from self._all(lambda v: frames.Lock(v.new_id(), channel, 0, encoded))
-            lock = self._certificate(value, frames.Vote1).encode()
-            yield from self._all(lambda v: frames.Commit(v.new_id(), channel, lock))
-            certificate = self._certificate(value, frames.Vote2)
-            if not self.decided and not certificate.counts(seat, Label.VOTE2):
+            yield from self._all(frames.Lock, channel, 0, value.encode())
+            lock = self._certificate(value, frames.Vote1)
+            yield from self._all(frames.Commit, channel, lock.encode())
+            decision = self._certificate(value, frames.Vote2)
+            if not self.decided and not decision.counts(seat, Label.VOTE2):
                 raise LoadError("a decision that does not count")
-            decision = certificate.encode()
-            yield from self._all(lambda v: frames.Decide(v.new_id(), self._instance, decision))
+            yield from self._all(frames.Decide, instance, decision.encode())
             if not all(isinstance(one, frames.Done) for one in self._answers.values()):
                 raise LoadError("a relay does not take a decision")
             self.decided += 1
             self._seat = header.seat(seat.epoch + 1)
             yield from self._authorise()
 
-    def _authorise(self) -> Iterator[None]:
-        epoch = self._seat.epoch
-        yield from self._all(
-            lambda v: v.authorisation(self._channel, self._instance, epoch, MEMBER)
-        )
-
-    def _all(self, make: partial[frames.Request]) -> Iterator[None]:
+    def _all(self, kind: Callable[..., frames.Request], *fields: Any) -> Iterator[None]:
+        """The same request to all relays, until all have answered."""
         self._answers = {}
         for voter in self._voters:
-            voter.request(self, make(voter))
+            voter.request(self, kind(voter.new_id(), *fields))
         yield
 
-    def _certificate(self, value: Value, kind: type) -> Certificate:
+    def _authorise(self) -> Iterator[None]:
+        self._answers = {}
+        channel, instance, epoch = self._channel, self._instance, self._seat.epoch
+        for voter in self._voters:
+            voter.request(self, voter.authorisation(channel, instance, epoch, MEMBER))
+        yield
+
+    def _certificate(
+        self, value: Value, kind: type[frames.Vote1] | type[frames.Vote2]
+    ) -> Certificate:
         votes = []
         for position, answer in sorted(self._answers.items()):
             if not isinstance(answer, kind):
@@ -180,6 +187,7 @@ def _decide(loop: Loop, servers: list[Server], seconds: float, count: int) -> Sl
     for log in logs:
         log.start()
     loop.run(lambda: all(log.decided for log in logs), 30, "first decisions")
+
     def spent() -> tuple[float, float, float, int]:
         cpu = sum(server.cpu_seconds() for server in servers)
         return time.perf_counter(), time.process_time(), cpu, sum(log.decided for log in logs)

@@ -36,7 +36,10 @@ class WebSocket(Connection):
         while b"\r\n\r\n" not in self.tail:
             yield
         head, _, self.tail = self.tail.partition(b"\r\n\r\n")
-        if b" 101 " not in head.partition(b"\r\n")[0] or b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" not in head:
+        if (
+            b" 101 " not in head.partition(b"\r\n")[0]
+            or b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" not in head
+        ):
             raise LoadError(f"no WebSocket: {head[:200].decode(errors='replace')}")
 
     def next_message(self) -> Iterator[None]:

@@ -40,15 +40,11 @@ class Xmpp(Connection):
     def login(self) -> Iterator[None]:
         self.write(_HEAD)
         yield from self.until(b"</stream:features>")
-        self.write(
-            b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'>=</auth>"
-        )
+        self.write(b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'>=</auth>")
         yield from self.until(b"<success")
         self.write(_HEAD)
         yield from self.until(b"</stream:features>")
-        self.write(
-            b"<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
-        )
+        self.write(b"<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
         yield from self.until(b"</iq>")
         for start in range(0, len(self._rooms), 50):
             some = self._rooms[start : start + 50]
@@ -143,9 +139,7 @@ class Prosody(_XmppServer):
         port = free_port()
         settings = self.folder / "prosody.cfg.lua"
         settings.write_text(_PROSODY.format(port=port, data=self.data, folder=self.folder))
-        self.server = Server(
-            [found, "-F", "--config", settings], port, self.folder / "log"
-        )
+        self.server = Server([found, "-F", "--config", settings], port, self.folder / "log")
         self.server.wait()
 
 
@@ -154,7 +148,7 @@ hosts: [localhost]
 loglevel: error
 listen:
   - {{ port: {port}, ip: "127.0.0.1", module: ejabberd_c2s, access: c2s, shaper: none,
-      max_stanza_size: infinity, starttls: false }}
+      max_stanza_size: infinity, starttls: false, backlog: 1024 }}
 auth_method: anonymous
 anonymous_protocol: sasl_anon
 access_rules: {{ c2s: {{ allow: all }}, any: {{ allow: all }} }}
@@ -212,8 +206,7 @@ class Ejabberd(_XmppServer):
         settings = self.folder / "ejabberd.yml"
         settings.write_text(_EJABBERD.format(port=port, rooms=_ROOMS, sql=sql, store=store))
         self.server = Server(
-            [erl, "-noinput", "+K", "true", "+P", "500000", "+Q", "200000"]
-            + ["-mnesia", "dir", f'"{self.data}"', "-s", "ejabberd"],
+            f'{erl} -noinput +P 500000 +Q 200000 -mnesia dir "{self.data}" -s ejabberd'.split(),
             port,
             self.folder / "log",
             environment={
