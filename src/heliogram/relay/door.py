@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from heliogram.relay import site
 from heliogram.relay.limiter import Addresses, address_of
 
 #: How long a connection may wait for its next plain request, in seconds.
@@ -93,6 +94,17 @@ class Door(web.RequestHandler):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What somebody gets whose request cannot be read: the site's page, and not aiohttp's."""
+        self.force_close()
+        return site.error(status)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """asyncio has lost it."""

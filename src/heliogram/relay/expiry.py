@@ -1,15 +1,17 @@
-"""What is too old goes, in slices so small that nobody's post waits for them."""
+"""What is too old goes, in slices so small that nobody's post waits for them. Blobs go their own way."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heliogram.relay.batch import Batch
+from heliogram.relay.inboxes import STATEMENT_MINUTES
+from heliogram.relay.store.logs import EARLIEST
 
 if TYPE_CHECKING:
-    from heliogram.relay.blob_http import BlobService
     from heliogram.relay.server import Server
 
 #: Seconds between two rounds, and between two slices of one.
@@ -18,30 +20,36 @@ ROUND, PAUSE = 60.0, 0.05
 #: Free pages that are given back to the file system in one slice.
 VACUUM_PAGES = 64
 
+#: A part of a round: does a little in the writer's transaction, and says whether there may be more.
+Slice = Callable[[Batch], bool]
+
 
 class Expiry:
     """The round of all tables."""
 
-    def __init__(self, server: Server, blobs: BlobService) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
-        self._blobs = blobs
 
     async def run(self) -> None:
-        """Go round for ever."""
+        """Go round until it is cancelled."""
         while True:
             await asyncio.sleep(ROUND)
             for work in SLICES:
                 while await self._slice(work):
                     await asyncio.sleep(PAUSE)
-            await self._blobs.expire()
 
-    async def _slice(self, work: Callable[[Batch], Any]) -> bool:
+    async def _slice(self, work: Slice) -> bool:
         """Do one slice; whether there may be more."""
         told: asyncio.Future[Any] = self._server.loop.create_future()
-        if not self._server.submit(work, told.set_result, 0):
+        if not self._server.submit(partial(_dated, work), told.set_result, 0):
             return False
         # A slice that failed is tried again in the next round.
         return (await told) is True
+
+
+def _dated(work: Slice, batch: Batch) -> bool:
+    """`work`, if the clock may be right: by one that begins in 1970 nothing can be dated."""
+    return batch.minute >= EARLIEST and work(batch)
 
 
 def _entries(batch: Batch) -> bool:
@@ -51,15 +59,48 @@ def _entries(batch: Batch) -> bool:
 
 def _epochs(batch: Batch) -> bool:
     before = batch.minute - batch.terms.limits.certificate_days * 1440
-    return batch.store.logs.expire_epochs(before=before)
+    return batch.store.logs.expire_epochs(before=before, minute=batch.minute)
 
 
 def _logs(batch: Batch) -> bool:
-    return batch.store.logs.expire_logs(before=batch.now // 86_400 - batch.terms.idle_days)
+    before = _day(batch) - batch.terms.idle_days
+    return batch.store.logs.expire_logs(before=before, day=_day(batch))
+
+
+def _items(batch: Batch) -> bool:
+    before = batch.minute - batch.terms.limits.entry_days * 1440
+    return batch.store.inboxes.expire_items(before=before)
+
+
+def _statements(batch: Batch) -> bool:
+    return batch.store.inboxes.expire_statements(before=batch.minute - STATEMENT_MINUTES)
+
+
+def _inboxes(batch: Batch) -> bool:
+    return batch.store.inboxes.expire_inboxes(before=_day(batch) - batch.terms.idle_days)
+
+
+def _cells(batch: Batch) -> bool:
+    return batch.store.cells.expire(before=_day(batch) - batch.terms.limits.certificate_days)
 
 
 def _pages(batch: Batch) -> bool:
+    batch.scrub = True
     return batch.store.database.give_back(VACUUM_PAGES)
 
 
-SLICES: tuple[Callable[[Batch], Any], ...] = (_entries, _epochs, _logs, _pages)
+def _day(batch: Batch) -> int:
+    return batch.now // 86_400
+
+
+#: The whole round.
+SLICES: tuple[Slice, ...] = (
+    _entries,
+    _epochs,
+    _logs,
+    _items,
+    _statements,
+    _inboxes,
+    _cells,
+    _pages,
+)

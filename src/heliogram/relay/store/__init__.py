@@ -15,10 +15,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from heliogram.relay.store.blobs import BlobRecord, BlobTable
+from heliogram.relay.store.cells import CellRecord, CellTable
 from heliogram.relay.store.database import Database
+from heliogram.relay.store.inboxes import InboxRecord, InboxTable, LinkRecord
 from heliogram.relay.store.logs import EpochRecord, LogRecord, LogTable, Place, StoredEntry
 
-__all__ = ["Database", "EpochRecord", "LogRecord", "LogTable", "Place", "Store", "StoredEntry"]
+__all__ = [
+    "BlobRecord",
+    "BlobTable",
+    "CellRecord",
+    "CellTable",
+    "Database",
+    "EpochRecord",
+    "InboxRecord",
+    "InboxTable",
+    "LinkRecord",
+    "LogRecord",
+    "LogTable",
+    "Place",
+    "Store",
+    "StoredEntry",
+]
 
 
 class Store:
@@ -28,6 +46,9 @@ class Store:
         """Open the file; see `Database`."""
         self.database = Database(path, writes=writes)
         self.logs = LogTable(self.database)
+        self.inboxes = InboxTable(self.database)
+        self.cells = CellTable(self.database)
+        self.blobs = BlobTable(self.database)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -38,6 +59,9 @@ class Store:
                 self.logs.flush()
         except BaseException:
             self.logs.rolled_back()
+            self.inboxes.rolled_back()
+            self.cells.rolled_back()
+            self.blobs.rolled_back()
             raise
         self.logs.committed()
 

@@ -1,0 +1,137 @@
+"""A real relay in a process of its own: started, stopped, killed, started again on the same data.
+
+What the command looks like and what it prints is known here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+#: Settings under which a test works for nothing and never waits for a budget.
+EASY: Mapping[str, int | str | bool] = {
+    "difficulty_open": 0,
+    "difficulty_inbox": 0,
+    "max_connections_per_address": 100_000,
+    "connections_per_minute": 100_000,
+    "requests_per_second": 100_000,
+    "signatures_per_second": 100_000,
+    "posts_per_day": 1 << 40,
+    "post_bytes_per_day": 1 << 40,
+    "log_bytes": 1 << 40,
+    "values_per_day": 1 << 40,
+    "votes_per_hour": 1 << 40,
+}
+
+
+class RelayProcess:
+    """A relay on a directory of data. `where` and `key` are known once it has started."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        settings: Mapping[str, int | str | bool] = MappingProxyType({}),
+        environment: Mapping[str, str] | None = None,
+        listen: str = "127.0.0.1:0",
+    ) -> None:
+        """`directory` gets the data and the log. `settings` go before `EASY`, `environment` before ours."""
+        self.directory = directory
+        self.data = directory / "data"
+        self.log = directory / "log"
+        self.where = listen
+        self.key = b""
+        self._settings = {**EASY, **settings}
+        self._environment = dict(environment or {})
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> Self:
+        """Start, and wait until it listens. Raises `RuntimeError` with its log if it ends instead."""
+        assert self._process is None
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                env=os.environ | self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        try:
+            self._listen()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM, and wait until it has ended by itself; its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Wait until it ends by itself; its exit code."""
+        return self._end(None)
+
+    def text(self) -> str:
+        """All that it has logged so far."""
+        return self.log.read_text()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self.kill()
+
+    def _end(self, how: signal.Signals | None) -> int:
+        process = self._process
+        assert process is not None
+        self._process = None
+        if how is not None:
+            process.send_signal(how)
+        with process:  # closes the pipe
+            return process.wait()
+
+    def _command(self) -> list[str]:
+        lines = (f"{name} = {json.dumps(value)}\n" for name, value in self._settings.items())
+        (self.data / "relay.toml").write_text("".join(lines))
+        relay = [sys.executable, "-m", "heliogram.relay", "serve"]
+        # The same port again after a restart: clients come back.
+        return [*relay, "--data", str(self.data), "--listen", self.where]
+
+    def _listen(self) -> None:
+        """Read what it says of itself: the place and the key."""
+        assert self._process is not None and self._process.stdout is not None
+        said = ""
+        for line in self._process.stdout:
+            said += line
+            where = re.search(r"listening on (\S+:\d+)", said)
+            key = re.search(r"\b([0-9a-f]{64})\b", said)
+            if where and key:
+                self.where, self.key = where[1], bytes.fromhex(key[1])
+                return
+        raise RuntimeError(f"the relay ended before it listened:\n{self.text()}")
