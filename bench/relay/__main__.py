@@ -15,7 +15,6 @@ from bench.relay import table
 from bench.relay.run import (
     PEERS,
     Results,
-    disk_speed,
     file_system,
     measure,
     measure_slots,
@@ -33,7 +32,9 @@ NOTES = (
     "next. Each server has the first core, the load generator the second.",
     "memory: private memory of the server (USS), its growth from 100 connections on. Each is "
     "logged in, authorised, and follows one log.",
-    "disk: growth of the data folder by all posts of the run, after the server has ended.",
+    "the disk: median just before this server was measured. What is durable cannot be much quicker, and "
+    "where others use the disk too, it differs.",
+    "disk for a post: growth of the data folder by all posts of the run, after the server has ended.",
 )
 
 
@@ -50,7 +51,7 @@ def main() -> int:
         results.tell = lambda text: print(f"  {text}", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="bench-") as name:
         folder = Path(name)
-        disk = f"{file_system(folder)}, fdatasync {disk_speed(folder) * 1e3:.2f} ms"
+        disk = file_system(folder)
         for peer in options.servers:
             measure(PEERS[peer], results, folder)
         if next(iter(PEERS)) in options.servers:

@@ -8,6 +8,7 @@ are verified once before anything is measured.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.relay.loop import LoadError, Loop, connect
-from bench.relay.peer import NotHere, Peer
+from bench.relay.peer import Peer
 from bench.relay.server import SERVER_CPU, Server, free_port
 from bench.relay.websocket import WebSocket, masked
 from heliogram.wire import frames, work
@@ -55,19 +56,20 @@ _SETTINGS = {
 
 
 def serve(folder: Path, cpus: Sequence[int] = (SERVER_CPU,)) -> Server:
-    """A new relay with its data in `folder`/data, listening. Raises `NotHere`."""
+    """A new relay with its data in `folder`/data, listening."""
     port = free_port()
-    options = {"data": folder / "data", "listen": f"127.0.0.1:{port}", **_SETTINGS}
-    command: list[Any] = [sys.executable, "-m", "heliogram.relay", "serve"]
-    for name, value in options.items():
-        command += [f"--{name.replace('_', '-')}", value]
-    server = Server(command, port, folder / "log", cpus=cpus)
-    try:
-        server.wait()
-    except LoadError as error:
-        if "No module named" in str(error):
-            raise NotHere(str(error).strip().rpartition("\n")[2]) from None
-        raise
+    program = [sys.executable, "-m", "heliogram.relay"]
+    data = ["--data", str(folder / "data")]
+    settings = [f"--{name.replace('_', '-')}={value}" for name, value in _SETTINGS.items()]
+    made = subprocess.run(
+        [*program, "init", *data, f"--listen=127.0.0.1:{port}", *settings],
+        capture_output=True,
+        text=True,
+    )
+    if made.returncode:
+        raise LoadError(f"no relay was made: {made.stderr}")
+    server = Server([*program, "serve", *data], port, folder / "log", cpus=cpus)
+    server.wait()
     return server
 
 

@@ -31,6 +31,7 @@ CPU = "server CPU for 10,000 posts"
 DISK = "disk for a post of 1 KiB"
 IDLE = "memory of an idle connection"
 SLOTS = "slots decided by four relays"
+SYNC = "the disk: fdatasync of 4 KiB"
 
 
 def posts_name(logs: int) -> str:
@@ -58,7 +59,17 @@ class Results:
     def rows(self) -> list[str]:
         """All there can be, in the order of the table."""
         posts = [posts_name(logs) for logs in self.size.logs]
-        return [*posts, P50, P99, *fan_out_names(self.size.subscribers), CPU, DISK, IDLE, SLOTS]
+        return [
+            *posts,
+            P50,
+            P99,
+            *fan_out_names(self.size.subscribers),
+            CPU,
+            DISK,
+            IDLE,
+            SLOTS,
+            SYNC,
+        ]
 
     def note(self, row: str, column: str, value: float) -> None:
         if self.asks_for(row):
@@ -92,7 +103,7 @@ def measure_slots(results: Results, folder: Path) -> None:
     results.tell(SLOTS)
     try:
         found = slots.decide(folder, results.size.seconds * 2)
-    except (NotHere, LoadError) as error:
+    except LoadError as error:
         results.notes.append(f"slots are not measured: {error}.")
         return
     results.note(SLOTS, Ours.name, found.rate)
@@ -105,9 +116,10 @@ def measure_slots(results: Results, folder: Path) -> None:
 
 def _active(peer: Peer, results: Results) -> None:
     size, column = results.size, peer.name
-    everything = [row for row in results.rows() if row not in (IDLE, SLOTS)]
+    everything = [row for row in results.rows() if row not in (IDLE, SLOTS, SYNC)]
     if not results.asks_for(*everything):
         return
+    results.cells.setdefault(SYNC, {})[column] = disk_speed(peer.folder)
     peer.start()
     try:
         before = disk_bytes(peer.data)

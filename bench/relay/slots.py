@@ -146,7 +146,7 @@ class _Log:
 
 
 def decide(folder: Path, seconds: float, logs: int = LOGS) -> Slots:
-    """Four relays on all cores, and how many slots they decide. Raises `NotHere`."""
+    """Four relays on all cores, and how many slots they decide."""
     cpus = range(os.cpu_count() or 1)
     loop = Loop()
     with tempfile.TemporaryDirectory(dir=folder) as name:

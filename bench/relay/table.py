@@ -95,7 +95,7 @@ def shown(row: str, value: float) -> str:
     """A value with its unit."""
     if row.startswith(("durable posts", "fan-out", "slots")):
         return f"{value:,.0f} /s"
-    if row.startswith(("post to receive", "the last of")):
+    if row.startswith(("post to receive", "the last of", "the disk")):
         return f"{three(value * 1e3)} ms"
     if row == IDLE:
         return f"{three(value / 1024)} KiB"
