@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 SECONDS ?= 60
+KILLS ?= 1000
 PYTEST ?=
 
 VENV := .venv
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 CODE := src tests $(wildcard bench examples)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench fuzz clean
+.PHONY: help run test check fix bench fuzz chaos clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -36,6 +37,9 @@ bench: $(VENV)/peers ## the table of speeds and sizes
 
 fuzz: $(VENV)/dev ## broken input for every decoder, for SECONDS=60
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+chaos: $(VENV)/dev ## kill a loaded relay and cut its power, KILLS=1000 times
+	@HELIOGRAM_KILLS=$(KILLS) $(BIN)/python -m pytest -s --timeout 0 tests/relay/test_crash.py
 
 clean: ## forget the environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

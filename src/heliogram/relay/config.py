@@ -100,14 +100,18 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     site_title: Annotated[str, "The title of the page at /.", Meta(max_length=80)] = ""
     site_text: Annotated[str, "The text of the page at /.", Meta(max_length=2000)] = ""
 
-    # How long it keeps, in days
-    entry_days: Annotated[int, "Entries.", _from(1, _MOST_DAYS)] = 30
+    # How long it keeps
+    entry_days: Annotated[int, "Days that entries are kept.", _from(1, _MOST_DAYS)] = 30
     certificate_days: Annotated[
-        int, "Decided slots. At least entry_days.", _from(1, _MOST_DAYS)
+        int, "Days that decided slots are kept; at least entry_days.", _from(1, _MOST_DAYS)
     ] = 180
-    blob_days: Annotated[int, "Blobs, at most.", _from(1, limits.MAX_BLOB_DAYS)] = 30
+    blob_days: Annotated[
+        int, "Days that blobs are kept at most.", _from(1, limits.MAX_BLOB_DAYS)
+    ] = 30
     idle_days: Annotated[
-        int, "Logs and inboxes that nobody uses. At least certificate_days.", _from(1, _MOST_DAYS)
+        int,
+        "Days after which an unused log or inbox is forgotten; at least certificate_days.",
+        _from(1, _MOST_DAYS),
     ] = 730
 
     # What a client may send
@@ -163,15 +167,19 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ] = 1 << 20
 
     # Budgets of each log, so that nobody fills the disk
-    posts_per_day: Annotated[int, "Entries in a day.", _from(1)] = 20_000
-    post_bytes_per_day: Annotated[int, "Bytes of entries in a day.", _from(limits.MAX_ENTRY)] = (
-        64 << 20
+    posts_per_day: Annotated[int, "Entries of one log in a day.", _from(1)] = 20_000
+    post_bytes_per_day: Annotated[
+        int, "Bytes of entries of one log in a day.", _from(limits.MAX_ENTRY)
+    ] = 64 << 20
+    log_bytes: Annotated[int, "Bytes of entries of one log at once.", _from(limits.MAX_ENTRY)] = (
+        256 << 20
     )
-    log_bytes: Annotated[int, "Bytes of entries at once.", _from(limits.MAX_ENTRY)] = 256 << 20
-    grace_per_day: Annotated[int, "Entries in the grace lane in a day.", _from(1)] = 256
-    values_per_day: Annotated[int, "New values for slots in a day.", _from(1)] = 100
-    votes_per_hour: Annotated[int, "Requests for votes in an hour.", _from(1)] = 2_000
-    blob_bytes_per_day: Annotated[int, "Bytes of blobs announced in a day.", _from(0)] = 4 << 30
+    grace_per_day: Annotated[int, "Entries in the grace lane of one log in a day.", _from(1)] = 256
+    values_per_day: Annotated[int, "New values for slots of one log in a day.", _from(1)] = 100
+    votes_per_hour: Annotated[int, "Requests for votes in one log in an hour.", _from(1)] = 2_000
+    blob_bytes_per_day: Annotated[
+        int, "Bytes of blobs that one log announces in a day.", _from(0)
+    ] = 4 << 30
 
     # Budgets of the whole relay
     max_logs: Annotated[int, "Logs at once.", _from(1)] = 1_000_000

@@ -37,6 +37,10 @@ class IdentityError(Exception):
 class NoIdentity(IdentityError):
     """There is no relay in this directory."""
 
+    def __init__(self, data: Path) -> None:
+        super().__init__(f"{data}: there is no relay here yet.")
+        self.data = data
+
 
 class Busy(IdentityError):
     """Another process serves this directory."""
@@ -57,8 +61,8 @@ def create(data: Path, *, entropy: Callable[[int], bytes]) -> SigningKey:
             )
         check_directory(data)
         seed = entropy(KEY_SIZE)
-        _write_new(data / FILE_NAME, seed.hex().encode() + b"\n")
-        _sync_directory(data)
+        write_new(data / FILE_NAME, seed.hex().encode() + b"\n")
+        sync_directory(data)
     except OSError as error:
         raise IdentityError(f"{data}: it cannot be written: {error.strerror}.") from None
     return SigningKey(seed)
@@ -71,7 +75,7 @@ def load(data: Path) -> SigningKey:
         check_directory(data)
         content = _read_private(path)
     except FileNotFoundError:
-        raise NoIdentity(f"{data}: there is no relay here yet.") from None
+        raise NoIdentity(data) from None
     except OSError as error:
         raise IdentityError(f"{path}: it cannot be read: {error.strerror}.") from None
     try:
@@ -94,7 +98,8 @@ def check_directory(data: Path) -> None:
         )
 
 
-def _write_new(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that was not there, for its owner only, and have it on disk. Raises `OSError`."""
     # Private from the first moment: a later chmod would be too late.
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with open(file, "wb") as stream:
@@ -117,7 +122,8 @@ def _read_private(path: Path) -> bytes:
         return stream.read(4 * KEY_SIZE)
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Have the names of new files on disk. Raises `OSError`."""
     if os.name == "posix":
         folder = os.open(path, os.O_RDONLY)
         try:
@@ -164,7 +170,7 @@ def _try_lock(data: Path, *, shared: bool) -> int | None:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except FileNotFoundError:
-        raise NoIdentity(f"{data}: there is no relay here yet.") from None
+        raise NoIdentity(data) from None
     except OSError as error:
         raise IdentityError(f"{path}: it cannot be opened: {error.strerror}.") from None
     try:

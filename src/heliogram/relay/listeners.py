@@ -77,7 +77,7 @@ class Listeners:
                     self._entries(topic, listeners, one)
                 elif isinstance(one, Advance):
                     self._advance(topic, one)
-                else:
+                elif isinstance(one, NewItem):
                     self._item(listeners, one)
 
     def _entries(

@@ -30,9 +30,11 @@ from typing import Any
 from aiohttp import web
 
 from heliogram.relay import site
-from heliogram.relay.batch import Batch, Outcome
-from heliogram.relay.blob_http import BlobService
+from heliogram.relay.batch import Batch
+from heliogram.relay.blob_files import BlobFiles
 from heliogram.relay.blob_http import routes as blob_routes
+from heliogram.relay.blob_service import BlobService
+from heliogram.relay.blob_sweep import sweep
 from heliogram.relay.blobs import Tickets
 from heliogram.relay.config import Config
 from heliogram.relay.door import KEEPALIVE, Door, Gate, watched
@@ -69,12 +71,12 @@ class Server:
         self.terms = config.terms()
         self.listeners = Listeners()
         self.metrics = Metrics()
-        self.tickets = Tickets(os.urandom)
+        self.tickets = Tickets(os.urandom(32))
         self.loop: asyncio.AbstractEventLoop
         self._store = Store(config.database, writes=True)
         self._store.database.check_owner(identity.public)
         #: For what is read in the loop's thread.
-        self.reader = self.open_reader()
+        self.reader = Store(config.database, writes=False)
         self._writer = Writer(
             self._store, self.terms, identity,
             deliver=self._hand_over, clock=self.clock, entropy=os.urandom,
@@ -102,9 +104,7 @@ class Server:
         """Random bytes."""
         return os.urandom(size)
 
-    def submit(
-        self, work: Callable[[Batch], Outcome], done: Callable[[Any], None], size: int
-    ) -> bool:
+    def submit(self, work: Callable[[Batch], Any], done: Callable[[Any], None], size: int) -> bool:
         """Have work of about `size` bytes done by the writer, or False if too much waits already."""
         if self._waiting + size > MAX_WAITING or self._stopping:
             return False
@@ -116,9 +116,13 @@ class Server:
         """Read something long in another thread."""
         self._pool.submit(self._read, work, done)
 
-    def open_reader(self) -> Store:
-        """A store for one more thread that reads."""
-        return Store(self.config.database, writes=False)
+    def _thread_reader(self) -> Store:
+        """The calling thread's store to read from."""
+        store: Store | None = getattr(self._readers, "store", None)
+        if store is None:
+            store = self._readers.store = Store(self.config.database, writes=False)
+            self._opened.append(store)
+        return store
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine that nobody waits for."""
@@ -158,11 +162,7 @@ class Server:
     def _read(self, work: Callable[[Store], Any], done: Callable[[Any], None]) -> None:
         told: Any
         try:
-            store = getattr(self._readers, "store", None)
-            if store is None:
-                store = self._readers.store = self.open_reader()
-                self._opened.append(store)
-            told = work(store)
+            told = work(self._thread_reader())
         except RelayError as error:
             told = error
         except Exception as error:
@@ -175,22 +175,23 @@ class Server:
     async def start(self) -> tuple[str, int]:
         """Begin to serve; where it listens. Raises `OSError` if it cannot."""
         self.loop = asyncio.get_running_loop()
+        files = BlobFiles(self.config.data)
+        sweep(self._store, files, now=self.clock())
         self._writer.start()
-        blobs = BlobService(
-            self.config.data, self.open_reader, self._writer.submit, self.tickets,
-            self.terms, clock=self.clock,
+        self.blobs = BlobService(
+            files, self.tickets,
+            reader=self._thread_reader, submit=self._writer.submit, clock=self.clock,
         )  # fmt: skip
-        await blobs.sweep()
-        self._expiry = Expiry(self, blobs)
         application = web.Application()
         application.on_response_prepare.append(site.quiet)
         application.router.add_get("/ws", self._connect)
-        application.router.add_routes(blob_routes(blobs))
+        application.router.add_routes(blob_routes(self.blobs))
         application.router.add_routes(site.routes(self.config))
         address = await self._listen(application)
         if (where := self.config.metrics_address) is not None:
             await self._listen_inside(metrics_application(self.metrics, self._healthy), where)
-        self.spawn(self._expiry.run())
+        self.spawn(Expiry(self).run())
+        self.spawn(self.blobs.run())
         self.spawn(self._look_after_the_silent())
         return address
 
@@ -208,6 +209,7 @@ class Server:
             await runner.cleanup()
         await self.loop.run_in_executor(None, self._writer.stop)
         self._pool.shutdown()
+        self.blobs.close()
         for store in (*self._opened, self.reader):
             store.close()
         self._store.database.checkpoint()

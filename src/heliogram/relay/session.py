@@ -280,6 +280,7 @@ class Session:
                 self._submit(frame, work)
             case frames.BlobDelete():
                 self._submit(frame, partial(blobs.delete_blob, frame=frame))
+                server.blobs.delete_soon()
             case frames.CellGet():
                 answer, stale = cells.get_cell(server.reader, frame, now=server.clock())
                 if stale:

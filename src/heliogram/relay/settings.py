@@ -117,15 +117,16 @@ def load(
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     if data is not None:
         given["data"] = data
-    if file is None and "data" not in given:
+    options = {name: _value(name, value, "the command line") for name, value in given.items()}
+    if file is None and "data" not in options:
         raise ConfigError("No data directory is named. Example: --data relay-1")
-    source = Path(given["data"]) / FILE_NAME if file is None else file
+    source = options["data"] / FILE_NAME if file is None else file
     values = _read(source, needed=file is not None)
     checked = {name: _value(name, value, str(source)) for name, value in values.items()}
     for name, value in checked.items():
         if isinstance(value, Path):
             checked[name] = source.parent / value
-    checked |= {name: _value(name, value, "the command line") for name, value in given.items()}
+    checked |= options
     if "data" not in checked:
         raise ConfigError(
             f'{source}: data is missing. Example: data = "relay-1", or --data relay-1'
@@ -259,7 +260,7 @@ def _check_description(config: Config, wrong: Callable[[str, str], ConfigError])
 _HEADINGS: Final = {
     "listen": "Where it listens",
     "operator_key": "What others see of it",
-    "entry_days": "How long it keeps, in days",
+    "entry_days": "How long it keeps",
     "difficulty_open": "What a client may send",
     "max_connections": "Connections. An address is an IPv4 address or an IPv6 /64",
     "posts_per_day": "Budgets of each log, so that nobody fills the disk",

@@ -26,6 +26,13 @@ SERVER: Final = "Apache"
 
 ROBOTS: Final = b"User-agent: *\nDisallow: /\n"
 
+_ORDER: Final = {
+    name: place
+    for place, name in enumerate(
+        ("date", "server", "last-modified", "etag", "allow", "accept-ranges", "content-length")
+    )
+}
+
 #: How errors look there.
 _ERROR: Final = """<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">
 <html><head>
@@ -100,7 +107,12 @@ def error(status: int) -> web.Response:
 async def quiet(request: web.Request, response: web.StreamResponse) -> None:
     """For `on_response_prepare` of the whole application: no answer says what this really is."""
     del request
-    response.headers["Server"] = SERVER
+    headers = response.headers
+    headers["Server"] = SERVER
+    # In the order of that server, for whoever compares.
+    ordered = sorted(headers.items(), key=lambda item: _ORDER.get(item[0].lower(), len(_ORDER)))
+    headers.clear()
+    headers.extend(ordered)
 
 
 @web.middleware

@@ -15,12 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from heliogram.relay.store.blobs import BlobRecord, BlobTable
 from heliogram.relay.store.cells import CellRecord, CellTable
 from heliogram.relay.store.database import Database
 from heliogram.relay.store.inboxes import InboxRecord, InboxTable, LinkRecord
 from heliogram.relay.store.logs import EpochRecord, LogRecord, LogTable, Place, StoredEntry
 
 __all__ = [
+    "BlobRecord",
+    "BlobTable",
     "CellRecord",
     "CellTable",
     "Database",
@@ -45,6 +48,7 @@ class Store:
         self.logs = LogTable(self.database)
         self.inboxes = InboxTable(self.database)
         self.cells = CellTable(self.database)
+        self.blobs = BlobTable(self.database)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -57,6 +61,7 @@ class Store:
             self.logs.rolled_back()
             self.inboxes.rolled_back()
             self.cells.rolled_back()
+            self.blobs.rolled_back()
             raise
         self.logs.committed()
 

@@ -133,16 +133,19 @@ CREATE TABLE given (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX given_by_minute ON given (minute);
 
--- Blobs: the bytes are files of their own.
+-- Blobs: the bytes are files of their own. One row for each announcement; those of the same blob share its file.
 CREATE TABLE blobs (
-    blob BLOB PRIMARY KEY,              -- SHA-256 of its bytes
+    blob BLOB NOT NULL,                 -- SHA-256 of its bytes
+    delete_hash BLOB NOT NULL,          -- of the secret that takes this announcement back
     size INTEGER NOT NULL,
-    delete_hash BLOB NOT NULL,          -- of the secret that deletes it
-    expires INTEGER NOT NULL,           -- the minute when it goes
-    complete INTEGER NOT NULL,          -- 1: all of it is there, and its hash is right
-    touched INTEGER NOT NULL            -- the minute of an upload's last part; 0 once complete
+    stored INTEGER NOT NULL,            -- bytes that are on disk; all: its hash is right and it can be read
+    expires INTEGER NOT NULL,           -- the minute when it goes, a midnight; 0: taken back
+    touched INTEGER NOT NULL,           -- the minute of an upload's last part; 0 once all is there
+    PRIMARY KEY (blob, delete_hash)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blobs_by_expiry ON blobs (expires);
+CREATE INDEX blobs_to_read ON blobs (blob, expires) WHERE stored = size;
+CREATE INDEX blobs_uploading ON blobs (touched) WHERE stored < size;
 
 -- Cells: small values with a version, of which only the last is kept.
 CREATE TABLE cells (
