@@ -151,7 +151,7 @@ def test_post_sizes(world: World, log: bytes) -> None:
 
 
 def test_post_in_a_lane_that_is_none(world: World, log: bytes) -> None:
-    frame = frames.Post(ID, 0, b"x", 2)  # type: ignore[arg-type]
+    frame = frames.Post(ID, 0, b"x", 2)
     with pytest.raises(errors.Malformed):
         world.do(logs.post, frame, at(log))
 
