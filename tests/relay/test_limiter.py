@@ -76,8 +76,8 @@ def test_looking_for_them_is_not_done_for_each_connection() -> None:
     addresses = Addresses(at_once=1, per_minute=60)
     for index in range(REMEMBERED + 2):
         assert addresses.enter(str(index), now=0)
-    for index in range(REMEMBERED):
+    for index in range(REMEMBERED + 1):
         assert addresses.enter(f"later {index}", now=1)
-    assert len(addresses) == 2 * REMEMBERED + 2
+    assert len(addresses) == 2 * REMEMBERED + 3
     assert addresses.enter("another", now=2)
     assert len(addresses) == 1
