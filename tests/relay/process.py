@@ -83,7 +83,9 @@ class RelayProcess:
     def make(self) -> None:
         """Make the relay: its key and its database, in a new or empty directory."""
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        subprocess.run([*_RELAY, "init", "--data", self.data], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*_RELAY, "init", "--data", self.data], check=True, stdout=subprocess.DEVNULL
+        )
 
     @property
     def pid(self) -> int:

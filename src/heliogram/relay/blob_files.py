@@ -108,6 +108,8 @@ class BlobFiles:
         target = self._blob(blob)
         with _refused():
             if self.size(blob) == size:
+                # Whoever made it may have been interrupted before its name was on disk.
+                _sync_folder(target.parent)
                 return False
             folder = target.parent
             if not folder.exists():
@@ -121,6 +123,11 @@ class BlobFiles:
         """Undo `finish`, since the database could not say so. Raises `Unavailable`."""
         with _refused():
             os.replace(self._blob(blob), self._upload(name))
+
+    def secure(self, blob: bytes) -> None:
+        """Have the name of a blob that is there on disk. Raises `DiskFull`, `Unavailable`."""
+        with _refused():
+            _sync_folder(self._blob(blob).parent)
 
     # --- blobs ---
 
@@ -179,10 +186,11 @@ class BlobFiles:
 class Upload:
     """An upload's file, open at its end."""
 
-    __slots__ = ("_descriptor", "hashed", "offset", "sha256")
+    __slots__ = ("_descriptor", "_failed", "hashed", "offset", "sha256")
 
     def __init__(self, descriptor: int, offset: int, hashed: int, sha256: hashlib._Hash) -> None:
         self._descriptor = descriptor
+        self._failed = False
         #: Bytes that are written; on disk only after `sync`.
         self.offset = offset
         #: The first bytes that went into `sha256`; fewer than `offset` after a restart.
@@ -207,9 +215,14 @@ class Upload:
         self.offset += len(data)
 
     def sync(self) -> None:
-        """Have all that was written on disk. Raises `DiskFull`, `Unavailable`."""
+        """Have all that was written on disk. Raises `DiskFull`, `Unavailable`, and from then on always."""
+        if self._failed:
+            # The system forgets what it could not write: a later fsync says nothing about it.
+            raise Unavailable
+        self._failed = True
         with _refused():
             os.fsync(self._descriptor)
+        self._failed = False
 
     def catch_up(self) -> bool:
         """Hash a slice of what is not hashed yet. Whether that was all. Raises `Unavailable`."""
