@@ -109,14 +109,14 @@ class BlobFiles:
         with _refused():
             if self.size(blob) == size:
                 # Whoever made it may have been interrupted before its name was on disk.
-                _sync_folder(target.parent)
+                self.secure(blob)
                 return False
             folder = target.parent
             if not folder.exists():
                 folder.mkdir(mode=0o700)
                 _sync_folder(self._blobs)
             os.replace(self._upload(name), target)
-            _sync_folder(folder)
+        self.secure(blob)
         return True
 
     def unfinish(self, name: bytes, blob: bytes) -> None:
@@ -127,7 +127,9 @@ class BlobFiles:
     def secure(self, blob: bytes) -> None:
         """Have the name of a blob that is there on disk. Raises `DiskFull`, `Unavailable`."""
         with _refused():
+            # A renaming between two folders is there for certain when both are.
             _sync_folder(self._blob(blob).parent)
+            _sync_folder(self._uploads)
 
     # --- blobs ---
 
