@@ -49,6 +49,10 @@ def address_of(peer: object) -> str:
     return str(address)
 
 
+#: Addresses that are remembered without asking whether they must be.
+MANY = 4096
+
+
 class Addresses:
     """Connections by address: how many are open, and how quickly new ones come. One thread's."""
 
@@ -57,11 +61,15 @@ class Addresses:
         self._per_minute = per_minute
         self._open: dict[str, int] = {}
         self._new: dict[str, Bucket] = {}
+        #: How many addresses there may be before those that say nothing are looked for.
+        self._many = MANY
 
     def enter(self, address: str, *, now: float) -> bool:
         """Count a new connection; False if there are too many."""
-        if len(self._new) > 4096 and len(self._new) > 2 * len(self._open):
+        if len(self._new) > self._many:
             self._new = {a: b for a, b in self._new.items() if not b.full(now=now)}
+            # If nearly all must stay, they are not looked through again for each that comes.
+            self._many = max(MANY, 2 * len(self._new))
         bucket = self._new.get(address)
         if bucket is None:
             bucket = self._new[address] = Bucket(self._per_minute / 60, self._per_minute, now=now)
