@@ -35,6 +35,9 @@ BUSY: Final = 3
 #: Open files besides those of connections: the database, blobs, threads.
 SPARE_FILES: Final = 512
 
+#: Bytes of a database up to which the remains of what was deleted are cleared when the relay stops: seconds.
+QUICK_BYTES: Final = 1 << 30
+
 app = typer.Typer(
     help="A relay of Heliogram: it keeps and orders ciphertext.",
     no_args_is_help=True,
@@ -152,7 +155,7 @@ def serve(
 
 
 def _serve(config: Config, key: Any) -> None:
-    from heliogram.relay import server
+    from heliogram.relay import server, upkeep
 
     def announce(host: str, port: int) -> None:
         print(f"listening on {Address(host, port)} key {key.public.hex()}", flush=True)
@@ -161,6 +164,7 @@ def _serve(config: Config, key: Any) -> None:
         server.run(config, key, announce=announce)
     except OSError as error:
         raise _Failure(_why(error, config)) from error
+    upkeep.wipe_remains(config, ceiling=QUICK_BYTES)
 
 
 def _prepare_process(config: Config) -> None:

@@ -17,6 +17,8 @@ import apsw
 
 from heliogram.relay import identity, settings
 from heliogram.relay.config import Config
+from heliogram.relay.disclosure import wipe
+from heliogram.relay.disclosure.pages import BadPage
 from heliogram.relay.errors import RelayError, StoreError
 from heliogram.relay.store import Database, Store
 from heliogram.wire.signing import SigningKey
@@ -95,7 +97,7 @@ def inspect(config: Config) -> Condition:
 def compact(config: Config) -> int:
     """Give all free pages back to the file system; how many bytes that were. Only under the directory's lock.
 
-    What is deleted was overwritten at once; this is about room only. Raises `StoreError`.
+    Also clears what `secure_delete` leaves (`wipe_remains`). Raises `StoreError`.
     """
     check_exists(config)
     before = _size(config.database) + _size(_wal(config))
@@ -109,7 +111,24 @@ def compact(config: Config) -> int:
         raise StoreError(f"the database cannot be compacted: {type(error).__name__}") from None
     finally:
         store.close()
+    wipe_remains(config)
     return before - _size(config.database) - _size(_wal(config))
+
+
+def wipe_remains(config: Config, *, ceiling: int | None = None) -> None:
+    """Clear the copies that SQLite leaves between a page's cells when rows move, whatever `secure_delete` says.
+
+    Of a relay that has stopped, under the directory's lock. It reads the whole file; a database above
+    `ceiling` bytes is left as it is. Raises `StoreError`.
+    """
+    if ceiling is not None and _size(config.database) > ceiling:
+        return
+    try:
+        wipe(config.data)
+    except (BadPage, OSError) as error:
+        raise StoreError(
+            f"what was deleted could not be cleared: {type(error).__name__}; run compact again"
+        ) from None
 
 
 def check_exists(config: Config) -> None:
