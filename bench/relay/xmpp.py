@@ -118,6 +118,7 @@ Component "rooms.localhost" "muc"
   modules_enabled = {{ "muc_mam" }}
   storage = {{ muc_log = "sql" }}
   muc_room_locking = false
+  muc_room_cache_size = 100000
   muc_room_default_persistent = true
   muc_log_by_default = true
   muc_room_default_presence_broadcast = {{ visitor = false, participant = false, moderator = false }}
