@@ -583,6 +583,17 @@ def test_a_reader_sees_what_is_committed_and_writes_nothing(store: Store, tmp_pa
     reader.close()
 
 
+def test_a_page_ends_where_its_record_stands(store: Store, tmp_path: Path) -> None:
+    """Between a reader's two reads the writer may append: the page fits to what is told as the end."""
+    log = filled(store, 2)
+    reader = Store(tmp_path / "relay.db", writes=False)
+    record = reader.logs.read(log)
+    filled(store, 1)
+    assert record is not None
+    assert [one.index for one in reader.logs.page(record, 1, 0, 9, ceiling=99)] == [0, 1]
+    reader.close()
+
+
 def test_a_transaction_that_cannot_be_undone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run = store.database.run
 

@@ -274,8 +274,10 @@ def test_all_of_a_batch_are_told_of_the_trouble(machine: Machine) -> None:
     machine.post(b"small")
     machine.submit(lambda _: frames.Done(2))
     machine.post(bytes(60_000))
+    news: list[Any] = []
+    machine.watch = lambda finished: news.extend(finished.news)
     assert [type(one) for one in machine.run()] == [errors.DiskFull] * 3
-    assert machine.entries() == []
+    assert machine.entries() == news == []
 
 
 def test_trouble_costs_no_budget(machine: Machine) -> None:
