@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,21 +68,15 @@ def make(
 
 def check_database(config: Config, key: bytes) -> None:
     """Raise `StoreError` unless there is a database, and it is that of the relay with this public key."""
-    database = _reader(config)
-    try:
+    with _reading(config) as database:
         database.check_owner(key)
-    finally:
-        database.close()
 
 
 def inspect(config: Config) -> Condition:
     """How the data directory stands, whether it is served or not. Raises `StoreError`, `IdentityError`."""
-    database = _reader(config)
-    try:
+    with _reading(config) as database:
         owner = database.one("SELECT key FROM relay")
         logs, inboxes = (_count(database, table) for table in ("logs", "inboxes"))
-    finally:
-        database.close()
     blobs, blob_bytes = _files(config.blobs)
     return Condition(
         running=identity.is_locked(config.data),
@@ -126,9 +121,16 @@ def check_exists(config: Config) -> None:
         )
 
 
-def _reader(config: Config) -> Database:
+@contextmanager
+def _reading(config: Config) -> Iterator[Database]:
     check_exists(config)
-    return Database(config.database, writes=False)
+    database = Database(config.database, writes=False)
+    try:
+        yield database
+    except apsw.Error as error:
+        raise StoreError(f"the database cannot be read: {type(error).__name__}") from None
+    finally:
+        database.close()
 
 
 def _count(database: Database, table: str) -> int:

@@ -67,6 +67,10 @@ class Database:
             self._set("temp_store", "MEMORY")
             self._set("cache_size", f"-{CACHE_KIB}")
             self._check_promises()
+            if writes:
+                # What a killed process wrote may be readable and not on disk, and after an fsync that failed
+                # no later one says that it is. Nothing may be answered on the strength of it.
+                self.checkpoint()
         except apsw.Error as error:
             self.close()
             raise _unusable(error) from error
