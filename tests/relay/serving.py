@@ -1,7 +1,7 @@
 """A relay in the test's own process, on a free port of the loopback interface, with a real disk.
 
-    async with Serving(tmp_path) as relay:
-        async with await relay.client() as client: ...
+async with Serving(tmp_path) as relay:
+    async with await relay.client() as client: ...
 """
 
 from __future__ import annotations
@@ -66,5 +66,3 @@ class Serving:
         trace: TracebackType | None,
     ) -> None:
         await self.server.stop()
-
-
