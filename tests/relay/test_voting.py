@@ -486,6 +486,7 @@ def test_a_log_that_is_forgotten_leaves_the_votes_of_others(world: World) -> Non
     """A stranger's instance at our seat falls asleep and is forgotten; our slot is still ours."""
     first, second = shared(world)
     there, two = seat(EPOCH + 1), value(b"two", EPOCH + 1)
+    world.stored(second, b"a stranger's", EPOCH + 1)
     assert votes(world.lock(first, two, EPOCH + 1), frames.Vote1, two, at=there)
     for _ in range(2):
         world.now += TERMS.idle_days // 2 * 86_400 + 86_400

@@ -70,7 +70,8 @@ class Database:
             if writes:
                 # What a killed process wrote may be readable and not on disk, and after an fsync that failed
                 # no later one says that it is. Nothing may be answered on the strength of it.
-                self.checkpoint()
+                if not self.checkpoint(PATIENCE):
+                    raise StoreError("the database cannot be brought to disk, or somebody reads it")
         except apsw.Error as error:
             self.close()
             raise _unusable(error) from error
@@ -148,12 +149,13 @@ class Database:
             self._connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
         return free > pages
 
-    def checkpoint(self) -> bool:
+    def checkpoint(self, patience: int = CHECKPOINT_PATIENCE) -> bool:
         """Move the WAL into the file and cut it to nothing. Only on the writer's connection.
 
-        False if somebody reads just now, or the disk does not write: the next one does it.
+        False if somebody reads for longer than `patience` milliseconds, or the disk does not write: the next
+        one does it.
         """
-        self._connection.set_busy_timeout(CHECKPOINT_PATIENCE)
+        self._connection.set_busy_timeout(patience)
         try:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except _TROUBLE:
