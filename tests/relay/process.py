@@ -27,6 +27,7 @@ EASY: Mapping[str, int | str | bool] = {
     "posts_per_day": 1 << 40,
     "post_bytes_per_day": 1 << 40,
     "log_bytes": 1 << 40,
+    "grace_per_day": 1 << 40,
     "values_per_day": 1 << 40,
     "votes_per_hour": 1 << 40,
 }
@@ -92,6 +93,11 @@ class RelayProcess:
         """The process's id."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not ended by us."""
+        return self._process is not None
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
