@@ -21,8 +21,16 @@ from tests.relay.process import RelayProcess
 
 T = TypeVar("T", bound=frames.Answer)
 
-#: How a request ends when the relay is killed.
-DEAD = (Lost, aiohttp.ClientError, ConnectionError)
+
+class Refused(Exception):
+    """The disk failed, and the relay said so."""
+
+
+#: How a load ends: the relay was killed, or its disk fails.
+DEAD = (Lost, aiohttp.ClientError, ConnectionError, Refused)
+
+#: What a relay says when its disk fails.
+DISK = (ErrorCode.DISK_FULL, ErrorCode.UNAVAILABLE)
 
 
 class Relay:
@@ -33,6 +41,11 @@ class Relay:
         #: What was answered, by the kind of the answer.
         self.acked: Counter[str] = Counter()
         self.dead = False
+        #: What happens to it in the end, in the place of being killed.
+        self.fate: Callable[[], None] = self._kill
+        #: Refusals that it is allowed now, and how often each was heard.
+        self.allowed: tuple[ErrorCode, ...] = ()
+        self.refused: Counter[ErrorCode] = Counter()
         self._dying = True
         self._answers = self._requests = 0
         self._moment = 0.0
@@ -51,9 +64,11 @@ class Relay:
         return await Client.connect(self.process.where, self.process.key, entropy=seeded(seed))
 
     async def ask(self, client: Client, frame: frames.Request) -> frames.Answer:
-        """The answer, a failure too. Raises one of `DEAD` when the relay is killed first."""
+        """The answer, a failure too. Raises one of `DEAD` when the relay dies first or its disk fails."""
         self.sent()
         answer = await client.request(frame, failures=True)
+        if isinstance(answer, frames.Failure) and answer.code in DISK:
+            self.refuse(ErrorCode(answer.code))
         self.answered(type(answer).__name__)
         return answer
 
@@ -78,12 +93,18 @@ class Relay:
         if self._answers <= 0 and not self._dying:
             self._die_soon()
 
+    def refuse(self, code: ErrorCode) -> None:
+        """The relay has refused a request because of its disk. Raises `Refused`."""
+        assert code in self.allowed, code.name
+        self.refused[code] += 1
+        raise Refused
+
     def _die_soon(self) -> None:
         # At once it would mostly die between two batches: answers come when all is on disk.
         self._dying = True
-        asyncio.get_running_loop().call_later(self._moment, self._die)
+        asyncio.get_running_loop().call_later(self._moment, self.fate)
 
-    def _die(self) -> None:
+    def _kill(self) -> None:
         self.dead = True
         self.process.kill()
 

@@ -183,6 +183,9 @@ class BlobLoad:
         client = self.log.client
         url = f"{client.base}/blob/{id.hex()}"
         async with client.session.put(url, data=blob.data[start:end], headers=headers) as answer:
+            if answer.status in (503, 507):
+                full = answer.status == 507
+                self.relay.refuse(ErrorCode.DISK_FULL if full else ErrorCode.UNAVAILABLE)
             assert answer.status == (201 if end == size else 204), answer.status
         self.relay.answered("Part")
         blob.stored, blob.whole = end, end == size

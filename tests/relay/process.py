@@ -81,12 +81,12 @@ class RelayProcess:
             raise
         return self
 
-    def make(self) -> None:
-        """Make the relay: its key and its database, in a new or empty directory."""
+    def make(self, *, behind: bool = False) -> None:
+        """Make the relay in a new or empty directory; `behind`: in the environment that was given."""
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        subprocess.run(
-            [*_RELAY, "init", "--data", self.data], check=True, stdout=subprocess.DEVNULL
-        )
+        environment = os.environ | (self._environment if behind else {})
+        command = [*_RELAY, "init", "--data", str(self.data)]
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
 
     @property
     def pid(self) -> int:
