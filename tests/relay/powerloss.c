@@ -18,7 +18,8 @@ is not seen. Inodes are the names of files here: what is unlinked or replaced ke
 directory, so that no number is used again. Both directories must lie on one file system.
 
 While POWERLOSS_JOURNAL has a file `full`, whatever writes fails with ENOSPC; with `readonly`, whatever changes
-anything fails with EROFS; with `unsyncable`, fsync fails with EIO.
+anything fails with EROFS; with `unsyncable`, fsync fails with EIO; with `slow`, fsync takes as long as on a
+disk that turns, and most of the time something is not durable yet.
 
 No allocation, and only system calls below: nothing here calls what it stands in front of. The lock lies in
 shared memory, so a forked child shares it. Two programs may share a journal, but not the files that they write. */
@@ -38,6 +39,7 @@ shared memory, so a forked child shares it. Two programs may share a journal, bu
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { WRITE = 1, RESIZE = 2, SYNC = 3, NAMES = 4, FORGOTTEN = 5 };
@@ -442,6 +444,10 @@ static int synced(int fd, long call)
     unlocked(0);
     if (bad || broken)
         return (int)refused(EIO);
+    if (failing("slow")) {
+        struct timespec turn = {.tv_nsec = 5000000};
+        syscall(SYS_nanosleep, &turn, NULL);
+    }
     if (syscall(call, fd))
         return -1;
     lock();

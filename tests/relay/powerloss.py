@@ -31,11 +31,12 @@ _EDIT = struct.Struct("=4Q256s")
 
 
 class Failure(Enum):
-    """What a disk can refuse: the name of the file that makes it so."""
+    """What a disk can refuse, or that it is slow: the name of the file that makes it so."""
 
     FULL = "full"
     READONLY = "readonly"
     UNSYNCABLE = "unsyncable"
+    SLOW = "slow"
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,14 @@ class Database:
             if writes:
                 # What a killed process wrote may be readable and not on disk, and after an fsync that failed
                 # no later one says that it is. Nothing may be answered on the strength of it.
+<<<<<<< HEAD
                 if not self.checkpoint(PATIENCE):
                     raise StoreError("the database cannot be brought to disk, or somebody reads it")
+=======
+                self.checkpoint()
+        except apsw.FullError as error:
+            raise StoreError("there is no room on its disk: make some, and start again") from error
+>>>>>>> chaos
         except apsw.Error as error:
             self.close()
             raise _unusable(error) from error
@@ -139,7 +145,7 @@ class Database:
             raise StoreError("the database is another relay's: its key is not that of the identity")
 
     def close(self) -> None:
-        """Close the connection. The writer's leaves no WAL behind if it is the last one."""
+        """Close the connection. The last one leaves no WAL behind if it may write and the disk works."""
         self._connection.close()
 
     def give_back(self, pages: int) -> bool:
