@@ -116,7 +116,7 @@ def compact(config: Config) -> int:
 
 
 def wipe_remains(config: Config, *, ceiling: int | None = None) -> None:
-    """Clear the copies that SQLite leaves between a page's cells when rows move, whatever `secure_delete` says.
+    """Clear the copies that SQLite leaves in pages when rows move, whatever `secure_delete` says.
 
     Of a relay that has stopped, under the directory's lock. It reads the whole file; a database above
     `ceiling` bytes is left as it is. Raises `StoreError`.

@@ -70,14 +70,10 @@ class Database:
             if writes:
                 # What a killed process wrote may be readable and not on disk, and after an fsync that failed
                 # no later one says that it is. Nothing may be answered on the strength of it.
-<<<<<<< HEAD
-                if not self.checkpoint(PATIENCE):
-                    raise StoreError("the database cannot be brought to disk, or somebody reads it")
-=======
-                self.checkpoint()
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except apsw.FullError as error:
+            self.close()
             raise StoreError("there is no room on its disk: make some, and start again") from error
->>>>>>> chaos
         except apsw.Error as error:
             self.close()
             raise _unusable(error) from error
