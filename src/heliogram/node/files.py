@@ -64,8 +64,8 @@ class Layout:
             raise InvalidFile(FileFault.NOT_OURS)
         needed = HEADER + self.size + TAG * max(1, -(-self.size // PLAIN))
         blob = padme(max(MIN_BLOB, needed))
-        # Beyond one chunk the grid has steps of 2,048 bytes and more: a chunk that padding begins has room for
-        # its tag.
+        # Beyond one chunk the grid has steps of 2,048 bytes and more: a chunk that padding begins has room
+        # for its tag.
         if blob > MAX_BLOB:
             raise InvalidFile(FileFault.NOT_OURS)
         object.__setattr__(self, "blob", blob)
