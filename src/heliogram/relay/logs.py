@@ -91,7 +91,9 @@ def refill(batch: Batch, frame: frames.Refill, scope: Scope) -> Appended:
     return _append(batch, frame.id, record, max(frame.epoch, record.first), frame.data)
 
 
-def _post_in_grace(batch: Batch, frame: frames.Post, scope: Scope, record: LogRecord) -> Appended:
+def _post_in_grace(
+    batch: Batch, frame: frames.Post, scope: Scope, record: LogRecord
+) -> Appended:
     if record.log.fence is not None:
         raise Fenced
     logs = batch.store.logs
@@ -102,7 +104,9 @@ def _post_in_grace(batch: Batch, frame: frames.Post, scope: Scope, record: LogRe
     name = entry_hash(frame.data)
     place = logs.find_entry(record, scope.epoch, name)
     if place is not None:
-        return Appended(frame.id, record.instance, scope.epoch, place.index, name, place.chain)
+        return Appended(
+            frame.id, record.instance, scope.epoch, place.index, name, place.chain
+        )
     ceiling = batch.terms.grace_per_day
     batch.budgets.charge(Lane.GRACE, record.id, 1, ceiling, now=batch.now)
     logs.count_grace(record, scope.epoch, used)
@@ -184,10 +188,7 @@ def shows_fall(store: Store, frame: frames.Authorise, relay: bytes) -> int | Non
     record = _read(store, frame.instance)
     if index < record.first_index:
         return None  # it has expired
-    if store.logs.entry_at(record, evidence.epoch, index) == (
-        evidence.entry,
-        evidence.receipt.chain,
-    ):
+    if store.logs.entry_at(record, evidence.epoch, index) == (evidence.entry, evidence.receipt.chain):
         return None
     # The signature is looked at last: it costs most, and nearly all evidence agrees.
     return evidence.epoch if evidence.proves(relay, frame.instance) else None

@@ -188,7 +188,9 @@ class LogTable:
 
     def count_grace(self, record: LogRecord, epoch: int, used: int) -> None:
         """Write how many entries are in an epoch's grace lane."""
-        self._db.run("UPDATE epochs SET grace=? WHERE log=? AND epoch=?", used, record.id, epoch)
+        self._db.run(
+            "UPDATE epochs SET grace=? WHERE log=? AND epoch=?", used, record.id, epoch
+        )
 
     # --- slots ---
 
@@ -237,9 +239,7 @@ class LogTable:
             "SELECT place, chain, data FROM entries WHERE log=? AND tag=? AND epoch=?",
             *(record.id, _tag(name), epoch),
         )
-        return next(
-            (Place(at, chain) for at, chain, data in rows if entry_hash(data) == name), None
-        )
+        return next((Place(at, chain) for at, chain, data in rows if entry_hash(data) == name), None)
 
     def entry_at(self, record: LogRecord, epoch: int, index: int) -> tuple[bytes, bytes] | None:
         """The hash of the entry at this place, and the chain after it; None if there is none."""
