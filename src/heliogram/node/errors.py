@@ -4,7 +4,13 @@
       InvalidIdentity     a certificate, a list of devices or a key that does not count
       InvalidLink         a contact link or a safety code that cannot be used
       InvalidWords        recovery words that are none
+      InvalidFile         a file that is not what its message says, or changed while it was sealed
       NotInChain          not the decision that comes next
+      NotOpened           sealed bytes that do not open, or hold something else
+      TooLong             content that fits no size
+      NotAllowed          a change that all members would refuse
+      InvalidInvitation   an invitation that leads nowhere, or not where it says
+      DamagedState        saved state that this program did not write
       NotNow              our caller asked for what this state does not allow
 
 No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
@@ -42,6 +48,19 @@ class WordsFault(Enum):
     COUNT = "count"
     UNKNOWN_WORD = "unknown word"
     CHECKSUM = "checksum"
+
+
+class FileFault(Enum):
+    """Why a file is refused."""
+
+    #: The message does not describe a file of ours, or one larger than any.
+    NOT_OURS = "not ours"
+    #: The blob was not made with this key.
+    WRONG_KEY = "wrong key"
+    #: Bytes changed, are missing, doubled, out of order or too many.
+    DAMAGED = "damaged"
+    #: Ours: the file became another one while it was being sealed. Begin again, with a new key.
+    CHANGED = "changed"
 
 
 class NodeError(Exception):
@@ -115,6 +134,22 @@ class InvalidWords(NodeError):
         return f"words {self.fault.value}"
 
 
+class InvalidFile(NodeError):
+    """A file is refused; `fault` says why."""
+
+    def __init__(self, fault: FileFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"the file is refused: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"file {self.fault.value}"
+
+
 class NotInChain(NodeError):
     """Not the decision that comes next, or none at all. Nothing has changed: try another source."""
 
@@ -122,6 +157,77 @@ class NotInChain(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "not in chain"
+
+
+class NotOpened(NodeError):
+    """Sealed bytes do not open with this secret, or what is inside cannot be read."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "not opened"
+
+
+class TooLong(NodeError):
+    """What should be sealed is longer than anything that others accept."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "too long"
+
+
+class NotAllowed(NodeError):
+    """All members would refuse this change; `why` is a sentence of ours. Nothing has changed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "not allowed"
+
+
+class InvitationFault(Enum):
+    """Why an invitation is refused."""
+
+    MALFORMED = "malformed"
+    #: What it shows was not decided by the relays: a lost race, or somebody's private fork.
+    NOT_DECIDED = "not decided"
+    #: The Welcome is for none of our key packages, or for one that was used.
+    NOT_FOR_US = "not for us"
+    #: The group inside is not the one of the decision.
+    ANOTHER_GROUP = "another group"
+    #: A group that no honest member makes.
+    BAD_GROUP = "bad group"
+    BAD_SIGNATURE = "bad signature"
+
+
+class InvalidInvitation(NodeError):
+    """An invitation that is not to be followed; `fault` says why. Nothing has changed."""
+
+    def __init__(self, fault: InvitationFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"the invitation is refused: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"invitation {self.fault.value}"
+
+
+class DamagedState(NodeError):
+    """Saved records are no conversation, or of a newer version."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "damaged state"
 
 
 class NotNow(NodeError):
