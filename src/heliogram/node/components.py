@@ -138,10 +138,10 @@ class Metadata:
         return u8(METADATA_VERSION) + texts + opaque(self.picture) + u32(self.expiry)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
+    def from_bytes(cls, data: bytes) -> Metadata:
         """The component that is the whole of `data`. Raises `codec.DecodeError`."""
 
-        def decode(reader: Reader) -> Self:
+        def decode(reader: Reader) -> Metadata:
             if reader.u8() != METADATA_VERSION:
                 raise DecodeError("metadata", "metadata of another version")
             name, description = _text(reader, MAX_NAME), _text(reader, MAX_DESCRIPTION)

@@ -1,14 +1,14 @@
 """Everything that a conversation derives from one epoch, once, at its start.
 
-    root  = SafeExportSecret(EPOCH_KEYS)        draft-ietf-mls-extensions-10, section 4.4
-    relay = derive(root, "relays")              K[e,r] = Ed25519(derive(relay, "relay", log || r.key || epoch))
-    tag   = derive(root, "branch")[:8]          in front of every entry: another tag is another branch
-    rank  = derive(root, "rank")                who goes first in an election
-    value = derive(root, "value")               seals the bodies of values
-    successor = derive(root, "successor")       what members of a successor conversation have in common
+    root  = SafeExportSecret(EPOCH_KEYS)   draft-ietf-mls-extensions-10, section 4.4
+    relay = derive(root, "relays")         K[e,r] = Ed25519(derive(relay, "relay", log || r.key || epoch))
+    tag   = derive(root, "branch")[:8]     in front of every entry: another tag is another branch
+    rank  = derive(root, "rank")           who goes first in an election
+    value = derive(root, "value")          seals the bodies of values
+    successor = derive(root, "successor")  what members of a successor conversation have in common
 
-`derive` is that of `sealing`. The safe exporter gives the root once and forgets it, and this module forgets it
-too: who breaks in later finds what is still used, and cannot compute the rest again.
+`derive` is that of `sealing`. The safe exporter gives the root once and forgets it, and this module forgets
+it too: who breaks in later finds what is still used, and cannot compute the rest again.
 
 A relay gets the public half of its own key. It holds nothing that it could use at another relay.
 """
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from heliogram import mls
-from heliogram.codec import Reader, opaque, u32, u64
+from heliogram.codec import Reader, decode_all, opaque, u32, u64
 from heliogram.node.components import Component
 from heliogram.node.sealing import derive
 from heliogram.wire.objects import Configuration
@@ -89,8 +89,13 @@ class EpochKeys:
         return mls.Secret(u64(self.epoch) + self.tag + b"".join(map(opaque, secrets)))
 
     @classmethod
-    def decode(cls, reader: Reader) -> Self:
+    def from_bytes(cls, data: bytes) -> Self:
         """What `to_bytes` wrote. Raises `codec.DecodeError`."""
+        return decode_all(cls.decode, data)
+
+    @classmethod
+    def decode(cls, reader: Reader) -> Self:
+        """The next ones. Raises `codec.DecodeError`."""
         epoch, tag = reader.u64(), reader.fixed(TAG_SIZE)
         relay, rank, value, successor = (mls.Secret(reader.opaque(_SECRET)) for _ in range(4))
         return cls(epoch, tag, relay, rank, value, successor)

@@ -1,0 +1,138 @@
+"""What a member may want to change, and the proposals that do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from heliogram import mls
+from heliogram.node.chain import objections
+from heliogram.node.components import Charter, Component, Metadata, Role, device_of
+from heliogram.node.errors import NotAllowed
+from heliogram.node.rights import accounts_after, judge
+from heliogram.wire.objects import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class AddPeople:
+    """Add devices by their key packages. Each must be of one of `accounts`, who get `role`."""
+
+    packages: tuple[mls.KeyPackage, ...] = field(repr=False)
+    accounts: frozenset[bytes] = field(repr=False)
+    role: Role = Role.MEMBER
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePeople:
+    """Remove all devices of these accounts."""
+
+    accounts: frozenset[bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDevices:
+    """Remove single devices."""
+
+    leaves: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Put a wounded device back, with the key package that it sent."""
+
+    leaf: int
+    package: mls.KeyPackage = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SetRole:
+    """Give an account another role."""
+
+    account: bytes = field(repr=False)
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Change what the conversation is called and looks like."""
+
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRelays:
+    """Let other relays hold the conversation. `emergency`: more are lost than may be replaced at once."""
+
+    configuration: Configuration
+    emergency: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenewKeys:
+    """Fresh keys for us, and what others have announced."""
+
+
+Wish = (
+    AddPeople | RemovePeople | RemoveDevices | Restore | SetRole | Rename | ChangeRelays | RenewKeys
+)
+
+
+def proposals_for(
+    wish: Wish, view: mls.EpochView, own: int, leaving: Sequence[mls.SentProposal]
+) -> list[mls.Proposal]:
+    """What a commit must list by value to fulfil a wish.
+
+    `leaving` are others' SelfRemoves that it takes along. Raises `NotAllowed` if members would refuse it.
+    """
+    charter = Charter.of(view.context)
+    made = list(_by_value(wish, view, charter))
+    removed = {one.removed for one in made if isinstance(one, mls.Remove)}
+    taken = [one for one in leaving if one.sender.index not in removed]
+    gone = frozenset(removed | {one.sender.index for one in taken})
+    added = [device_of(one.key_package.leaf_node) for one in made if isinstance(one, mls.Add)]
+    roles = charter.roles
+    if isinstance(wish, AddPeople) and wish.role is not Role.MEMBER:
+        for account in sorted(wish.accounts):
+            roles = roles.appoint(account, wish.role)
+    elif isinstance(wish, SetRole):
+        roles = roles.appoint(wish.account, wish.role)
+    roles = roles.settled(accounts_after(view, gone, added))
+    if roles != charter.roles:
+        made.append(mls.AppDataUpdate(Component.ROLES, roles.encode()))
+    sender = mls.Sender(mls.SenderType.MEMBER, own)
+    refusal = judge(view, own, [*taken, *(mls.SentProposal(one, sender) for one in made)])
+    if refusal is not None:
+        raise NotAllowed(refusal.value)
+    return made
+
+
+def _by_value(wish: Wish, view: mls.EpochView, charter: Charter) -> Iterator[mls.Proposal]:
+    match wish:
+        case AddPeople():
+            for package in wish.packages:
+                if _account(package) not in wish.accounts:
+                    raise NotAllowed("a key package is of another account than expected")
+                yield mls.Add(package)
+        case RemovePeople():
+            for index, leaf in view.members():
+                if device_of(leaf).account in wish.accounts:
+                    yield mls.Remove(index)
+        case RemoveDevices():
+            yield from (mls.Remove(index) for index in sorted(wish.leaves))
+        case Restore():
+            yield mls.Remove(wish.leaf)
+            yield mls.Add(wish.package)
+        case Rename():
+            yield mls.AppDataUpdate(Component.METADATA, wish.metadata.encode())
+        case ChangeRelays():
+            before, after = charter.configuration, wish.configuration
+            for objection in objections(before, after, emergency=wish.emergency):
+                raise NotAllowed(objection.value)
+            yield mls.AppDataUpdate(Component.CONFIGURATION, after.encode())
+
+
+def _account(package: mls.KeyPackage) -> bytes | None:
+    try:
+        return device_of(package.leaf_node).account
+    except ValueError:
+        return None

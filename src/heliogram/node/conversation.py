@@ -1,0 +1,787 @@
+"""A conversation: an MLS group of devices, tied to its log on relays, as one device sees it.
+
+    conversation, effects = Conversation.found(configuration, device, …)    # or join(invitation, …)
+    staged = conversation.stage(AddPeople(…), …)    # a value for the slot: save, upload, then elect
+    effects = conversation.apply(decision, …)       # whoever's value won
+    effects = conversation.send(kind, content, …)   # an entry to post
+    effects = conversation.receive(entry, epoch, …)
+
+Every call gives `Effects`: write their records and entries in one transaction, then post and show. A call
+that raises has changed nothing that is saved.
+
+**Nothing is believed from relays.** A decision is one if a quorum of the seat's relays signed it; what is in
+it, members judge alike.
+
+**Public or private.** Whether a decided value is valid is for the most part a question that all members of
+its epoch answer alike: it opens, it is a commit for this slot, signed by a member, its proposals are allowed,
+its relays are those of the new group. If the answer is no, the log is dead for all. Three things only some
+may see: that a path secret is not for them, that the confirmation tag or the keys in the header are wrong.
+Then a member does not skip the decision, for others may have followed it: it is wounded, says so with a
+fresh key package, and is put back.
+
+**One staged value in an epoch.** Once a value was given out it may win as long as its epoch is open. So it is
+kept until a decision is there, and a commit of our own is never met as somebody else's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from heliogram import mls
+from heliogram.codec import DecodeError, u64
+from heliogram.content.errors import ContentError
+from heliogram.content.framing import MESSAGE_STATUS, MIMI_CONTENT, ApplicationFraming, framed
+from heliogram.mls.framing import PrivateMessage
+from heliogram.node import lines
+from heliogram.node.chain import Chain, Decision, Link
+from heliogram.node.changes import RenewKeys, Wish, proposals_for
+from heliogram.node.components import (
+    LEAF_EXTENSIONS,
+    Charter,
+    Component,
+    Metadata,
+    Role,
+    Roles,
+    conversation_id,
+    device_of,
+)
+from heliogram.node.epoch_keys import TAG_SIZE, EpochKeys
+from heliogram.node.errors import (
+    DamagedState,
+    InvalidInvitation,
+    InvitationFault,
+    NotAllowed,
+    NotInChain,
+    NotNow,
+    NotOpened,
+    TooLong,
+)
+from heliogram.node.events import (
+    CouldNotRead,
+    Dead,
+    EpochStarted,
+    Event,
+    ForkSuspected,
+    InvitationDue,
+    Joined,
+    LeavingAnnounced,
+    MemberWounded,
+    MessageReceived,
+    Out,
+    Person,
+    Unread,
+    Wounded,
+)
+from heliogram.node.identity.authentication import DeviceAuthentication
+from heliogram.node.invitation import SIGNED, Invitation
+from heliogram.node.membership import (
+    PAST_EPOCHS,
+    PRIVATE,
+    Device,
+    Padding,
+    Witness,
+    certificate_account,
+    check_joined,
+    conversation_config,
+    departure_of,
+)
+from heliogram.node.records import (
+    DIGEST,
+    GROUP,
+    KEYS,
+    READ,
+    STAGED,
+    STATE,
+    WAITING,
+    Effects,
+    Outgoing,
+    Phase,
+    StagedValue,
+    Standing,
+)
+from heliogram.node.value import MAX_WELCOME, Body, CommitData, WelcomeBlob, WelcomeForm
+from heliogram.wire.errors import RemoteError
+from heliogram.wire.objects import Configuration, Header, Seat, Value
+
+Entropy = Callable[[int], bytes]
+
+#: What carries messages of MLS inside of messages: who leaves, and key packages of who is wounded.
+MLS_MESSAGE = "message/mls"
+
+_DEVICES = DeviceAuthentication()
+_UNNAMED = Metadata()
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A value for the open slot. `blobs` must lie on a quorum of relays before it is proposed."""
+
+    value: Value = field(repr=False)
+    blobs: tuple[bytes, ...] = field(repr=False)
+    effects: Effects
+
+
+class Conversation:
+    """One device's view of one conversation. Made by `found`, `join` and `load`."""
+
+    def __init__(self, standing: Standing, config: mls.Config, group: mls.Group | None) -> None:
+        self._standing = standing
+        self._config = config
+        self._group = group
+        self._keys: dict[int, EpochKeys] = {}
+        self._staged: StagedValue | None = None
+        self._waiting: dict[bytes, bytes] = {}
+        #: Of each epoch that is still read: the entries, and what they said; and when that was last said.
+        self._read: dict[int, dict[bytes, bytes]] = {}
+        self._said_in: dict[bytes, int] = {}
+        #: Names of what is in the store, and what is to be written.
+        self._names: set[bytes] = set()
+        self._dirty: dict[bytes, bytes | None] = {}
+
+    def __repr__(self) -> str:
+        return f"<Conversation in epoch {self.epoch}, {self.phase.name}>"
+
+    # --- Coming in --------------------------------------------------------------------------------
+
+    @classmethod
+    def found(
+        cls,
+        configuration: Configuration,
+        device: Device,
+        metadata: Metadata = _UNNAMED,
+        *,
+        authentication: mls.AuthenticationService = _DEVICES,
+        now: int,
+        entropy: Entropy,
+    ) -> tuple[Conversation, Effects]:
+        """A conversation of one, in epoch 0. Open the log with `seat`, then `stage` the first change."""
+        config = conversation_config(authentication)
+        owner = certificate_account(device.credential)
+        charter = Charter(configuration, Roles(((owner, Role.OWNER),)), metadata)
+        group = mls.Group.create(
+            conversation_id(configuration),
+            device.suite,
+            device.credential,
+            device.key,
+            config=config,
+            extensions=charter.extensions(),
+            leaf_extensions=LEAF_EXTENSIONS,
+            now=now,
+            entropy=entropy,
+        )
+        keys = EpochKeys.of(group)
+        seat = Seat(configuration, 0, keys.public_keys(configuration))
+        standing = Standing(seat, (seat.id,) * configuration.n, device.key.secret)
+        new = cls(standing, config, group)
+        new._open(keys)
+        return new, new._effects(events=(EpochStarted(0, own=True),))
+
+    @classmethod
+    def join(
+        cls,
+        invitation: Invitation,
+        packages: Sequence[mls.OwnKeyPackage],
+        *,
+        welcome: bytes | None = None,
+        in_use: Container[bytes] = (),
+        replaces: Conversation | None = None,
+        authentication: mls.AuthenticationService = _DEVICES,
+        now: int,
+    ) -> tuple[Conversation, Effects]:
+        """The conversation that an invitation leads to. `welcome` is that of the blob, if it lies in one.
+
+        `packages` are ours that were not used, `in_use` the ids of groups that we are in; `replaces` is the
+        wounded conversation that this one takes the place of: its records go. Raises
+        `InvalidInvitation`: without a certificate of the seat's relays for exactly this group nobody joins.
+        """
+        try:
+            chain = Chain(invitation.seat, invitation.links)
+        except NotInChain:
+            raise InvalidInvitation(InvitationFault.NOT_DECIDED) from None
+        inline = invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
+        if inline is None or len(invitation.instances) != chain.seat.configuration.n:
+            raise InvalidInvitation(InvitationFault.MALFORMED)
+        config = conversation_config(authentication)
+        try:
+            group = mls.Group.join(inline, packages, config=config, in_use=in_use, now=now)
+        except mls.InvalidMessage as error:
+            fault = InvitationFault.NOT_FOR_US if error.rule == 85 else InvitationFault.BAD_GROUP
+            raise InvalidInvitation(fault) from None
+        keys = EpochKeys.of(group)
+        check_joined(group, keys, chain, invitation)
+        package = next(one for one in packages if one.key_package.leaf_node == group.own_leaf)
+        standing = Standing(
+            chain.seat,
+            invitation.instances,
+            package.signature_key.secret,
+            must_renew=package.key_package.last_resort,
+            before=(chain.seats[-2], chain.links[-1]),
+        )
+        new = cls(standing, config, group)
+        new._open(keys)
+        inviter = lines.person(group.tree.leaf(invitation.inviter), invitation.inviter)
+        joined = Joined(inviter, group.epoch, package.reference)
+        if replaces is not None:
+            new._dirty = {**dict.fromkeys(replaces._names), **new._dirty}
+        return new, new._effects(events=(joined, EpochStarted(group.epoch, own=False)))
+
+    @classmethod
+    def load(
+        cls,
+        records: Mapping[bytes, bytes],
+        *,
+        authentication: mls.AuthenticationService = _DEVICES,
+    ) -> Conversation:
+        """What `Effects.records` were written for. Raises `DamagedState`."""
+        parts: dict[bytes, dict[bytes, bytes]] = {}
+        for name, value in records.items():
+            parts.setdefault(name[:1], {})[name[1:]] = value
+        config = conversation_config(authentication)
+        try:
+            standing = Standing.from_bytes(records[STATE])
+            group = None
+            if standing.phase is not Phase.OUT:
+                group = mls.Group.from_records(parts[GROUP], config=config)
+            loaded = cls(standing, config, group)
+            for value in parts.get(KEYS, {}).values():
+                keys = EpochKeys.from_bytes(value)
+                loaded._keys[keys.epoch] = keys
+            loaded._waiting = parts.get(WAITING, {})
+            for name, value in parts.get(READ, {}).items():
+                loaded._remember(int.from_bytes(name[:8], "big"), name[8:], value)
+            if STAGED in records:
+                loaded._staged = StagedValue.from_bytes(records[STAGED])
+        except (KeyError, DecodeError, mls.UsageError):
+            raise DamagedState from None
+        loaded._names = set(records)
+        return loaded
+
+    # --- What is known ----------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> Phase:
+        """What may be done here."""
+        return self._standing.phase
+
+    @property
+    def seat(self) -> Seat:
+        """The seat of the open slot, as far as we have followed."""
+        return self._standing.seat
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that we are in."""
+        return self.seat.epoch
+
+    @property
+    def instances(self) -> tuple[bytes, ...]:
+        """The relays' names for this log, in the order of the seat."""
+        return self._standing.instances
+
+    @property
+    def must_renew(self) -> bool:
+        """Whether we must stage `RenewKeys` before we may send."""
+        return self._standing.must_renew
+
+    @property
+    def staged(self) -> Value | None:
+        """Our value that may win the open slot."""
+        return None if self._staged is None else self._staged.value
+
+    @property
+    def charter(self) -> Charter:
+        """Relays, roles and names. Raises `NotNow` when we are out."""
+        return Charter.of(self._member().context)
+
+    @property
+    def group_id(self) -> bytes:
+        """The MLS group id. Raises `NotNow` when we are out."""
+        return self._member().group_id
+
+    @property
+    def commit_due(self) -> bool:
+        """Whether somebody has announced to leave: nobody may send before a commit."""
+        return self._group is not None and bool(self._group.pending_proposals)
+
+    @property
+    def epoch_authenticator(self) -> mls.Secret:
+        """Equal for all who are in the same epoch of the same branch, and nobody else."""
+        return self._member().epoch_authenticator
+
+    def people(self) -> list[Person]:
+        """All members, by their leaves."""
+        return [lines.person(leaf, index) for index, leaf in self._member().members()]
+
+    @property
+    def own_leaf(self) -> int:
+        """Where we sit."""
+        return self._member().own_leaf_index
+
+    @property
+    def rank(self) -> int:
+        """Our place in an election of this epoch, from 0."""
+        leaves = [index for index, _ in self._member().members()]
+        return self._keys[self.epoch].rank_of(self.own_leaf, leaves)
+
+    def keys(self, epoch: int) -> EpochKeys | None:
+        """An epoch's keys, for its channels: the open one's, and of closed ones what is kept."""
+        return self._keys.get(epoch)
+
+    # --- Sending ----------------------------------------------------------------------------------
+
+    def send(self, content: bytes, kind: str = MIMI_CONTENT, *, entropy: Entropy) -> Effects:
+        """An entry that says `content`. Raises `NotNow` when we may not send, and `TooLong`.
+
+        Not while somebody's departure waits for a commit (RFC 9420, 12.4), nor before fresh keys after we
+        came in by a last resort.
+        """
+        group = self._active()
+        if self.must_renew or self._standing.leaving or group.pending_proposals:
+            raise NotNow
+        return self._effects(entries=(self._entry(group, framed(kind, content), entropy),))
+
+    def leave(self, *, entropy: Entropy) -> Effects:
+        """Announce that we leave; somebody commits it. In a conversation of one: leave at once.
+
+        From now on we may not send. If a commit does not take us along we are announced anew. Raises
+        `NotNow` while somebody else's departure waits: commit that first.
+        """
+        group = self._active()
+        if self._standing.leaving:
+            return Effects()
+        if len(group.members()) == 1:
+            return self._out(lines.person(group.own_leaf, group.own_leaf_index), left=True)
+        if group.pending_proposals:
+            raise NotNow
+        self._standing.leaving = True
+        return self._effects(entries=(self._announce(group, entropy),))
+
+    def report(self, package: mls.KeyPackage, *, entropy: Entropy) -> Effects:
+        """Tell the others that we are wounded, with a fresh key package. Raises `NotNow` unless so."""
+        if self.phase is not Phase.WOUNDED:
+            raise NotNow
+        # A group with departures that wait does not send; what we say here is about none of them.
+        group = self._without_proposals()
+        entry = self._entry(group, framed(MLS_MESSAGE, package.message), entropy)
+        return self._effects(entries=(replace(entry, grace=True),))
+
+    def _entry(self, group: mls.Group, data: bytes, entropy: Entropy) -> Outgoing:
+        sealed = group.protect(data, entropy=entropy)
+        return Outgoing(group.epoch, self._keys[group.epoch].tag + sealed)
+
+    def _announce(self, group: mls.Group, entropy: Entropy) -> Outgoing:
+        # A copy makes the proposal: once it waits here, the engine sends no messages, and it goes in one.
+        copy = mls.Group.from_bytes(group.to_bytes(), config=self._config)
+        proposal = copy.propose(mls.SelfRemove(), now=0, entropy=entropy)
+        entry = self._entry(group, framed(MLS_MESSAGE, proposal), entropy)
+        self._keep_departure(group, proposal, now=0)
+        return entry
+
+    # --- Changing ---------------------------------------------------------------------------------
+
+    def stage(self, wish: Wish, *, now: int, entropy: Entropy) -> Staged:
+        """A value that fulfils `wish`, if it wins the open slot.
+
+        It takes along whoever has announced to leave. One value in an epoch: raises `NotNow` if one is
+        staged. Raises `NotAllowed` for what members would refuse, `TooLong` for what fits no value.
+        """
+        group = self._active()
+        if self._staged is not None or (self._standing.leaving and not isinstance(wish, RenewKeys)):
+            raise NotNow
+        view, own = mls.EpochView(group.context, group.tree), group.own_leaf_index
+        leaving = [one for one in group.pending_proposals if one.sender.index != own]
+        proposals = proposals_for(wish, view, own, leaving)
+        commit = self._commit(group, proposals, now=now, entropy=entropy)
+        try:
+            staged, blobs = self._value(commit, entropy)
+        except TooLong:
+            group.discard_staged()
+            raise
+        self._staged = staged
+        self._dirty[STAGED] = staged.encode()
+        return Staged(staged.value, blobs, self._effects())
+
+    def _commit(
+        self, group: mls.Group, proposals: list[mls.Proposal], *, now: int, entropy: Entropy
+    ) -> mls.StagedCommit:
+        padding = self._config.padding
+        data = CommitData.of(self.seat, self._previous()).encode()
+        try:
+            if isinstance(padding, Padding):
+                padding.on = False
+            return group.commit(
+                proposals, path=True, authenticated_data=data, now=now, entropy=entropy
+            )
+        except mls.UsageError as error:
+            raise NotAllowed(str(error)) from None
+        finally:
+            if isinstance(padding, Padding):
+                padding.on = True
+
+    def _value(
+        self, commit: mls.StagedCommit, entropy: Entropy
+    ) -> tuple[StagedValue, tuple[bytes, ...]]:
+        configuration = Charter.of(commit.group.context).configuration
+        keys = EpochKeys.of(commit.group)
+        header = Header(configuration, keys.public_keys(configuration)).encode()
+        welcome: WelcomeForm = commit.welcome
+        blobs: tuple[bytes, ...] = ()
+        if commit.welcome is not None and len(commit.welcome) > MAX_WELCOME:
+            welcome, blob = WelcomeBlob.seal(commit.welcome, entropy=entropy)
+            blobs = (blob,)
+        body = Body(commit.message, tuple(self._waiting.values()), welcome)
+        sealed = body.seal(self._keys[self.epoch].value, header, entropy=entropy)
+        return StagedValue(Value(header, sealed), keys), blobs
+
+    def apply(self, decision: Decision, *, now: int, entropy: Entropy) -> Effects:
+        """Follow the decision of the open slot, whoever's value it is.
+
+        Raises `NotInChain` for what the relays of the seat have not decided; the decision before this one
+        comes again without harm. Raises `NotNow` unless the conversation is open.
+        """
+        before = self._standing.before
+        link = decision.link
+        if before is not None and (link.epoch, link.h) == (before[1].epoch, before[1].h):
+            return Effects()
+        group = self._active()
+        seat = link.following(self.seat)
+        self._witness.forget()
+        header = Header.from_bytes(decision.value.header)
+        try:
+            body = Body.unseal(
+                self._keys[self.epoch].value, decision.value.header, decision.value.body
+            )
+            outcome = self._process(group, body, now)
+        except NotOpened:
+            return self._dead("nobody can read it")
+        except mls.InvalidMessage as error:
+            if error.rule not in PRIVATE:
+                return self._dead(error.what)
+            return self._wounded() if self._same_relays(header) else self._misheaded()
+        if isinstance(outcome, mls.Removed):
+            if not self._same_relays(header):
+                return self._misheaded()
+            by = self._person(outcome.committer)
+            return self._out(by, left=self._left(outcome.proposals))
+        if Charter.of(outcome.group.context).configuration != header.next_configuration:
+            return self._misheaded()
+        staged = self._staged if outcome.own else None
+        keys = EpochKeys.of(outcome.group) if staged is None else staged.keys
+        if keys.public_keys(header.next_configuration) != header.next_keys:
+            return self._wounded(signed=False)
+        return self._advance(seat, link, outcome, keys, body.welcome, entropy)
+
+    def _process(self, group: mls.Group, body: Body, now: int) -> mls.EpochAdvanced | mls.Removed:
+        """What the engine makes of a commit that is for this slot. Raises `mls.InvalidMessage`."""
+        message = mls.decode_message(body.commit)
+        expected = CommitData.of(self.seat, self._previous()).encode()
+        if not isinstance(message, PrivateMessage) or message.authenticated_data != expected:
+            raise mls.InvalidMessage(7, "12.4.2", "a commit is not for this slot")
+        for departure in body.departures:
+            if departure_of(departure) is None:
+                raise mls.InvalidMessage(54, "12.4", "a value holds what is no departure")
+            try:
+                group.process(departure, now=now)
+            except mls.UnknownEpoch:
+                raise mls.InvalidMessage(54, "12.4", "a departure is of another epoch") from None
+        try:
+            outcome = group.process(body.commit, now=now)
+        except mls.UnknownEpoch:
+            raise mls.InvalidMessage(7, "12.4.2", "a commit is of another epoch") from None
+        if not isinstance(outcome, mls.EpochAdvanced | mls.Removed):
+            raise mls.InvalidMessage(7, "12.4.2", "a value holds no commit")
+        return outcome
+
+    def _advance(
+        self,
+        seat: Seat,
+        link: Link,
+        outcome: mls.EpochAdvanced,
+        keys: EpochKeys,
+        welcome: WelcomeForm,
+        entropy: Entropy,
+    ) -> Effects:
+        old, new, standing = self._member(), outcome.group, self._standing
+        events: list[Event] = [*lines.of(old, outcome), EpochStarted(new.epoch, outcome.own)]
+        known = dict(
+            zip((one.key for one in self.seat.configuration.relays), self.instances, strict=True)
+        )
+        # A relay that comes in now is opened with the seat after the decision.
+        standing.instances = tuple(known.get(one.key, seat.id) for one in seat.configuration.relays)
+        standing.before, standing.seat = (self.seat, link), seat
+        standing.must_renew = standing.must_renew and not outcome.own
+        self._group = new
+        self._forget_staged()
+        self._open(keys)
+        if outcome.added and welcome is not None:
+            accounts = [device_of(leaf).account for i, leaf in new.members() if i in outcome.added]
+            draft = Invitation(
+                standing.before[0], (link,), self.instances, welcome, new.own_leaf_index
+            )
+            events.append(
+                InvitationDue(link.epoch, tuple(dict.fromkeys(accounts)), draft, outcome.own)
+            )
+        if not standing.leaving:
+            return self._effects(events=tuple(events))
+        if len(new.members()) > 1:
+            return self._effects((self._announce(new, entropy),), tuple(events))
+        out = self._out(lines.person(new.own_leaf, new.own_leaf_index), left=True)
+        return replace(out, events=(*events, *out.events))
+
+    def invitation(
+        self, draft: Invitation, profile: bytes, secret: bytes, inbox: bytes, *, entropy: Entropy
+    ) -> bytes:
+        """The item to leave in somebody's inbox: `draft`, with what we say of ourselves, signed and sealed.
+
+        `secret` is the contact link's. Raises `TooLong` for a profile that does not fit.
+        """
+        group = self._member()
+        ours = replace(draft, inviter=group.own_leaf_index, profile=profile)
+        key = group.suite.signature_key(self._standing.signature_key)
+        signature = group.suite.sign_with_label(key, SIGNED, ours.content())
+        return replace(ours, signature=signature).seal(secret, inbox, entropy=entropy)
+
+    # --- Receiving --------------------------------------------------------------------------------
+
+    def receive(
+        self, entry: bytes, epoch: int, *, revoked: Collection[bytes] = (), now: int
+    ) -> Effects:
+        """What an entry of `epoch` says. `revoked` are ids of devices that their accounts have revoked.
+
+        The same entry, and the same words under another key, are read once. Raises `NotNow` for an epoch
+        that we have not reached: follow the decisions first.
+        """
+        group = self._member()
+        if epoch > self.epoch:
+            raise NotNow
+        keys = self._keys.get(epoch)
+        if keys is None:
+            return Effects(events=(CouldNotRead(epoch, Unread.TOO_OLD),))
+        if entry[:TAG_SIZE] != keys.tag:
+            return Effects(events=(ForkSuspected(epoch),))
+        name = sha256(entry).digest()[:DIGEST]
+        if name in self._read.get(epoch, {}):
+            return Effects()
+        try:
+            message = mls.decode_message(entry[TAG_SIZE:])
+            if not isinstance(message, PrivateMessage) or message.epoch != epoch:
+                raise mls.InvalidMessage(7, "6", "an entry is no private message of its epoch")
+            if message.content_type is not mls.ContentType.APPLICATION:
+                # Commits come by decisions alone, and so does all that moves their keys.
+                raise mls.InvalidMessage(8, "6", "an entry holds a handshake message")
+            outcome = group.process(entry[TAG_SIZE:], now=now)
+        except mls.UnknownEpoch:
+            return Effects(events=(CouldNotRead(epoch, Unread.TOO_OLD),))
+        except mls.InvalidMessage:
+            return Effects(events=(CouldNotRead(epoch, Unread.BROKEN),))
+        if not isinstance(outcome, mls.ApplicationMessage):
+            return Effects()  # our own
+        return self._said(group, outcome, name, revoked, now)
+
+    def _said(
+        self,
+        group: mls.Group,
+        outcome: mls.ApplicationMessage,
+        name: bytes,
+        revoked: Collection[bytes],
+        now: int,
+    ) -> Effects:
+        # The sender as of the message's own epoch: somebody else may sit there now.
+        sender, epoch = lines.person(outcome.leaf, outcome.sender), outcome.epoch
+        # A signature does not cover the generation: any member can seal another's words again.
+        said = sha256(sender.account + sender.device + outcome.data).digest()[:DIGEST]
+        again = said in self._said_in
+        self._remember(epoch, name, said)
+        self._dirty[READ + u64(epoch) + name] = said
+        if again:
+            return self._effects()
+        if sender.device in revoked:
+            return self._effects(events=(CouldNotRead(epoch, Unread.REVOKED),))
+        try:
+            content = ApplicationFraming.from_bytes(outcome.data)
+        except ContentError:
+            return self._effects(events=(CouldNotRead(epoch, Unread.UNKNOWN_FORM),))
+        if content.kind in (MIMI_CONTENT, MESSAGE_STATUS):
+            received = MessageReceived(sender, epoch, content.kind, content.content)
+            return self._effects(events=(received,))
+        if content.kind == MLS_MESSAGE:
+            return self._effects(events=self._announced(group, sender, epoch, content.content, now))
+        return self._effects(events=(CouldNotRead(epoch, Unread.UNKNOWN_FORM),))
+
+    def _announced(
+        self, group: mls.Group, sender: Person, epoch: int, message: bytes, now: int
+    ) -> tuple[Event, ...]:
+        """What a message of MLS inside of a message is: a departure, or a key package."""
+        try:
+            package = mls.KeyPackage.from_message(message)
+        except mls.InvalidMessage:
+            package = None
+        if package is not None:
+            try:
+                device = device_of(package.leaf_node)
+            except DecodeError:
+                return (CouldNotRead(epoch, Unread.BROKEN),)
+            if (device.account, device.device_id) != (sender.account, sender.device):
+                return (CouldNotRead(epoch, Unread.BROKEN),)
+            return (MemberWounded(sender, epoch, package),)
+        if departure_of(message) != sender.leaf:
+            return (CouldNotRead(epoch, Unread.BROKEN),)
+        if epoch != self.epoch or self.phase is not Phase.OPEN:
+            return ()  # who still wants to leave says so again
+        if any(one.sender.index == sender.leaf for one in group.pending_proposals):
+            return ()
+        try:
+            self._keep_departure(group, message, now=now)
+        except (mls.InvalidMessage, mls.UnknownEpoch):
+            return (CouldNotRead(epoch, Unread.BROKEN),)
+        return (LeavingAnnounced(sender),)
+
+    def _keep_departure(self, group: mls.Group, message: bytes, *, now: int) -> None:
+        outcome = group.process(message, now=now)
+        if isinstance(outcome, mls.ProposalReceived):
+            self._waiting[outcome.reference] = message
+            self._dirty[WAITING + outcome.reference] = message
+
+    def _remember(self, epoch: int, name: bytes, said: bytes) -> None:
+        self._read.setdefault(epoch, {})[name] = said
+        self._said_in[said] = max(epoch, self._said_in.get(said, 0))
+
+    # --- What becomes of us -----------------------------------------------------------------------
+
+    def _dead(self, why: str, *, signed: bool = True) -> Effects:
+        culprit = self._person(self._witness.committer) if signed else None
+        self._standing.phase = Phase.DEAD
+        self._stop()
+        return self._effects(events=(Dead(self.epoch, culprit, why),))
+
+    def _misheaded(self) -> Effects:
+        return self._dead("its relays are not those of its header", signed=False)
+
+    def _wounded(self, *, signed: bool = True) -> Effects:
+        culprit = self._person(self._witness.committer) if signed else None
+        self._standing.phase = Phase.WOUNDED
+        self._stop()
+        return self._effects(events=(Wounded(self.epoch, culprit),))
+
+    def _out(self, by: Person | None, *, left: bool) -> Effects:
+        """Delete all keys. What was said is the caller's and stays."""
+        standing, epoch = self._standing, self.epoch
+        standing.phase, standing.signature_key = Phase.OUT, mls.Secret(b"")
+        standing.leaving = standing.must_renew = False
+        self._group = self._staged = None
+        self._keys.clear()
+        self._waiting.clear()
+        self._read.clear()
+        self._said_in.clear()
+        self._dirty = dict.fromkeys(self._names - {STATE})
+        return self._effects(events=(Out(epoch, by, left),))
+
+    def _stop(self) -> None:
+        self._member().discard_staged()
+        self._forget_staged()
+
+    # --- Inside -----------------------------------------------------------------------------------
+
+    @property
+    def _witness(self) -> Witness:
+        policy = self._config.policy
+        if not isinstance(policy, Witness):
+            raise NotNow
+        return policy
+
+    def _member(self) -> mls.Group:
+        if self._group is None:
+            raise NotNow
+        return self._group
+
+    def _active(self) -> mls.Group:
+        if self.phase is not Phase.OPEN:
+            raise NotNow
+        return self._member()
+
+    def _previous(self) -> bytes | None:
+        before = self._standing.before
+        return None if before is None else before[1].h
+
+    def _person(self, leaf_index: int | None) -> Person | None:
+        leaf = None if leaf_index is None else self._member().tree.leaf(leaf_index)
+        return None if leaf is None or leaf_index is None else lines.person(leaf, leaf_index)
+
+    def _left(self, proposals: Sequence[mls.SentProposal]) -> bool:
+        own = self._member().own_leaf_index
+        return any(
+            isinstance(one.proposal, mls.SelfRemove) and one.sender.index == own
+            for one in proposals
+        )
+
+    def _same_relays(self, header: Header) -> bool:
+        """Whether the header names the relays that the commit leads to, also if we cannot follow it."""
+        after = self.charter.configuration
+        for one in self._witness.proposals:
+            update = one.proposal
+            if (
+                isinstance(update, mls.AppDataUpdate)
+                and update.component_id == Component.CONFIGURATION
+            ):
+                try:
+                    after = Configuration.from_bytes(update.update or b"")
+                except RemoteError:
+                    return False
+        return header.next_configuration == after
+
+    def _without_proposals(self) -> mls.Group:
+        """The group without departures that wait."""
+        group = self._member()
+        if group.pending_proposals:
+            copy = mls.Group.from_bytes(group.to_bytes(), config=self._config)
+            records = {name: value for name, value in copy.changes().items() if value is not None}
+            dropped = {name for name in records if name[:1] == b"P"}
+            kept = {name: value for name, value in records.items() if name not in dropped}
+            self._dirty.update(dict.fromkeys(GROUP + name for name in dropped))
+            group = self._group = mls.Group.from_records(kept, config=self._config)
+        return group
+
+    def _open(self, keys: EpochKeys) -> None:
+        """Go on with the keys of a new epoch; keep of the last one what late messages need."""
+        for epoch, old in list(self._keys.items()):
+            if epoch < keys.epoch - PAST_EPOCHS:
+                del self._keys[epoch]
+                self._dirty[KEYS + u64(epoch)] = None
+                for name, said in self._read.pop(epoch, {}).items():
+                    self._dirty[READ + u64(epoch) + name] = None
+                    if self._said_in.get(said) == epoch:
+                        del self._said_in[said]
+            else:
+                self._put_keys(old.closed())
+        self._put_keys(keys)
+        for reference in self._waiting:
+            self._dirty[WAITING + reference] = None
+        self._waiting = {}
+
+    def _put_keys(self, keys: EpochKeys) -> None:
+        if self._keys.get(keys.epoch) != keys:
+            self._keys[keys.epoch] = keys
+            self._dirty[KEYS + u64(keys.epoch)] = keys.to_bytes()
+
+    def _forget_staged(self) -> None:
+        if self._staged is not None:
+            self._staged = None
+            self._dirty[STAGED] = None
+
+    def _effects(
+        self, entries: tuple[Outgoing, ...] = (), events: tuple[Event, ...] = ()
+    ) -> Effects:
+        records = self._dirty
+        if self._group is not None:
+            changed = self._group.changes()
+            records.update((GROUP + name, value) for name, value in changed.items())
+        records[STATE] = self._standing.encode()
+        self._dirty = {}
+        for name, value in records.items():
+            if value is None:
+                self._names.discard(name)
+            else:
+                self._names.add(name)
+        return Effects(records, entries, events)

@@ -1,0 +1,1 @@
+"""Conversations, tested with real groups and real certificates."""
