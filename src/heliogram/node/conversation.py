@@ -30,7 +30,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from heliogram import mls
-from heliogram.codec import DecodeError, u64
+from heliogram.codec import DecodeError
 from heliogram.content.errors import ContentError
 from heliogram.content.framing import MESSAGE_STATUS, MIMI_CONTENT, ApplicationFraming, framed
 from heliogram.mls.framing import PrivateMessage
@@ -49,7 +49,6 @@ from heliogram.node.components import (
 )
 from heliogram.node.epoch_keys import TAG_SIZE, EpochKeys
 from heliogram.node.errors import (
-    DamagedState,
     InvalidInvitation,
     InvitationFault,
     NotAllowed,
@@ -77,7 +76,6 @@ from heliogram.node.events import (
 from heliogram.node.identity.authentication import DeviceAuthentication
 from heliogram.node.invitation import SIGNED, Invitation
 from heliogram.node.membership import (
-    PAST_EPOCHS,
     PRIVATE,
     Device,
     Padding,
@@ -89,13 +87,8 @@ from heliogram.node.membership import (
 )
 from heliogram.node.records import (
     DIGEST,
-    GROUP,
-    KEYS,
-    READ,
-    STAGED,
-    STATE,
-    WAITING,
     Effects,
+    Held,
     Outgoing,
     Phase,
     StagedValue,
@@ -126,19 +119,8 @@ class Staged:
 class Conversation:
     """One device's view of one conversation. Made by `found`, `join` and `load`."""
 
-    def __init__(self, standing: Standing, config: mls.Config, group: mls.Group | None) -> None:
-        self._standing = standing
-        self._config = config
-        self._group = group
-        self._keys: dict[int, EpochKeys] = {}
-        self._staged: StagedValue | None = None
-        self._waiting: dict[bytes, bytes] = {}
-        #: Of each epoch that is still read: the entries, and what they said; and when that was last said.
-        self._read: dict[int, dict[bytes, bytes]] = {}
-        self._said_in: dict[bytes, int] = {}
-        #: Names of what is in the store, and what is to be written.
-        self._names: set[bytes] = set()
-        self._dirty: dict[bytes, bytes | None] = {}
+    def __init__(self, held: Held) -> None:
+        self._held = held
 
     def __repr__(self) -> str:
         return f"<Conversation in epoch {self.epoch}, {self.phase.name}>"
@@ -174,9 +156,9 @@ class Conversation:
         keys = EpochKeys.of(group)
         seat = Seat(configuration, 0, keys.public_keys(configuration))
         standing = Standing(seat, (seat.id,) * configuration.n, device.key.secret)
-        new = cls(standing, config, group)
-        new._open(keys)
-        return new, new._effects(events=(EpochStarted(0, own=True),))
+        held = Held(standing, config, group)
+        held.open(keys)
+        return cls(held), held.effects(events=(EpochStarted(0, own=True),))
 
     @classmethod
     def join(
@@ -219,13 +201,13 @@ class Conversation:
             must_renew=package.key_package.last_resort,
             before=(chain.seats[-2], chain.links[-1]),
         )
-        new = cls(standing, config, group)
-        new._open(keys)
+        held = Held(standing, config, group)
+        held.open(keys)
         inviter = lines.person(group.tree.leaf(invitation.inviter), invitation.inviter)
         joined = Joined(inviter, group.epoch, package.reference)
         if replaces is not None:
-            new._dirty = {**dict.fromkeys(replaces._names), **new._dirty}
-        return new, new._effects(events=(joined, EpochStarted(group.epoch, own=False)))
+            held.replace(replaces._held)
+        return cls(held), held.effects(events=(joined, EpochStarted(group.epoch, own=False)))
 
     @classmethod
     def load(
@@ -235,40 +217,19 @@ class Conversation:
         authentication: mls.AuthenticationService = _DEVICES,
     ) -> Conversation:
         """What `Effects.records` were written for. Raises `DamagedState`."""
-        parts: dict[bytes, dict[bytes, bytes]] = {}
-        for name, value in records.items():
-            parts.setdefault(name[:1], {})[name[1:]] = value
-        config = conversation_config(authentication)
-        try:
-            standing = Standing.from_bytes(records[STATE])
-            group = None
-            if standing.phase is not Phase.OUT:
-                group = mls.Group.from_records(parts[GROUP], config=config)
-            loaded = cls(standing, config, group)
-            for value in parts.get(KEYS, {}).values():
-                keys = EpochKeys.from_bytes(value)
-                loaded._keys[keys.epoch] = keys
-            loaded._waiting = parts.get(WAITING, {})
-            for name, value in parts.get(READ, {}).items():
-                loaded._remember(int.from_bytes(name[:8], "big"), name[8:], value)
-            if STAGED in records:
-                loaded._staged = StagedValue.from_bytes(records[STAGED])
-        except (KeyError, DecodeError, mls.UsageError):
-            raise DamagedState from None
-        loaded._names = set(records)
-        return loaded
+        return cls(Held.load(records, conversation_config(authentication)))
 
     # --- What is known ----------------------------------------------------------------------------
 
     @property
     def phase(self) -> Phase:
         """What may be done here."""
-        return self._standing.phase
+        return self._held.standing.phase
 
     @property
     def seat(self) -> Seat:
         """The seat of the open slot, as far as we have followed."""
-        return self._standing.seat
+        return self._held.standing.seat
 
     @property
     def epoch(self) -> int:
@@ -278,17 +239,17 @@ class Conversation:
     @property
     def instances(self) -> tuple[bytes, ...]:
         """The relays' names for this log, in the order of the seat."""
-        return self._standing.instances
+        return self._held.standing.instances
 
     @property
     def must_renew(self) -> bool:
         """Whether we must stage `RenewKeys` before we may send."""
-        return self._standing.must_renew
+        return self._held.standing.must_renew
 
     @property
     def staged(self) -> Value | None:
         """Our value that may win the open slot."""
-        return None if self._staged is None else self._staged.value
+        return None if self._held.staged is None else self._held.staged.value
 
     @property
     def charter(self) -> Charter:
@@ -303,7 +264,7 @@ class Conversation:
     @property
     def commit_due(self) -> bool:
         """Whether somebody has announced to leave: nobody may send before a commit."""
-        return self._group is not None and bool(self._group.pending_proposals)
+        return self._held.group is not None and bool(self._held.group.pending_proposals)
 
     @property
     def epoch_authenticator(self) -> mls.Secret:
@@ -323,11 +284,11 @@ class Conversation:
     def rank(self) -> int:
         """Our place in an election of this epoch, from 0."""
         leaves = [index for index, _ in self._member().members()]
-        return self._keys[self.epoch].rank_of(self.own_leaf, leaves)
+        return self._held.keys[self.epoch].rank_of(self.own_leaf, leaves)
 
     def keys(self, epoch: int) -> EpochKeys | None:
         """An epoch's keys, for its channels: the open one's, and of closed ones what is kept."""
-        return self._keys.get(epoch)
+        return self._held.keys.get(epoch)
 
     # --- Sending ----------------------------------------------------------------------------------
 
@@ -338,9 +299,9 @@ class Conversation:
         came in by a last resort.
         """
         group = self._active()
-        if self.must_renew or self._standing.leaving or group.pending_proposals:
+        if self.must_renew or self._held.standing.leaving or group.pending_proposals:
             raise NotNow
-        return self._effects(entries=(self._entry(group, framed(kind, content), entropy),))
+        return self._held.effects(entries=(self._entry(group, framed(kind, content), entropy),))
 
     def leave(self, *, entropy: Entropy) -> Effects:
         """Announce that we leave; somebody commits it. In a conversation of one: leave at once.
@@ -349,31 +310,31 @@ class Conversation:
         `NotNow` while somebody else's departure waits: commit that first.
         """
         group = self._active()
-        if self._standing.leaving:
+        if self._held.standing.leaving:
             return Effects()
         if len(group.members()) == 1:
             return self._out(lines.person(group.own_leaf, group.own_leaf_index), left=True)
         if group.pending_proposals:
             raise NotNow
-        self._standing.leaving = True
-        return self._effects(entries=(self._announce(group, entropy),))
+        self._held.standing.leaving = True
+        return self._held.effects(entries=(self._announce(group, entropy),))
 
     def report(self, package: mls.KeyPackage, *, entropy: Entropy) -> Effects:
         """Tell the others that we are wounded, with a fresh key package. Raises `NotNow` unless so."""
         if self.phase is not Phase.WOUNDED:
             raise NotNow
         # A group with departures that wait does not send; what we say here is about none of them.
-        group = self._without_proposals()
+        group = self._held.without_proposals()
         entry = self._entry(group, framed(MLS_MESSAGE, package.message), entropy)
-        return self._effects(entries=(replace(entry, grace=True),))
+        return self._held.effects(entries=(replace(entry, grace=True),))
 
     def _entry(self, group: mls.Group, data: bytes, entropy: Entropy) -> Outgoing:
         sealed = group.protect(data, entropy=entropy)
-        return Outgoing(group.epoch, self._keys[group.epoch].tag + sealed)
+        return Outgoing(group.epoch, self._held.keys[group.epoch].tag + sealed)
 
     def _announce(self, group: mls.Group, entropy: Entropy) -> Outgoing:
         # A copy makes the proposal: once it waits here, the engine sends no messages, and it goes in one.
-        copy = mls.Group.from_bytes(group.to_bytes(), config=self._config)
+        copy = mls.Group.from_bytes(group.to_bytes(), config=self._held.config)
         proposal = copy.propose(mls.SelfRemove(), now=0, entropy=entropy)
         entry = self._entry(group, framed(MLS_MESSAGE, proposal), entropy)
         self._keep_departure(group, proposal, now=0)
@@ -388,7 +349,9 @@ class Conversation:
         staged. Raises `NotAllowed` for what members would refuse, `TooLong` for what fits no value.
         """
         group = self._active()
-        if self._staged is not None or (self._standing.leaving and not isinstance(wish, RenewKeys)):
+        if self._held.staged is not None or (
+            self._held.standing.leaving and not isinstance(wish, RenewKeys)
+        ):
             raise NotNow
         view, own = mls.EpochView(group.context, group.tree), group.own_leaf_index
         leaving = [one for one in group.pending_proposals if one.sender.index != own]
@@ -399,14 +362,13 @@ class Conversation:
         except TooLong:
             group.discard_staged()
             raise
-        self._staged = staged
-        self._dirty[STAGED] = staged.encode()
-        return Staged(staged.value, blobs, self._effects())
+        self._held.stage(staged)
+        return Staged(staged.value, blobs, self._held.effects())
 
     def _commit(
         self, group: mls.Group, proposals: list[mls.Proposal], *, now: int, entropy: Entropy
     ) -> mls.StagedCommit:
-        padding = self._config.padding
+        padding = self._held.config.padding
         data = CommitData.of(self.seat, self._previous()).encode()
         try:
             if isinstance(padding, Padding):
@@ -431,8 +393,8 @@ class Conversation:
         if commit.welcome is not None and len(commit.welcome) > MAX_WELCOME:
             welcome, blob = WelcomeBlob.seal(commit.welcome, entropy=entropy)
             blobs = (blob,)
-        body = Body(commit.message, tuple(self._waiting.values()), welcome)
-        sealed = body.seal(self._keys[self.epoch].value, header, entropy=entropy)
+        body = Body(commit.message, tuple(self._held.waiting.values()), welcome)
+        sealed = body.seal(self._held.keys[self.epoch].value, header, entropy=entropy)
         return StagedValue(Value(header, sealed), keys), blobs
 
     def apply(self, decision: Decision, *, now: int, entropy: Entropy) -> Effects:
@@ -441,7 +403,7 @@ class Conversation:
         Raises `NotInChain` for what the relays of the seat have not decided; the decision before this one
         comes again without harm. Raises `NotNow` unless the conversation is open.
         """
-        before = self._standing.before
+        before = self._held.standing.before
         link = decision.link
         if before is not None and (link.epoch, link.h) == (before[1].epoch, before[1].h):
             return Effects()
@@ -451,7 +413,7 @@ class Conversation:
         header = Header.from_bytes(decision.value.header)
         try:
             body = Body.unseal(
-                self._keys[self.epoch].value, decision.value.header, decision.value.body
+                self._held.keys[self.epoch].value, decision.value.header, decision.value.body
             )
             outcome = self._process(group, body, now)
         except NotOpened:
@@ -467,7 +429,7 @@ class Conversation:
             return self._out(by, left=self._left(outcome.proposals))
         if Charter.of(outcome.group.context).configuration != header.next_configuration:
             return self._misheaded()
-        staged = self._staged if outcome.own else None
+        staged = self._held.staged if outcome.own else None
         keys = EpochKeys.of(outcome.group) if staged is None else staged.keys
         if keys.public_keys(header.next_configuration) != header.next_keys:
             return self._wounded(signed=False)
@@ -503,7 +465,7 @@ class Conversation:
         welcome: WelcomeForm,
         entropy: Entropy,
     ) -> Effects:
-        old, new, standing = self._member(), outcome.group, self._standing
+        old, new, standing = self._member(), outcome.group, self._held.standing
         events: list[Event] = [*lines.of(old, outcome), EpochStarted(new.epoch, outcome.own)]
         known = dict(
             zip((one.key for one in self.seat.configuration.relays), self.instances, strict=True)
@@ -512,9 +474,9 @@ class Conversation:
         standing.instances = tuple(known.get(one.key, seat.id) for one in seat.configuration.relays)
         standing.before, standing.seat = (self.seat, link), seat
         standing.must_renew = standing.must_renew and not outcome.own
-        self._group = new
-        self._forget_staged()
-        self._open(keys)
+        self._held.group = new
+        self._held.forget_staged()
+        self._held.open(keys)
         if outcome.added and welcome is not None:
             accounts = [device_of(leaf).account for i, leaf in new.members() if i in outcome.added]
             draft = Invitation(
@@ -524,9 +486,9 @@ class Conversation:
                 InvitationDue(link.epoch, tuple(dict.fromkeys(accounts)), draft, outcome.own)
             )
         if not standing.leaving:
-            return self._effects(events=tuple(events))
+            return self._held.effects(events=tuple(events))
         if len(new.members()) > 1:
-            return self._effects((self._announce(new, entropy),), tuple(events))
+            return self._held.effects((self._announce(new, entropy),), tuple(events))
         out = self._out(lines.person(new.own_leaf, new.own_leaf_index), left=True)
         return replace(out, events=(*events, *out.events))
 
@@ -539,7 +501,7 @@ class Conversation:
         """
         group = self._member()
         ours = replace(draft, inviter=group.own_leaf_index, profile=profile)
-        key = group.suite.signature_key(self._standing.signature_key)
+        key = group.suite.signature_key(self._held.standing.signature_key)
         signature = group.suite.sign_with_label(key, SIGNED, ours.content())
         return replace(ours, signature=signature).seal(secret, inbox, entropy=entropy)
 
@@ -556,13 +518,13 @@ class Conversation:
         group = self._member()
         if epoch > self.epoch:
             raise NotNow
-        keys = self._keys.get(epoch)
+        keys = self._held.keys.get(epoch)
         if keys is None:
             return Effects(events=(CouldNotRead(epoch, Unread.TOO_OLD),))
         if entry[:TAG_SIZE] != keys.tag:
             return Effects(events=(ForkSuspected(epoch),))
         name = sha256(entry).digest()[:DIGEST]
-        if name in self._read.get(epoch, {}):
+        if self._held.has_read(epoch, name):
             return Effects()
         try:
             message = mls.decode_message(entry[TAG_SIZE:])
@@ -592,23 +554,24 @@ class Conversation:
         sender, epoch = lines.person(outcome.leaf, outcome.sender), outcome.epoch
         # A signature does not cover the generation: any member can seal another's words again.
         said = sha256(sender.account + sender.device + outcome.data).digest()[:DIGEST]
-        again = said in self._said_in
-        self._remember(epoch, name, said)
-        self._dirty[READ + u64(epoch) + name] = said
+        again = self._held.has_heard(said)
+        self._held.read(epoch, name, said)
         if again:
-            return self._effects()
+            return self._held.effects()
         if sender.device in revoked:
-            return self._effects(events=(CouldNotRead(epoch, Unread.REVOKED),))
+            return self._held.effects(events=(CouldNotRead(epoch, Unread.REVOKED),))
         try:
             content = ApplicationFraming.from_bytes(outcome.data)
         except ContentError:
-            return self._effects(events=(CouldNotRead(epoch, Unread.UNKNOWN_FORM),))
+            return self._held.effects(events=(CouldNotRead(epoch, Unread.UNKNOWN_FORM),))
         if content.kind in (MIMI_CONTENT, MESSAGE_STATUS):
             received = MessageReceived(sender, epoch, content.kind, content.content)
-            return self._effects(events=(received,))
+            return self._held.effects(events=(received,))
         if content.kind == MLS_MESSAGE:
-            return self._effects(events=self._announced(group, sender, epoch, content.content, now))
-        return self._effects(events=(CouldNotRead(epoch, Unread.UNKNOWN_FORM),))
+            return self._held.effects(
+                events=self._announced(group, sender, epoch, content.content, now)
+            )
+        return self._held.effects(events=(CouldNotRead(epoch, Unread.UNKNOWN_FORM),))
 
     def _announced(
         self, group: mls.Group, sender: Person, epoch: int, message: bytes, now: int
@@ -641,60 +604,48 @@ class Conversation:
     def _keep_departure(self, group: mls.Group, message: bytes, *, now: int) -> None:
         outcome = group.process(message, now=now)
         if isinstance(outcome, mls.ProposalReceived):
-            self._waiting[outcome.reference] = message
-            self._dirty[WAITING + outcome.reference] = message
-
-    def _remember(self, epoch: int, name: bytes, said: bytes) -> None:
-        self._read.setdefault(epoch, {})[name] = said
-        self._said_in[said] = max(epoch, self._said_in.get(said, 0))
+            self._held.wait(outcome.reference, message)
 
     # --- What becomes of us -----------------------------------------------------------------------
 
     def _dead(self, why: str, *, signed: bool = True) -> Effects:
         culprit = self._person(self._witness.committer) if signed else None
-        self._standing.phase = Phase.DEAD
+        self._held.standing.phase = Phase.DEAD
         self._stop()
-        return self._effects(events=(Dead(self.epoch, culprit, why),))
+        return self._held.effects(events=(Dead(self.epoch, culprit, why),))
 
     def _misheaded(self) -> Effects:
         return self._dead("its relays are not those of its header", signed=False)
 
     def _wounded(self, *, signed: bool = True) -> Effects:
         culprit = self._person(self._witness.committer) if signed else None
-        self._standing.phase = Phase.WOUNDED
+        self._held.standing.phase = Phase.WOUNDED
         self._stop()
-        return self._effects(events=(Wounded(self.epoch, culprit),))
+        return self._held.effects(events=(Wounded(self.epoch, culprit),))
 
     def _out(self, by: Person | None, *, left: bool) -> Effects:
         """Delete all keys. What was said is the caller's and stays."""
-        standing, epoch = self._standing, self.epoch
-        standing.phase, standing.signature_key = Phase.OUT, mls.Secret(b"")
-        standing.leaving = standing.must_renew = False
-        self._group = self._staged = None
-        self._keys.clear()
-        self._waiting.clear()
-        self._read.clear()
-        self._said_in.clear()
-        self._dirty = dict.fromkeys(self._names - {STATE})
-        return self._effects(events=(Out(epoch, by, left),))
+        epoch = self.epoch
+        self._held.wipe()
+        return self._held.effects(events=(Out(epoch, by, left),))
 
     def _stop(self) -> None:
         self._member().discard_staged()
-        self._forget_staged()
+        self._held.forget_staged()
 
     # --- Inside -----------------------------------------------------------------------------------
 
     @property
     def _witness(self) -> Witness:
-        policy = self._config.policy
+        policy = self._held.config.policy
         if not isinstance(policy, Witness):
             raise NotNow
         return policy
 
     def _member(self) -> mls.Group:
-        if self._group is None:
+        if self._held.group is None:
             raise NotNow
-        return self._group
+        return self._held.group
 
     def _active(self) -> mls.Group:
         if self.phase is not Phase.OPEN:
@@ -702,7 +653,7 @@ class Conversation:
         return self._member()
 
     def _previous(self) -> bytes | None:
-        before = self._standing.before
+        before = self._held.standing.before
         return None if before is None else before[1].h
 
     def _person(self, leaf_index: int | None) -> Person | None:
@@ -730,58 +681,3 @@ class Conversation:
                 except RemoteError:
                     return False
         return header.next_configuration == after
-
-    def _without_proposals(self) -> mls.Group:
-        """The group without departures that wait."""
-        group = self._member()
-        if group.pending_proposals:
-            copy = mls.Group.from_bytes(group.to_bytes(), config=self._config)
-            records = {name: value for name, value in copy.changes().items() if value is not None}
-            dropped = {name for name in records if name[:1] == b"P"}
-            kept = {name: value for name, value in records.items() if name not in dropped}
-            self._dirty.update(dict.fromkeys(GROUP + name for name in dropped))
-            group = self._group = mls.Group.from_records(kept, config=self._config)
-        return group
-
-    def _open(self, keys: EpochKeys) -> None:
-        """Go on with the keys of a new epoch; keep of the last one what late messages need."""
-        for epoch, old in list(self._keys.items()):
-            if epoch < keys.epoch - PAST_EPOCHS:
-                del self._keys[epoch]
-                self._dirty[KEYS + u64(epoch)] = None
-                for name, said in self._read.pop(epoch, {}).items():
-                    self._dirty[READ + u64(epoch) + name] = None
-                    if self._said_in.get(said) == epoch:
-                        del self._said_in[said]
-            else:
-                self._put_keys(old.closed())
-        self._put_keys(keys)
-        for reference in self._waiting:
-            self._dirty[WAITING + reference] = None
-        self._waiting = {}
-
-    def _put_keys(self, keys: EpochKeys) -> None:
-        if self._keys.get(keys.epoch) != keys:
-            self._keys[keys.epoch] = keys
-            self._dirty[KEYS + u64(keys.epoch)] = keys.to_bytes()
-
-    def _forget_staged(self) -> None:
-        if self._staged is not None:
-            self._staged = None
-            self._dirty[STAGED] = None
-
-    def _effects(
-        self, entries: tuple[Outgoing, ...] = (), events: tuple[Event, ...] = ()
-    ) -> Effects:
-        records = self._dirty
-        if self._group is not None:
-            changed = self._group.changes()
-            records.update((GROUP + name, value) for name, value in changed.items())
-        records[STATE] = self._standing.encode()
-        self._dirty = {}
-        for name, value in records.items():
-            if value is None:
-                self._names.discard(name)
-            else:
-                self._names.add(name)
-        return Effects(records, entries, events)

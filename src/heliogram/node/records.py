@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
 
-from heliogram.codec import DecodeError, Reader, decode_all, opaque, optional, u8, vector
+from heliogram import mls
+from heliogram.codec import DecodeError, Reader, decode_all, opaque, optional, u8, u64, vector
 from heliogram.mls import Secret
 from heliogram.node.chain import Link
 from heliogram.node.epoch_keys import EpochKeys
-from heliogram.node.errors import DamagedState
+from heliogram.node.errors import DamagedState, NotNow
 from heliogram.node.events import Event
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.limits import HASH_SIZE, MAX_RELAYS
@@ -141,3 +142,153 @@ class StagedValue:
             )
         except (DecodeError, RemoteError):
             raise DamagedState from None
+
+
+class Held:
+    """All that a device holds of one conversation, and which of it its store lacks."""
+
+    def __init__(self, standing: Standing, config: mls.Config, group: mls.Group | None) -> None:
+        self.standing = standing
+        self.config = config
+        self.group = group
+        #: The open epoch's keys, and what is kept of closed ones.
+        self.keys: dict[int, EpochKeys] = {}
+        self.staged: StagedValue | None = None
+        #: Departures that wait for a commit, by reference.
+        self.waiting: dict[bytes, bytes] = {}
+        #: Of each epoch that is still read: the entries, and what they said; and when that was last said.
+        self._read: dict[int, dict[bytes, bytes]] = {}
+        self._said_in: dict[bytes, int] = {}
+        #: Names of what is in the store, and what is to be written.
+        self._names: set[bytes] = set()
+        self._dirty: dict[bytes, bytes | None] = {}
+
+    @classmethod
+    def load(cls, records: Mapping[bytes, bytes], config: mls.Config) -> Self:
+        """What `effects` gave to be written. Raises `DamagedState`."""
+        parts: dict[bytes, dict[bytes, bytes]] = {}
+        for name, value in records.items():
+            parts.setdefault(name[:1], {})[name[1:]] = value
+        try:
+            standing = Standing.from_bytes(records[STATE])
+            group = None
+            if standing.phase is not Phase.OUT:
+                group = mls.Group.from_records(parts[GROUP], config=config)
+            held = cls(standing, config, group)
+            for value in parts.get(KEYS, {}).values():
+                keys = EpochKeys.from_bytes(value)
+                held.keys[keys.epoch] = keys
+            held.waiting = parts.get(WAITING, {})
+            for name, value in parts.get(READ, {}).items():
+                held._remember(int.from_bytes(name[:8], "big"), name[8:], value)
+            if STAGED in records:
+                held.staged = StagedValue.from_bytes(records[STAGED])
+        except (KeyError, DecodeError, mls.UsageError):
+            raise DamagedState from None
+        held._names = set(records)
+        return held
+
+    # --- What changes -----------------------------------------------------------------------------
+
+    def open(self, keys: EpochKeys) -> None:
+        """Go on with the keys of a new epoch; keep of the last ones what late messages need."""
+        for epoch, old in list(self.keys.items()):
+            if epoch < keys.epoch - self.config.past_epochs:
+                del self.keys[epoch]
+                self._dirty[KEYS + u64(epoch)] = None
+                self._forget_read(epoch)
+            else:
+                self._put_keys(old.closed())
+        self._put_keys(keys)
+        for reference in self.waiting:
+            self._dirty[WAITING + reference] = None
+        self.waiting = {}
+
+    def stage(self, staged: StagedValue) -> None:
+        """Keep a value of ours until its slot is decided."""
+        self.staged = staged
+        self._dirty[STAGED] = staged.encode()
+
+    def forget_staged(self) -> None:
+        """Its slot is decided, one way or the other."""
+        if self.staged is not None:
+            self.staged = None
+            self._dirty[STAGED] = None
+
+    def wait(self, reference: bytes, departure: bytes) -> None:
+        """Keep a departure for whoever commits next."""
+        self.waiting[reference] = departure
+        self._dirty[WAITING + reference] = departure
+
+    def read(self, epoch: int, name: bytes, said: bytes) -> None:
+        """Keep that the entry with the hash `name` was read, and said what has the hash `said`."""
+        self._remember(epoch, name, said)
+        self._dirty[READ + u64(epoch) + name] = said
+
+    def has_read(self, epoch: int, name: bytes) -> bool:
+        """Whether this entry was read."""
+        return name in self._read.get(epoch, {})
+
+    def has_heard(self, said: bytes) -> bool:
+        """Whether this was said, in whichever entry."""
+        return said in self._said_in
+
+    def without_proposals(self) -> mls.Group:
+        """The group without departures that wait. Raises `NotNow` when we are out."""
+        if self.group is None:
+            raise NotNow
+        if self.group.pending_proposals:
+            copy = mls.Group.from_bytes(self.group.to_bytes(), config=self.config)
+            records = {name: value for name, value in copy.changes().items() if value is not None}
+            dropped = {name for name in records if name[:1] == b"P"}
+            kept = {name: value for name, value in records.items() if name not in dropped}
+            self._dirty.update(dict.fromkeys(GROUP + name for name in dropped))
+            self.group = mls.Group.from_records(kept, config=self.config)
+        return self.group
+
+    def replace(self, other: Held) -> None:
+        """Take the place of what is held of the same conversation: its records go."""
+        self._dirty = {**dict.fromkeys(other._names), **self._dirty}
+
+    def wipe(self) -> None:
+        """Delete everything but where we stood: we are out."""
+        self.standing.phase, self.standing.signature_key = Phase.OUT, Secret(b"")
+        self.standing.leaving = self.standing.must_renew = False
+        self.group = self.staged = None
+        for kept in (self.keys, self.waiting, self._read, self._said_in):
+            kept.clear()
+        self._dirty = dict.fromkeys(self._names - {STATE})
+
+    def effects(
+        self, entries: tuple[Outgoing, ...] = (), events: tuple[Event, ...] = ()
+    ) -> Effects:
+        """What is to be written now, with what is to be sent and shown."""
+        records = self._dirty
+        if self.group is not None:
+            changed = self.group.changes()
+            records.update((GROUP + name, value) for name, value in changed.items())
+        records[STATE] = self.standing.encode()
+        self._dirty = {}
+        for name, value in records.items():
+            if value is None:
+                self._names.discard(name)
+            else:
+                self._names.add(name)
+        return Effects(records, entries, events)
+
+    # --- Inside -----------------------------------------------------------------------------------
+
+    def _put_keys(self, keys: EpochKeys) -> None:
+        if self.keys.get(keys.epoch) != keys:
+            self.keys[keys.epoch] = keys
+            self._dirty[KEYS + u64(keys.epoch)] = keys.to_bytes()
+
+    def _remember(self, epoch: int, name: bytes, said: bytes) -> None:
+        self._read.setdefault(epoch, {})[name] = said
+        self._said_in[said] = max(epoch, self._said_in.get(said, 0))
+
+    def _forget_read(self, epoch: int) -> None:
+        for name, said in self._read.pop(epoch, {}).items():
+            self._dirty[READ + u64(epoch) + name] = None
+            if self._said_in.get(said) == epoch:
+                del self._said_in[said]

@@ -18,6 +18,7 @@ from heliogram.node.changes import (
 from heliogram.node.components import MAX_NAME, Metadata, Role, Roles
 from heliogram.node.errors import NotAllowed, NotNow
 from heliogram.node.events import (
+    Event,
     KeysRenewed,
     LeavingAnnounced,
     MemberAdded,
@@ -149,7 +150,7 @@ def test_what_nobody_accepts_is_not_staged(wish: Wish) -> None:
 # --- Leaving, and who follows ---------------------------------------------------------------------
 
 
-def leave(group: Group, leaver: Member, by: Member) -> dict[str, tuple[object, ...]]:
+def leave(group: Group, leaver: Member, by: Member) -> dict[str, tuple[Event, ...]]:
     """Somebody leaves, and `by` commits it."""
     leaver.write(leaver.conversation.leave(entropy=leaver.entropy))
     group.log.post(leaver)
@@ -286,7 +287,7 @@ def test_one_alone_just_leaves() -> None:
 
 
 def test_putting_back_takes_a_package_of_the_very_device() -> None:
-    group, people = cast()
+    _, people = cast()
     member, other = people["member"], people["other"]
     leaf = other.conversation.own_leaf
     stranger, phone = Member("stranger"), Member("other", 2)

@@ -82,7 +82,7 @@ def decide(seat: Seat, value: Value, **how: Any) -> Decision:
     return Decision(certify(seat, value, **how), value)
 
 
-def one(events: Iterable[Event], kind: type[E]) -> E:
+def one(events: Iterable[object], kind: type[E]) -> E:
     """The only event of this kind."""
     (found,) = (event for event in events if isinstance(event, kind))
     return found
@@ -141,7 +141,7 @@ class Member:
 
     def crash(self) -> None:
         """Lose what is in memory, and go on from the store."""
-        self.live = Conversation.load(self.records)
+        self.live = Conversation.load(self.records) if self.records else None
 
     def found(self, relays: Configuration, **how: Any) -> tuple[Event, ...]:
         self.live, effects = Conversation.found(
