@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from heliogram import mls
+from heliogram.codec import DecodeError
 from heliogram.node.chain import objections
 from heliogram.node.components import Charter, Component, Metadata, Role, device_of
 from heliogram.node.errors import NotAllowed
@@ -40,7 +41,6 @@ class RemoveDevices:
 class Restore:
     """Put a wounded device back, with the key package that it sent."""
 
-    leaf: int
     package: mls.KeyPackage = field(repr=False)
 
 
@@ -120,7 +120,7 @@ def _by_value(wish: Wish, view: mls.EpochView, charter: Charter) -> Iterator[mls
         case RemoveDevices():
             yield from (mls.Remove(index) for index in sorted(wish.leaves))
         case Restore():
-            yield mls.Remove(wish.leaf)
+            yield from (mls.Remove(index) for index in _leaves_of(wish.package, view))
             yield mls.Add(wish.package)
         case Rename():
             yield mls.AppDataUpdate(Component.METADATA, wish.metadata.encode())
@@ -131,8 +131,25 @@ def _by_value(wish: Wish, view: mls.EpochView, charter: Charter) -> Iterator[mls
             yield mls.AppDataUpdate(Component.CONFIGURATION, after.encode())
 
 
+def _leaves_of(package: mls.KeyPackage, view: mls.EpochView) -> list[int]:
+    """Where the device of a key package sits now. Raises `NotAllowed` if it is not there."""
+    try:
+        device = device_of(package.leaf_node)
+    except DecodeError:
+        raise NotAllowed("a device without a certificate") from None
+    wanted = device.account_key, device.device_id
+    found = []
+    for index, leaf in view.members():
+        one = device_of(leaf)
+        if (one.account_key, one.device_id) == wanted:
+            found.append(index)
+    if not found:
+        raise NotAllowed("a device is to be put back that is not there")
+    return found
+
+
 def _account(package: mls.KeyPackage) -> bytes | None:
     try:
         return device_of(package.leaf_node).account
-    except ValueError:
+    except DecodeError:
         return None

@@ -33,10 +33,11 @@ from heliogram import mls
 from heliogram.codec import DecodeError
 from heliogram.content.errors import ContentError
 from heliogram.content.framing import MESSAGE_STATUS, MIMI_CONTENT, ApplicationFraming, framed
+from heliogram.content.limits import MAX_MESSAGE
 from heliogram.mls.framing import PrivateMessage
 from heliogram.node import lines
 from heliogram.node.chain import Chain, Decision, Link
-from heliogram.node.changes import RenewKeys, Wish, proposals_for
+from heliogram.node.changes import RenewKeys, Restore, Wish, proposals_for
 from heliogram.node.components import (
     LEAF_EXTENSIONS,
     Charter,
@@ -70,11 +71,13 @@ from heliogram.node.events import (
     MessageReceived,
     Out,
     Person,
+    RescueArrived,
     Unread,
     Wounded,
 )
 from heliogram.node.identity.authentication import DeviceAuthentication
-from heliogram.node.invitation import SIGNED, Invitation
+from heliogram.node.identity.links import SECRET_SIZE
+from heliogram.node.invitation import GRACE_SIZES, SIGNED, Invitation
 from heliogram.node.membership import (
     PRIVATE,
     Device,
@@ -94,14 +97,24 @@ from heliogram.node.records import (
     StagedValue,
     Standing,
 )
-from heliogram.node.value import MAX_WELCOME, Body, CommitData, WelcomeBlob, WelcomeForm
+from heliogram.node.value import (
+    MAX_GRACE_WELCOME,
+    MAX_WELCOME,
+    Body,
+    CommitData,
+    WelcomeBlob,
+    WelcomeForm,
+)
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.objects import Configuration, Header, Seat, Value
 
 Entropy = Callable[[int], bytes]
 
-#: What carries messages of MLS inside of messages: who leaves, and key packages of who is wounded.
+#: What carries messages of MLS inside of messages: departures.
 MLS_MESSAGE = "message/mls"
+
+#: What a wounded member says: a secret of 32 bytes, and a key package as an MLSMessage.
+WOUNDED = "application/vnd.heliogram.wounded"
 
 _DEVICES = DeviceAuthentication()
 _UNNAMED = Metadata()
@@ -298,6 +311,10 @@ class Conversation:
         Not while somebody's departure waits for a commit (RFC 9420, 12.4), nor before fresh keys after we
         came in by a last resort.
         """
+        if kind not in (MIMI_CONTENT, MESSAGE_STATUS):
+            raise NotAllowed("there is no such kind of content")
+        if len(content) > MAX_MESSAGE:
+            raise TooLong
         group = self._active()
         if self.must_renew or self._held.standing.leaving or group.pending_proposals:
             raise NotNow
@@ -325,8 +342,22 @@ class Conversation:
             raise NotNow
         # A group with departures that wait does not send; what we say here is about none of them.
         group = self._held.without_proposals()
-        entry = self._entry(group, framed(MLS_MESSAGE, package.message), entropy)
+        self._held.standing.rescue = secret = mls.Secret(entropy(SECRET_SIZE))
+        entry = self._entry(group, framed(WOUNDED, secret + package.message), entropy)
         return self._held.effects(entries=(replace(entry, grace=True),))
+
+    def rescue(self, draft: Invitation, wounded: MemberWounded, *, entropy: Entropy) -> Effects:
+        """The invitation for who was put back by our value, for the grace lane of its epoch.
+
+        Raises `NotNow` when the keys of that epoch are gone, `TooLong` for what does not fit there.
+        """
+        keys = self._held.keys.get(wounded.epoch)
+        if keys is None:
+            raise NotNow
+        sealed = self._signed(draft, b"").seal(
+            wounded.secret, self.group_id, sizes=GRACE_SIZES, entropy=entropy
+        )
+        return Effects(entries=(Outgoing(wounded.epoch, keys.reply + sealed, grace=True),))
 
     def _entry(self, group: mls.Group, data: bytes, entropy: Entropy) -> Outgoing:
         sealed = group.protect(data, entropy=entropy)
@@ -358,7 +389,8 @@ class Conversation:
         proposals = proposals_for(wish, view, own, leaving)
         commit = self._commit(group, proposals, now=now, entropy=entropy)
         try:
-            staged, blobs = self._value(commit, entropy)
+            most = MAX_GRACE_WELCOME if isinstance(wish, Restore) else MAX_WELCOME
+            staged, blobs = self._value(commit, most, entropy)
         except TooLong:
             group.discard_staged()
             raise
@@ -383,14 +415,14 @@ class Conversation:
                 padding.on = True
 
     def _value(
-        self, commit: mls.StagedCommit, entropy: Entropy
+        self, commit: mls.StagedCommit, most: int, entropy: Entropy
     ) -> tuple[StagedValue, tuple[bytes, ...]]:
         configuration = Charter.of(commit.group.context).configuration
         keys = EpochKeys.of(commit.group)
         header = Header(configuration, keys.public_keys(configuration)).encode()
         welcome: WelcomeForm = commit.welcome
         blobs: tuple[bytes, ...] = ()
-        if commit.welcome is not None and len(commit.welcome) > MAX_WELCOME:
+        if commit.welcome is not None and len(commit.welcome) > most:
             welcome, blob = WelcomeBlob.seal(commit.welcome, entropy=entropy)
             blobs = (blob,)
         body = Body(commit.message, tuple(self._held.waiting.values()), welcome)
@@ -499,11 +531,14 @@ class Conversation:
 
         `secret` is the contact link's. Raises `TooLong` for a profile that does not fit.
         """
+        return self._signed(draft, profile).seal(secret, inbox, entropy=entropy)
+
+    def _signed(self, draft: Invitation, profile: bytes) -> Invitation:
         group = self._member()
         ours = replace(draft, inviter=group.own_leaf_index, profile=profile)
         key = group.suite.signature_key(self._held.standing.signature_key)
         signature = group.suite.sign_with_label(key, SIGNED, ours.content())
-        return replace(ours, signature=signature).seal(secret, inbox, entropy=entropy)
+        return replace(ours, signature=signature)
 
     # --- Receiving --------------------------------------------------------------------------------
 
@@ -521,6 +556,8 @@ class Conversation:
         keys = self._held.keys.get(epoch)
         if keys is None:
             return Effects(events=(CouldNotRead(epoch, Unread.TOO_OLD),))
+        if entry[:TAG_SIZE] == keys.reply:
+            return self._rescued(entry[TAG_SIZE:], epoch)
         if entry[:TAG_SIZE] != keys.tag:
             return Effects(events=(ForkSuspected(epoch),))
         name = sha256(entry).digest()[:DIGEST]
@@ -541,6 +578,16 @@ class Conversation:
         if not isinstance(outcome, mls.ApplicationMessage):
             return Effects()  # our own
         return self._said(group, outcome, name, revoked, now)
+
+    def _rescued(self, sealed: bytes, epoch: int) -> Effects:
+        secret = self._held.standing.rescue
+        if self.phase is not Phase.WOUNDED or not secret or epoch != self.epoch:
+            return Effects()  # for somebody else
+        try:
+            invitation = Invitation.unseal(secret, self.group_id, sealed)
+        except InvalidInvitation:
+            return Effects()
+        return Effects(events=(RescueArrived(invitation),))
 
     def _said(
         self,
@@ -567,28 +614,29 @@ class Conversation:
         if content.kind in (MIMI_CONTENT, MESSAGE_STATUS):
             received = MessageReceived(sender, epoch, content.kind, content.content)
             return self._held.effects(events=(received,))
+        if content.kind == WOUNDED:
+            return self._held.effects(events=(self._cried(sender, epoch, content.content),))
         if content.kind == MLS_MESSAGE:
             return self._held.effects(
                 events=self._announced(group, sender, epoch, content.content, now)
             )
         return self._held.effects(events=(CouldNotRead(epoch, Unread.UNKNOWN_FORM),))
 
+    def _cried(self, sender: Person, epoch: int, content: bytes) -> Event:
+        """What a member says who is wounded."""
+        try:
+            package = mls.KeyPackage.from_message(content[SECRET_SIZE:])
+            device = device_of(package.leaf_node)
+        except (mls.InvalidMessage, DecodeError):
+            return CouldNotRead(epoch, Unread.BROKEN)
+        if (device.account, device.device_id) != (sender.account, sender.device):
+            return CouldNotRead(epoch, Unread.BROKEN)
+        return MemberWounded(sender, epoch, package, content[:SECRET_SIZE])
+
     def _announced(
         self, group: mls.Group, sender: Person, epoch: int, message: bytes, now: int
     ) -> tuple[Event, ...]:
-        """What a message of MLS inside of a message is: a departure, or a key package."""
-        try:
-            package = mls.KeyPackage.from_message(message)
-        except mls.InvalidMessage:
-            package = None
-        if package is not None:
-            try:
-                device = device_of(package.leaf_node)
-            except DecodeError:
-                return (CouldNotRead(epoch, Unread.BROKEN),)
-            if (device.account, device.device_id) != (sender.account, sender.device):
-                return (CouldNotRead(epoch, Unread.BROKEN),)
-            return (MemberWounded(sender, epoch, package),)
+        """Somebody leaves."""
         if departure_of(message) != sender.leaf:
             return (CouldNotRead(epoch, Unread.BROKEN),)
         if epoch != self.epoch or self.phase is not Phase.OPEN:

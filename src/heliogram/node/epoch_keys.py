@@ -3,6 +3,7 @@
     root  = SafeExportSecret(EPOCH_KEYS)   draft-ietf-mls-extensions-10, section 4.4
     relay = derive(root, "relays")         K[e,r] = Ed25519(derive(relay, "relay", log || r.key || epoch))
     tag   = derive(root, "branch")[:8]     in front of every entry: another tag is another branch
+    reply = derive(root, "reply")[:8]      the same, in front of what puts a wounded member back
     rank  = derive(root, "rank")           who goes first in an election
     value = derive(root, "value")          seals the bodies of values
     successor = derive(root, "successor")  what members of a successor conversation have in common
@@ -40,6 +41,7 @@ class EpochKeys:
 
     epoch: int
     tag: bytes = field(repr=False)
+    reply: bytes = field(repr=False)
     relay: mls.Secret = field(repr=False)
     rank: mls.Secret = field(repr=False)
     value: mls.Secret = field(repr=False)
@@ -52,6 +54,7 @@ class EpochKeys:
         return cls(
             group.epoch,
             bytes(derive(root, b"branch"))[:TAG_SIZE],
+            bytes(derive(root, b"reply"))[:TAG_SIZE],
             derive(root, b"relays"),
             derive(root, b"rank"),
             derive(root, b"value"),
@@ -86,7 +89,7 @@ class EpochKeys:
     def to_bytes(self) -> mls.Secret:
         """All of them, for a store."""
         secrets = self.relay, self.rank, self.value, self.successor
-        return mls.Secret(u64(self.epoch) + self.tag + b"".join(map(opaque, secrets)))
+        return mls.Secret(u64(self.epoch) + self.tag + self.reply + b"".join(map(opaque, secrets)))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -96,6 +99,6 @@ class EpochKeys:
     @classmethod
     def decode(cls, reader: Reader) -> Self:
         """The next ones. Raises `codec.DecodeError`."""
-        epoch, tag = reader.u64(), reader.fixed(TAG_SIZE)
+        epoch, tag, reply = reader.u64(), reader.fixed(TAG_SIZE), reader.fixed(TAG_SIZE)
         relay, rank, value, successor = (mls.Secret(reader.opaque(_SECRET)) for _ in range(4))
-        return cls(epoch, tag, relay, rank, value, successor)
+        return cls(epoch, tag, reply, relay, rank, value, successor)

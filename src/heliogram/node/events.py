@@ -66,11 +66,22 @@ class ForkSuspected:
 
 @dataclass(frozen=True, slots=True)
 class MemberWounded:
-    """A member could not follow the decision of `epoch`, and sends a key package to be put back with."""
+    """A member could not follow the decision of `epoch`, and sends a key package to be put back with.
+
+    The invitation for it is sealed under `secret`: `Conversation.rescue`.
+    """
 
     who: Person
     epoch: int
     package: mls.KeyPackage = field(repr=False)
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RescueArrived:
+    """We are wounded, and somebody has put us back: `Conversation.join` with this, replacing what we have."""
+
+    invitation: Invitation = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +228,7 @@ Event = (
     | CouldNotRead
     | ForkSuspected
     | MemberWounded
+    | RescueArrived
     | LeavingAnnounced
     | Change
     | EpochStarted

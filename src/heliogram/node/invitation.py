@@ -15,6 +15,9 @@ It is sealed under a key that follows from the secret of the contact link and pa
 the inbox does not see the KeyPackageRef in the Welcome: it gave that key package away, and could tell who was
 added to which log.
 
+A member who was wounded gets one too: in the grace lane of the epoch that it cannot leave, sealed under a
+secret that it sent along with its key package.
+
 Nothing in it is believed. `Conversation.join` checks the certificates against the seats, the last header
 against the group, the signature against the inviter's leaf. That makes a Welcome worthless for a commit that
 was not decided.
@@ -22,24 +25,28 @@ was not decided.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
 from heliogram.codec import DecodeError, Reader, decode_all, opaque, u8, u32, vector
 from heliogram.node.chain import Link
+from heliogram.node.epoch_keys import TAG_SIZE
 from heliogram.node.errors import InvalidInvitation, InvitationFault, NotOpened
 from heliogram.node.sealing import seal, unseal
 from heliogram.node.value import WelcomeForm, decode_welcome, encode_welcome
 from heliogram.wire.errors import RemoteError
-from heliogram.wire.limits import HASH_SIZE, MAX_INBOX_ITEM, MAX_RELAYS
+from heliogram.wire.limits import HASH_SIZE, MAX_GRACE_ENTRY, MAX_INBOX_ITEM, MAX_RELAYS
 from heliogram.wire.objects import Seat
 
 VERSION = 1
 
 #: Bytes that a sealed invitation can have.
 INVITATION_SIZES = (8 << 10, 16 << 10, 32 << 10, MAX_INBOX_ITEM)
+
+#: The same in the grace lane of a log, in front of which a tag stands.
+GRACE_SIZES = (8 << 10, MAX_GRACE_ENTRY - TAG_SIZE)
 
 #: Bytes of a profile, of a signature; decisions that one invitation shows.
 MAX_PROFILE = 4 << 10
@@ -104,17 +111,22 @@ class Invitation:
             raise DecodeError("invitation", "an invitation to nothing")
         return cls(seat, links, instances, welcome, inviter, profile, signature)
 
-    def seal(self, secret: bytes, inbox: bytes, *, entropy: Callable[[int], bytes]) -> bytes:
-        """The item for the inbox with this id; `secret` is the contact link's. Raises `TooLong`."""
-        return seal(
-            secret, _INVITATION, self.encode(), aad=inbox, sizes=INVITATION_SIZES, entropy=entropy
-        )
+    def seal(
+        self,
+        secret: bytes,
+        place: bytes,
+        *,
+        sizes: Sequence[int] = INVITATION_SIZES,
+        entropy: Callable[[int], bytes],
+    ) -> bytes:
+        """The item for the inbox with the id `place`; `secret` is the contact link's. Raises `TooLong`."""
+        return seal(secret, _INVITATION, self.encode(), aad=place, sizes=sizes, entropy=entropy)
 
     @classmethod
-    def unseal(cls, secret: bytes, inbox: bytes, item: bytes) -> Self:
+    def unseal(cls, secret: bytes, place: bytes, item: bytes) -> Self:
         """What an item of our inbox holds. Raises `InvalidInvitation`."""
         try:
-            content = unseal(secret, _INVITATION, item, aad=inbox, most=MAX_INBOX_ITEM)
+            content = unseal(secret, _INVITATION, item, aad=place, most=MAX_INBOX_ITEM)
         except NotOpened:
             raise InvalidInvitation(InvitationFault.MALFORMED) from None
         return cls.from_bytes(content)

@@ -39,6 +39,7 @@ STATE, KEYS, STAGED, WAITING, READ, GROUP = (one.encode() for one in "ckswdg")
 DIGEST = 16
 
 _KEY = 8 << 10
+_NOTHING = Secret(b"")
 
 
 class Phase(Enum):
@@ -84,6 +85,8 @@ class Standing:
     #: We came in by a key package of last resort: fresh keys before the first message.
     must_renew: bool = False
     leaving: bool = False
+    #: While wounded: what the invitation is sealed under that puts us back.
+    rescue: Secret = field(default=_NOTHING, repr=False)
     #: The seat and the decision before this one.
     before: tuple[Seat, Link] | None = None
 
@@ -97,6 +100,7 @@ class Standing:
                 u8(self.phase.value),
                 u8(flags),
                 opaque(self.signature_key),
+                opaque(self.rescue),
                 self.seat.encode(),
                 vector(self.instances),
                 optional(before),
@@ -116,10 +120,11 @@ class Standing:
         if reader.u8() != VERSION:
             raise DecodeError("conversation", "saved by another version")
         phase, flags = Phase(reader.u8()), reader.u8()
-        key, seat = Secret(reader.opaque(_KEY)), Seat.decode(reader)
+        key, rescue = Secret(reader.opaque(_KEY)), Secret(reader.opaque(_KEY))
+        seat = Seat.decode(reader)
         instances = reader.vector(lambda inner: inner.fixed(HASH_SIZE), MAX_RELAYS * HASH_SIZE)
         before = (Seat.decode(reader), Link.decode(reader)) if reader.optional() else None
-        return cls(seat, instances, key, phase, bool(flags & 1), bool(flags & 2), before)
+        return cls(seat, instances, key, phase, bool(flags & 1), bool(flags & 2), rescue, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +257,8 @@ class Held:
 
     def wipe(self) -> None:
         """Delete everything but where we stood: we are out."""
-        self.standing.phase, self.standing.signature_key = Phase.OUT, Secret(b"")
+        self.standing.phase, self.standing.signature_key = Phase.OUT, _NOTHING
+        self.standing.rescue = _NOTHING
         self.standing.leaving = self.standing.must_renew = False
         self.group = self.staged = None
         for kept in (self.keys, self.waiting, self._read, self._said_in):

@@ -54,6 +54,9 @@ BODY_SIZES = tuple(4096 << step for step in range(7))
 #: Bytes of a Welcome that travels in the body and in the invitation; a longer one goes as a blob.
 MAX_WELCOME = 24 << 10
 
+#: The same where the invitation must fit into the grace lane.
+MAX_GRACE_WELCOME = 6 << 10
+
 #: Members who leave in one commit.
 MAX_DEPARTURES = 256
 

@@ -41,6 +41,7 @@ from heliogram.node.events import (
     MemberWounded,
     MessageReceived,
     Out,
+    RescueArrived,
     Unread,
     Wounded,
 )
@@ -247,12 +248,16 @@ def test_25_who_is_wounded_says_so_and_is_put_back(crash: bool, waiting: bool) -
     one(bob.receive(entry), MemberWounded)
     # Bob is no admin: putting somebody back needs none.
     group.members.remove(carol)
-    staged = bob.stage(Restore(cry.who.leaf, cry.package))
+    staged = bob.stage(Restore(cry.package))
     events = group.follow(bob.conversation.seat, staged, bob)
     assert one(events["Alice"], MemberRestored).who.account == carol.id
     due = one(events["Bob"], InvitationDue)
-    wounded = carol.conversation
-    carol.join(bob.invite(due), in_use=(), replaces=wounded)
+    bob.write(bob.conversation.rescue(due.draft, cry, entropy=bob.entropy))
+    (rescue,) = bob.outbox
+    assert rescue.grace and rescue.epoch == 1
+    assert alice.receive(rescue) == ()
+    invitation = one(carol.receive(rescue), RescueArrived).invitation
+    carol.accept(invitation, staged.blobs, replaces=carol.conversation)
     group.members.append(carol)
     assert group.together()
     carol.crash()

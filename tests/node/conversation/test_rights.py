@@ -289,12 +289,11 @@ def test_one_alone_just_leaves() -> None:
 def test_putting_back_takes_a_package_of_the_very_device() -> None:
     _, people = cast()
     member, other = people["member"], people["other"]
-    leaf = other.conversation.own_leaf
     stranger, phone = Member("stranger"), Member("other", 2)
     for package in (stranger.package(), phone.package()):
         with pytest.raises(NotAllowed):
-            member.stage(Restore(leaf, package))
-    member.stage(Restore(leaf, other.package()))
+            member.stage(Restore(package))
+    member.stage(Restore(other.package()))
 
 
 # --- Roles ----------------------------------------------------------------------------------------

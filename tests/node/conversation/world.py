@@ -175,7 +175,11 @@ class Member:
         )
 
     def join(self, item: bytes, blobs: Sequence[bytes] = (), **how: Any) -> tuple[Event, ...]:
-        invitation = Invitation.unseal(LINK, INBOX, item)
+        return self.accept(Invitation.unseal(LINK, INBOX, item), blobs, **how)
+
+    def accept(
+        self, invitation: Invitation, blobs: Sequence[bytes] = (), **how: Any
+    ) -> tuple[Event, ...]:
         welcome = None
         if isinstance(invitation.welcome, WelcomeBlob):
             (welcome,) = (invitation.welcome.unseal(blob) for blob in blobs)
