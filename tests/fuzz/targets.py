@@ -69,6 +69,7 @@ from tests.fuzz.mutation import Mutator
 from tests.fuzz.world import CONFIG, NOW, Stream
 from tests.mls import grammar as g
 from tests.mls.structures import STRUCTURES, afresh
+from tests.node.conversation import readers as conversation
 from tests.node.identity import readers as identity
 from tests.wire import samples, scripts
 
@@ -789,13 +790,16 @@ class Connections(Target):
 
 
 class Contents(Target):
-    """What people say, and what they are known by. `where` says what reads it."""
+    """What people say, what they are known by, and what members leave for each other.
+
+    `where` says what reads it.
+    """
 
     name = "contents"
-    READERS: ClassVar = {**content.READERS, **identity.READERS}
+    READERS: ClassVar = {**content.READERS, **identity.READERS, **conversation.READERS}
 
     def seeds(self, suite: int) -> Iterator[Input]:
-        for where, data in (*content.seeds(), *identity.seeds()):
+        for where, data in (*content.seeds(), *identity.seeds(), *conversation.seeds()):
             yield Input(suite, where, data)
 
     def kind(self, given: Input) -> g.Kind | None:
@@ -804,7 +808,7 @@ class Contents(Target):
     def run(self, given: Input) -> str:
         try:
             again = self.READERS[given.where](given.data)
-        except (content.REFUSES, identity.REFUSES) as error:
+        except (content.REFUSES, identity.REFUSES, *conversation.REFUSES) as error:
             return f"{given.where} {error}"
         if again != given.data:
             raise Broken("another encoding of the same value was accepted")

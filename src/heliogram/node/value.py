@@ -17,8 +17,8 @@
 
     struct {
         uint8 version = 1;
-        opaque commit<V>;               // an MLSMessage, a PrivateMessage
-        Departure departures<V>;        // opaque proposal<V>: MLSMessages, the SelfRemoves that it refers to
+        opaque commit<V>;               // an MLSMessage, as are departures and the Welcome
+        opaque departures<V>;           // of opaque departure<V>: the SelfRemoves that it refers to
         WelcomeForm welcome;
     } Body;
 

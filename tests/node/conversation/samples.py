@@ -52,10 +52,10 @@ INVITATION = Invitation(
 EXAMPLES = {
     "Roles": ROLES.encode(),
     "Metadata": METADATA.encode(),
-    "CommitData, first": FIRST.encode(),
-    "CommitData": LATER.encode(),
     "Body": BODY.encode(),
     "Body, blob": BLOB.encode(),
+    "CommitData, first": FIRST.encode(),
+    "CommitData": LATER.encode(),
     "Invitation": INVITATION.encode(),
 }
 
