@@ -31,6 +31,8 @@ EASY: Mapping[str, int | str | bool] = {
     "votes_per_hour": 1 << 40,
 }
 
+_RELAY = (sys.executable, "-m", "heliogram.relay")
+
 
 class RelayProcess:
     """A relay on a directory of data. `where` and `key` are known once it has started."""
@@ -43,7 +45,10 @@ class RelayProcess:
         environment: Mapping[str, str] | None = None,
         listen: str = "127.0.0.1:0",
     ) -> None:
-        """`directory` gets the data and the log. `settings` go before `EASY`, `environment` before ours."""
+        """`directory` gets the data and the log. `settings` go before `EASY`, `environment` before ours.
+
+        The relay is made (`init`) at its first start, outside of `environment`.
+        """
         self.directory = directory
         self.data = directory / "data"
         self.log = directory / "log"
@@ -56,10 +61,12 @@ class RelayProcess:
     def start(self) -> Self:
         """Start, and wait until it listens. Raises `RuntimeError` with its log if it ends instead."""
         assert self._process is None
-        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (self.data / "identity").exists():
+            self.make()
+        self._write_settings()
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                self._command(),
+                [*_RELAY, "serve", "--data", self.data],
                 env=os.environ | self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -72,6 +79,13 @@ class RelayProcess:
             self.kill()
             raise
         return self
+
+    def make(self) -> None:
+        """Make the relay: its key and its database, in a new or empty directory."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        subprocess.run(
+            [*_RELAY, "init", "--data", self.data], check=True, stdout=subprocess.DEVNULL
+        )
 
     @property
     def pid(self) -> int:
@@ -116,12 +130,11 @@ class RelayProcess:
         with process:  # closes the pipe
             return process.wait()
 
-    def _command(self) -> list[str]:
-        lines = (f"{name} = {json.dumps(value)}\n" for name, value in self._settings.items())
-        (self.data / "relay.toml").write_text("".join(lines))
-        relay = [sys.executable, "-m", "heliogram.relay", "serve"]
+    def _write_settings(self) -> None:
         # The same port again after a restart: clients come back.
-        return [*relay, "--data", str(self.data), "--listen", self.where]
+        settings = {**self._settings, "listen": self.where}
+        lines = (f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+        (self.data / "relay.toml").write_text("".join(lines))
 
     def _listen(self) -> None:
         """Read what it says of itself: the place and the key."""

@@ -1,7 +1,7 @@
 """A relay in the test's own process, on a free port of the loopback interface, with a real disk.
 
-    async with Serving(tmp_path) as relay:
-        async with await relay.client() as client: ...
+async with Serving(tmp_path) as relay:
+    async with await relay.client() as client: ...
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from heliogram.relay.config import Config
 from heliogram.relay.server import Server
+from heliogram.relay.store import Database
 from heliogram.wire import SigningKey
 from tests.relay.client import Client
 from tests.relay.members import Member, configured, name
@@ -53,7 +54,11 @@ class Serving:
         return await asyncio.open_connection(host, int(port))
 
     async def __aenter__(self) -> Self:
-        self.config.data.mkdir(exist_ok=True)
+        if not self.config.data.exists():
+            self.config.data.mkdir()
+            database = Database(self.config.database, writes=True)
+            database.claim(self.key)
+            database.close()
         self.server = Server(self.config, self.identity)
         host, port = await self.server.start()
         self.where = f"{host}:{port}"
@@ -66,5 +71,3 @@ class Serving:
         trace: TracebackType | None,
     ) -> None:
         await self.server.stop()
-
-

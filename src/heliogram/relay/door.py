@@ -17,6 +17,9 @@ from heliogram.relay.limiter import Addresses, address_of
 #: How long a connection may wait for its next plain request, in seconds.
 KEEPALIVE = 30.0
 
+#: Bytes of HTTP that are parsed at once.
+SLICE = 16 << 10
+
 
 class Gate:
     """What all doors of a relay share."""
@@ -97,6 +100,14 @@ class Door(web.RequestHandler):
         self._deadline = self._gate.loop.call_later(
             self._gate.patience, self._gate.hurry, cast(asyncio.Transport, transport)
         )
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio has bytes. aiohttp quotes what it cannot read several times: so it gets little at once."""
+        if self._payload_parser is not None or len(data) <= SLICE:
+            super().data_received(data)
+            return
+        for at in range(0, len(data), SLICE):
+            super().data_received(data[at : at + SLICE])
 
     def met(self) -> None:
         """The first request's head is there."""
