@@ -11,7 +11,7 @@ import asyncio
 from contextlib import suppress
 from typing import Self
 
-from heliogram.wire import frames
+from heliogram.wire import Label, SigningKey, frames, objects
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -45,6 +45,8 @@ class Raw:
         """Use `connect`."""
         self.reader = reader
         self.writer = writer
+        #: Of the relay's greeting, once it has been heard.
+        self.relay = self.nonce = b""
 
     @classmethod
     async def connect(cls, where: str, **options: object) -> Self:
@@ -59,8 +61,22 @@ class Raw:
         await raw.upgrade()
         await raw.send(frame(BINARY, HELLO))
         opcode, answer = await raw.receive()
-        assert opcode == BINARY and isinstance(frames.decode_answer(answer), frames.Greeting)
+        greeting = frames.decode_answer(answer)
+        assert opcode == BINARY and isinstance(greeting, frames.Greeting)
+        told = objects.Greeting.from_bytes(greeting.greeting)
+        raw.relay, raw.nonce = told.relay, told.relay_nonce
         return raw
+
+    async def ask(self, *requests: frames.Request) -> None:
+        """Send requests in one write, with the ids that they have."""
+        await self.send(b"".join(frame(BINARY, frames.encode(one)) for one in requests))
+
+    def authorise(
+        self, channel: int, instance: bytes, epoch: int, key: SigningKey, id: int = 0x10000
+    ) -> frames.Authorise:
+        """A request for a channel."""
+        content = objects.authorise_content(self.relay, instance, epoch, self.nonce)
+        return frames.Authorise(id, channel, instance, epoch, key.sign(Label.AUTHORISE, content))
 
     async def upgrade(self, path: str = "/ws", more: str = "") -> str:
         """Ask for a WebSocket; the head of the answer. `more` is more headers."""

@@ -123,8 +123,9 @@ class Door(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """What somebody gets whose request cannot be read: the site's page, and not aiohttp's."""
-        self.force_close()
-        return site.error(status)
+        answer = site.error(status)
+        answer.force_close()  # the answer's way, which sends it first
+        return answer
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """asyncio has lost it."""

@@ -206,7 +206,9 @@ class Server:
         return address
 
     async def stop(self) -> None:
-        """Take nobody in any more, answer what was asked, write all, and close."""
+        """Take nobody in any more, answer what was asked, write all, and close. Once."""
+        if self._leaving:
+            return
         self._leaving = True
         for one in self._sockets:
             one.close()
