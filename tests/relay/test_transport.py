@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ import pytest
 import trustme
 
 from heliogram.relay.errors import StoreError
-from heliogram.wire import ErrorCode, RemoteError, SigningKey, frames
+from heliogram.wire import ErrorCode, LocalError, SigningKey, frames
 from heliogram.wire.limits import MAX_FRAME
 from tests.relay.client import Client, Lost
 from tests.relay.members import TROUBLE, Member, configured, name
@@ -106,6 +107,7 @@ async def test_connections_of_one_address(tmp_path: Path) -> None:
         inside = [await Raw.greeted(relay.where) for _ in range(3)]
         late = await Raw.connect(relay.where)
         assert await late.rest() == b""
+        await late.close()
         await inside.pop().close()
         while relay.server.gate.inside == 3:
             await asyncio.sleep(0)
@@ -137,7 +139,7 @@ async def test_there_is_nothing_else(relay: Serving, method: str, path: str) -> 
     request = f"{method} {path} HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n"
     await raw.send(request.encode())
     answer = (await raw.rest()).decode("latin-1").lower()
-    assert answer.startswith(("http/1.1 404", "http/1.1 400", "http/1.1 405"))
+    assert re.match(r"http/1\.[01] 40[045] ", answer)
     for word in ("heliogram", "aiohttp", "python", "websocket", "traceback"):
         assert word not in answer
     await raw.close()
@@ -248,7 +250,7 @@ async def test_a_stop_under_load_loses_nothing(tmp_path: Path) -> None:
                     data = b"%d %d %d" % (run, worker, n)
                     try:
                         answer = await client.request(frames.Post(0, 1, data), failures=True)
-                    except (Lost, *TROUBLE):
+                    except (Lost, LocalError, *TROUBLE):
                         return
                     if not isinstance(answer, frames.Stored):
                         assert isinstance(answer, frames.Failure)
@@ -278,7 +280,3 @@ async def test_another_relays_database(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         async with Serving(tmp_path / "data", identity="another"):
             pass
-
-
-def test_errors_have_no_words_of_clients() -> None:
-    assert "secret" not in repr(RemoteError(ErrorCode.MALFORMED))

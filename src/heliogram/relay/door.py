@@ -6,13 +6,17 @@ aiohttp waits for ever for a request to begin; a client that only holds the door
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
 
 from heliogram.relay import site
+from heliogram.relay.journal import place
 from heliogram.relay.limiter import Addresses, address_of
+
+_log = logging.getLogger(__name__)
 
 #: How long a connection may wait for its next plain request, in seconds.
 KEEPALIVE = 30.0
@@ -123,6 +127,11 @@ class Door(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """What somebody gets whose request cannot be read: the site's page, and not aiohttp's."""
+        if exc is not None and status >= 500:
+            # A bug. Its text may hold anything.
+            _log.error("a request failed: %s at %s", type(exc).__name__, place(exc))
+        if request.writer.output_size > 0:
+            raise ConnectionError  # an answer has begun, another would be taken for its end
         answer = site.error(status)
         answer.force_close()  # the answer's way, which sends it first
         return answer

@@ -27,7 +27,7 @@ from heliogram.relay.journal import place
 from heliogram.relay.limiter import Bucket
 from heliogram.relay.listeners import Subscription, Topic, inbox_topic
 from heliogram.relay.service import PAGES, READS, SIGNATURES, SMALL, WRITES, weight
-from heliogram.relay.websocket import PING, framed, pong
+from heliogram.relay.websocket import CLOSE, PING, framed, pong
 from heliogram.wire import frames
 from heliogram.wire.connection import (
     NEED_DATA,
@@ -131,7 +131,9 @@ class Session:
             async for message in self._websocket:
                 self._heard = loop.time()
                 self._asked = False
-                if message.type is WSMsgType.BINARY:
+                if self._ending:
+                    pass  # only its close is waited for
+                elif message.type is WSMsgType.BINARY:
                     self._receive(message.data)
                 elif message.type is WSMsgType.TEXT:
                     self._receive(b"")  # no frame at all
@@ -149,8 +151,6 @@ class Session:
                 while not self._ending and (self._queued > QUEUED or self._choked()):
                     self._wake = loop.create_future()
                     await self._wake
-                if self._ending:
-                    break
         finally:
             hello.cancel()
             self._core.receive_end()
@@ -158,6 +158,7 @@ class Session:
                 self._server.listeners.remove(topic, self)
             self._topics.clear()
             self._end()
+            self._transport.close()
 
     def look(self, now: float) -> None:
         """Ask a client that is silent whether it is there, and let it go if it is not, or does not read."""
@@ -179,9 +180,9 @@ class Session:
         self._say_goodbye(ErrorCode.GOING_AWAY)
         while self._core.pending and not self._transport.is_closing():
             await asyncio.sleep(0.02)
-        if not self._ending:
-            self._farewell()
-            await self._close()
+        self._end()
+        while not self._transport.is_closing():
+            await asyncio.sleep(0.02)
 
     def _bid_farewell(self, code: ErrorCode) -> None:
         """End the connection and say why."""
@@ -192,27 +193,18 @@ class Session:
             self._end()
 
     def _end(self) -> None:
-        """Close, with what is still to be said. Who does not answer is cut off."""
+        """Close, with what is still to be said, or answer the client's close. Who does not answer is cut off.
+
+        aiohttp's own way would cut the connection at once while somebody waits for a message. What the client
+        has under way then would make its system forget our last words.
+        """
         if not self._ending:
-            self._farewell()
-            if not self._gone():
-                self._server.spawn(self._close())
-
-    def _farewell(self) -> None:
-        self._ending = True
-        self._rouse()
-        self.flush()
-        if not self._gone():
+            self._ending = True
+            self._rouse()
+            self.flush()
+            if not self._websocket.closed:
+                self._put(CLOSE)
             self._server.loop.call_later(FAREWELL, self._transport.abort)
-
-    def _gone(self) -> bool:
-        return self._transport.is_closing() and not self._transport.get_write_buffer_size()
-
-    async def _close(self) -> None:
-        try:
-            await self._websocket.close()
-        except ConnectionError:
-            _log.debug("a client was gone before its connection was closed")
 
     def _choked(self) -> bool:
         """Whether too much waits for the client to read it. If so, somebody is watching it."""

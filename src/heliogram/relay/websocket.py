@@ -1,4 +1,4 @@
-"""The WebSocket frames that a relay sends: binary messages, ping and pong, unmasked (RFC 6455, section 5.2).
+"""The WebSocket frames that a relay sends, unmasked: messages, ping, pong, close (RFC 6455, section 5.2).
 
 The same bytes are good for every receiver, so a push to thousands is made once. It is written past
 aiohttp's own writer, which is safe for complete, uncompressed, unfragmented messages only.
@@ -11,6 +11,9 @@ _PONG = 0x8A
 
 #: "Are you there?"
 PING = b"\x89\x00"
+
+#: The end, with code 1000. What the reason is, a GOODBYE has said.
+CLOSE = b"\x88\x02\x03\xe8"
 
 
 def framed(message: bytes) -> bytes:
