@@ -18,8 +18,9 @@ from time import perf_counter
 from typing import Any
 
 from heliogram.wire import frames
+from heliogram.wire.limits import MAX_CHANNELS
 from tests.relay.client import Client
-from tests.relay.members import Member, configured
+from tests.relay.members import Member, configured, member_key, seat_of
 from tests.relay.process import RelayProcess
 from tests.relay.raw import BINARY, CONTINUATION, PING, Raw, frame, head
 
@@ -223,6 +224,18 @@ async def storm(relay: RelayProcess) -> None:
         await many(relay, 100, lambda raw: asyncio.sleep(0))
 
 
+async def handshakes(relay: RelayProcess) -> None:
+    """TLS that never begins, never goes on, or is none."""
+    for start in (b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/1.1\r\n\r\n"):
+
+        async def begin(raw: Raw, start: bytes = start) -> None:
+            with suppress(ConnectionError):
+                await raw.send(start)
+            assert b"HTTP" not in await raw.rest()
+
+        await many(relay, much(200), begin)
+
+
 # --- WebSocket frames -----------------------------------------------------------------------------
 
 
@@ -332,7 +345,7 @@ async def bad_signatures(relay: RelayProcess) -> None:
 
 async def bad_work(relay: RelayProcess) -> None:
     """Nobody has worked; what comes with it is as large as it may be."""
-    requests = [
+    requests: list[frames.Request] = [
         frames.Open(0x10000, bytes(20_000)),
         frames.InboxOpen(0x10001, bytes(32), bytes(12)),
         frames.InboxPost(0x10002, bytes(32), bytes(32), bytes(64), bytes(12), bytes(60_000)),
@@ -402,6 +415,28 @@ async def unread_posts(relay: RelayProcess) -> None:
         return frames.Post(id, 1, id.to_bytes(4, "big") * 15_000)
 
     await unread(relay, request, much(60))
+
+
+async def channels(relay: RelayProcess) -> None:
+    """Numbers of channels with one meaning after the other, each subscribed to."""
+    first = await insider(relay)
+    raw = await Raw.greeted(relay.where)
+    read = asyncio.create_task(raw.rest())
+    key = member_key("insider", 1, relay.key)
+    instance = seat_of("insider", configured("insider", [relay.key]), 1).id
+    wrong = member_key("insider", 2, relay.key)
+    for n in range(much(500)):
+        number = n % MAX_CHANNELS
+        ids = range(3 * n, 3 * n + 3)
+        await raw.ask(
+            raw.authorise(number, instance, 1, key if n % 3 else wrong, ids[0]),
+            frames.Subscribe(ids[1], number, 0),
+            frames.Read(ids[2], number, 0, 1, True),
+        )
+        await asyncio.sleep(0)
+    await raw.close()
+    await read
+    await first.close()
 
 
 async def large_locks(relay: RelayProcess) -> None:

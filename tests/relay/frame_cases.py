@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from heliogram.relay import logs, session
 from heliogram.relay import server as server_module
-from heliogram.relay import service, session
 from heliogram.relay.batch import Batch
 from heliogram.wire import ClientConnection, ErrorCode, Label, SigningKey, frames, objects, work
 from heliogram.wire.frames import FrameType
@@ -47,7 +47,8 @@ class Tapped(Client):
 
     def __init__(self, session: Any, socket: Any, core: ClientConnection, base: str) -> None:
         tapped = _Core(core._relay, entropy=os.urandom)
-        tapped.seen = self.seen = set()
+        self.seen: set[FrameType | ErrorCode] = set()
+        tapped.seen = self.seen
         super().__init__(session, socket, tapped, base)
 
     def send(self, frame: frames.Request) -> asyncio.Future[frames.Answer]:
@@ -256,7 +257,9 @@ async def much(s: Scene) -> None:
 async def full_disk(s: Scene) -> None:
     def cramp(batch: Batch) -> None:
         database = batch.store.database
-        database.run(f"PRAGMA max_page_count={database.one('PRAGMA page_count')[0]}")
+        pages = database.one("PRAGMA page_count")
+        assert pages is not None
+        database.run(f"PRAGMA max_page_count={pages[0]}")
 
     s.relay.server.submit(cramp, lambda _: None, 0)
     codes = [await s.code(frames.Post(0, 1, bytes([n]) * 60_000)) for n in range(1)]
@@ -268,13 +271,12 @@ async def bugs(s: Scene) -> None:
     def fail(*_: object) -> frames.Answer:
         raise KeyError("a secret")
 
-    s.patch.setattr(service, "READS", {frames.Peek: fail})
     s.patch.setattr(session, "READS", {frames.Peek: fail})
     s.patch.setattr(session, "WRITES", {frames.Post: fail})
     s.patch.setattr(session, "PAGES", {frames.Read: fail})
     for request in (frames.Peek(0, 1), frames.Post(0, 1, b"x"), frames.Read(0, 1, 0, 1)):
         assert await s.code(request) is E.INTERNAL
-    s.patch.setattr(session.logs, "member_key", fail)
+    s.patch.setattr(logs, "member_key", fail)
     key = member_key("scene", 1, s.relay.key)
     for _ in range(2):  # and it goes on
         frame = s.client.core.authorise(1, s.member.seat.id, 1, key)

@@ -140,15 +140,15 @@ async def test_nobody_who_does_not_read_costs_much(relay: Serving, alice: Member
     while len(relay.server.listeners):
         await alice.post(count.to_bytes(2, "big") * 30_000)
         count += 1
-    for one in relay.server._sessions:
-        assert one._transport.get_write_buffer_size() < 2 * session.ROOM
+    for serving in relay.server._sessions:
+        assert serving._transport.get_write_buffer_size() < 2 * session.ROOM
     raw.writer.transport.resume_reading()  # type: ignore[attr-defined]
     assert isinstance(await raw.frame(), frames.Authorised)
     assert isinstance(await raw.frame(), frames.Subscribed)
     got = []
-    while isinstance(one := await raw.frame(), frames.Pushed):  # type: ignore[assignment]
-        got += pushed(one)  # type: ignore[arg-type]
-    assert one == frames.CatchUp(alice.seat.id, len(got))  # type: ignore[comparison-overlap]
+    while isinstance(one := await raw.frame(), frames.Pushed):
+        got += pushed(one)
+    assert one == frames.CatchUp(alice.seat.id, len(got))
     await raw.ask(frames.Read(2, 1, len(got), 1000))
     page = await raw.frame()
     assert isinstance(page, frames.Entries)

@@ -9,6 +9,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -153,7 +154,7 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def certified(authority: trustme.CA, folder: Path) -> dict[str, Path]:
+def certified(authority: trustme.CA, folder: Path) -> dict[str, Any]:
     """Settings of a relay with a certificate for 127.0.0.1."""
     issued = authority.issue_cert("127.0.0.1")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
