@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from heliogram.relay import slots
+from heliogram.relay import site, slots
 from heliogram.relay.batch import Batch
 from heliogram.relay.blob_files import BlobFiles
-from heliogram.relay.blob_http import plain, routes
+from heliogram.relay.blob_http import routes
 from heliogram.relay.blob_service import BlobService, Pace
 from heliogram.relay.blob_sweep import sweep
 from heliogram.relay.blobs import Tickets, delete_blob, open_blob
@@ -164,11 +164,13 @@ class Served:
     async def __aenter__(self) -> Served:
         app = web.Application()
         app.add_routes(routes(self.relay.service))
-        app.on_response_prepare.append(plain)
-        self._runner = web.AppRunner(app, access_log=None, logger=QUIET, shutdown_timeout=1)
+        app.on_response_prepare.append(site.quiet)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=QUIET, shutdown_timeout=1, lingering_time=0.0
+        )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
+        port = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await port.start()
         self.port = self._runner.addresses[0][1]
         return self
 

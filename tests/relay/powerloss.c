@@ -7,6 +7,8 @@ what a power cut might have left. The model is a pessimistic POSIX file system:
   - Data is durable after fsync or fdatasync of its file, and no earlier. O_SYNC is not looked at.
   - A name (created, removed, renamed, linked) is durable after fsync of its directory; a rename between two
     directories after fsync of both. fsync of a file does nothing for its name.
+  - After an fsync that failed, what was written before is not made durable by a later one: kernels forget
+    what they could not write. Only writing it again helps. Of names, a later fsync is believed.
   - sync_file_range makes nothing durable. sync and syncfs make all durable.
 
 What was done but not noted, because the program was killed between the two, counts as having reached the disk.
@@ -16,7 +18,8 @@ is not seen. Inodes are the names of files here: what is unlinked or replaced ke
 directory, so that no number is used again. Both directories must lie on one file system.
 
 While POWERLOSS_JOURNAL has a file `full`, whatever writes fails with ENOSPC; with `readonly`, whatever changes
-anything fails with EROFS; with `unsyncable`, fsync fails with EIO.
+anything fails with EROFS; with `unsyncable`, fsync fails with EIO; with `slow`, fsync takes as long as on a
+disk that turns, and most of the time something is not durable yet.
 
 No allocation, and only system calls below: nothing here calls what it stands in front of. The lock lies in
 shared memory, so a forked child shares it. Two programs may share a journal, but not the files that they write. */
@@ -36,9 +39,10 @@ shared memory, so a forked child shares it. Two programs may share a journal, bu
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { WRITE = 1, RESIZE = 2, SYNC = 3, NAMES = 4 };
+enum { WRITE = 1, RESIZE = 2, SYNC = 3, NAMES = 4, FORGOTTEN = 5 };
 enum { PIECE = 1 << 20 };
 
 struct record {
@@ -434,13 +438,19 @@ static int synced(int fd, long call)
     struct stat state, noted;
     lock();
     bool bad = fstat(fd, &state) || fstat(journal, &noted), broken = failing("unsyncable");
+    uint64_t inode = call == SYS_syncfs ? 0 : state.st_ino;
+    if (broken && !bad)
+        note(FORGOTTEN, inode, (uint64_t)noted.st_size, 0, NULL, 0, NULL, 0);
     unlocked(0);
     if (bad || broken)
         return (int)refused(EIO);
+    if (failing("slow")) {
+        struct timespec turn = {.tv_nsec = 5000000};
+        syscall(SYS_nanosleep, &turn, NULL);
+    }
     if (syscall(call, fd))
         return -1;
     lock();
-    uint64_t inode = call == SYS_syncfs ? 0 : state.st_ino;
     note(SYNC, inode, (uint64_t)noted.st_size, 0, NULL, 0, NULL, 0);
     return (int)unlocked(0);
 }

@@ -25,17 +25,18 @@ from random import Random
 SOURCE = Path(__file__).with_suffix(".c")
 SECTOR = 512
 
-_WRITE, _RESIZE, _SYNC, _NAMES = 1, 2, 3, 4
+_WRITE, _RESIZE, _SYNC, _NAMES, _FORGOTTEN = 1, 2, 3, 4, 5
 _RECORD = struct.Struct("=6Q")
 _EDIT = struct.Struct("=4Q256s")
 
 
 class Failure(Enum):
-    """What a disk can refuse: the name of the file that makes it so."""
+    """What a disk can refuse, or that it is slow: the name of the file that makes it so."""
 
     FULL = "full"
     READONLY = "readonly"
     UNSYNCABLE = "unsyncable"
+    SLOW = "slow"
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,10 @@ def lose(data: Path, journal: Path, rng: Random | None = None) -> Loss:
 
     places = _places(data, journal)
     for inode, changes in notes.changes.items():
-        pending += len(changes)
+        pending += sum(not change.durable for change in changes)
         kept: list[tuple[_Change, set[int] | None]] = []
         for change in changes:
-            if survives():
+            if change.durable or survives():
                 kept.append((change, None))
                 continue
             lost += 1
@@ -125,15 +126,21 @@ def lose(data: Path, journal: Path, rng: Random | None = None) -> Loss:
 # --- The journal ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Change:
-    """A write at `at`, or a new size `at`; `size` is that of the file before."""
+    """A write at `at`, or a new size `at`; `size` is that of the file before.
+
+    One that is durable is noted as long as an earlier one is not: that one may have to be undone.
+    """
 
     kind: int
     at: int
     size: int
     old: bytes
     new: bytes
+    start: int
+    durable: bool = False
+    forgotten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +163,7 @@ class _Edits:
 
 @dataclass(slots=True)
 class _Notes:
-    """What is not durable of files' data by inode, and all that happened to names, in order."""
+    """What files' data was changed by inode, durable or not, and all that happened to names, in order."""
 
     changes: dict[int, list[_Change]] = field(default_factory=dict)
     edits: list[_Edits] = field(default_factory=list)
@@ -168,7 +175,6 @@ def _read(path: Path) -> _Notes:
     if not path.exists():
         return notes
     text, at = path.read_bytes(), 0
-    starts: dict[int, list[int]] = {}
     edit_starts: list[int] = []
     while at + _RECORD.size <= len(text):
         start = at
@@ -179,8 +185,8 @@ def _read(path: Path) -> _Notes:
         old, new = text[at : at + old_size], text[at + old_size : at + old_size + new_size]
         at += old_size + new_size
         if kind in (_WRITE, _RESIZE):
-            notes.changes.setdefault(inode, []).append(_Change(kind, first, second, old, new))
-            starts.setdefault(inode, []).append(start)
+            change = _Change(kind, first, second, old, new, start)
+            notes.changes.setdefault(inode, []).append(change)
         elif kind == _NAMES:
             names = tuple(
                 _Edit(directory, name[:size], before, after)
@@ -188,17 +194,28 @@ def _read(path: Path) -> _Notes:
             )
             notes.edits.append(_Edits(names, {name.directory for name in names}))
             edit_starts.append(start)
-        elif kind == _SYNC:
-            for one in [inode] if inode else list(starts):
-                early = sum(position < first for position in starts.get(one, ()))
-                if early:
-                    del notes.changes[one][:early], starts[one][:early]
+        elif kind in (_SYNC, _FORGOTTEN):
+            for one in {inode} & set(notes.changes) if inode else list(notes.changes):
+                notes.changes[one] = _synced(notes.changes[one], first, kind == _SYNC)
+            if kind == _FORGOTTEN:
+                continue
             for edits, position in zip(notes.edits, edit_starts, strict=True):
                 if position < first:
                     edits.awaits -= {inode} if inode else set(edits.awaits)
         else:
             raise ValueError("no journal of this library")
     return notes
+
+
+def _synced(changes: list[_Change], before: int, worked: bool) -> list[_Change]:
+    """`changes` after an fsync of what was noted `before`, without the durable ones in front."""
+    for change in changes:
+        if change.start < before and worked:
+            change.durable = change.durable or not change.forgotten
+        elif change.start < before:
+            change.forgotten = not change.durable
+    first = next((at for at, one in enumerate(changes) if not one.durable), len(changes))
+    return changes[first:]
 
 
 # --- Data -----------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ EASY: Mapping[str, int | str | bool] = {
     "posts_per_day": 1 << 40,
     "post_bytes_per_day": 1 << 40,
     "log_bytes": 1 << 40,
+    "grace_per_day": 1 << 40,
     "values_per_day": 1 << 40,
     "votes_per_hour": 1 << 40,
 }
@@ -80,18 +81,23 @@ class RelayProcess:
             raise
         return self
 
-    def make(self) -> None:
-        """Make the relay: its key and its database, in a new or empty directory."""
+    def make(self, *, behind: bool = False) -> None:
+        """Make the relay in a new or empty directory; `behind`: in the environment that was given."""
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        subprocess.run(
-            [*_RELAY, "init", "--data", self.data], check=True, stdout=subprocess.DEVNULL
-        )
+        environment = os.environ | (self._environment if behind else {})
+        command = [*_RELAY, "init", "--data", str(self.data)]
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
 
     @property
     def pid(self) -> int:
         """The process's id."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not ended by us."""
+        return self._process is not None
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliogram.relay import blob_http, blob_service
+from heliogram.relay import blob_http, blob_service, site
 from heliogram.relay.blob_http import content_range, requested_range
 from heliogram.relay.blob_service import Pace, Range
 from heliogram.wire.frames import BlobReady
@@ -56,6 +56,7 @@ def bare(answer: Answer) -> None:
     """Nothing in the answer that the law does not ask for."""
     assert answer.body == b""
     assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers.pop("server") == site.SERVER
     assert answer.headers.keys() <= {
         *("cache-control", "content-length", "date", "connection"),
         *("upload-offset", "allow", "content-range"),
@@ -263,6 +264,27 @@ async def test_no_such_upload_and_not_this_ticket_look_alike(served: Served) -> 
     assert served.relay.open(BLOB, len(DATA)).offset == 0
 
 
+async def test_the_answer_is_not_lost_with_what_was_not_read(served: Served) -> None:
+    """The client writes all of a long body before it looks whether anybody wanted it."""
+    ready = await upload(served)
+    for ticket, status in ((authorisation(ready), 200), (f"Heliogram {'0' * 64}", 404)):
+        for method, expected in (("PUT", status), ("POST", 405)):
+            reader, writer = await served.connect()
+            request = head(
+                *(method, BLOB, DATA),
+                Authorization=ticket,
+                Content_Range=f"bytes 0-{len(DATA) - 1}/{len(DATA)}",
+            ).replace(b"Connection: close\r\n", b"")
+            writer.write(request)
+            for at in range(0, len(DATA), 50_000):
+                writer.write(DATA[at : at + 50_000])
+                await writer.drain()
+            assert (await read_answer(reader)).status == expected
+            writer.write(head("HEAD", BLOB))  # and the connection goes on
+            assert (await read_answer(reader, "HEAD")).status == 200
+            writer.close()
+
+
 async def test_cut_off_and_resumed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blob_service, "WRITE_BYTES", 1)
     ready = served.relay.open(BLOB, len(DATA))
@@ -400,6 +422,7 @@ async def test_whole(served: Served) -> None:
     assert (answer.status, answer.body) == (200, DATA)
     answer.headers.pop("date")
     assert answer.headers == {
+        "server": site.SERVER,
         "cache-control": "no-store",
         "content-type": "application/octet-stream",
         "content-length": str(len(DATA)),
@@ -583,6 +606,36 @@ async def test_nothing_of_the_client_is_logged(
         assert secret.hex() not in text and repr(secret)[2:-1] not in text
     assert "127.0.0.1" not in text
     assert "Heliogram " not in text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        test_in_parts,
+        test_several_parts_over_one_connection,
+        test_wrong_hash,
+        test_no_such_upload_and_not_this_ticket_look_alike,
+        test_the_answer_is_not_lost_with_what_was_not_read,
+        test_of_two_parts_at_once_one_wins,
+        test_the_body_is_asked_for_only_when_it_is_wanted,
+        test_whole,
+        test_deleted_while_it_is_read,
+        test_a_reader_that_goes,
+    ],
+    ids=lambda story: story.__name__,
+)
+def test_on_the_loop_that_relays_run(
+    story: Callable[[Served], Coroutine[None, None, None]], tmp_path: Path
+) -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def told() -> None:
+        relay = Relay(tmp_path / "data")
+        async with Served(relay) as served:
+            await story(served)
+        relay.stop()
+
+    uvloop.run(told())
 
 
 # --- The law --------------------------------------------------------------------------------------

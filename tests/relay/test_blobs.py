@@ -749,6 +749,37 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert lines[1] == "(<Part.LAST: 'the blob is complete'>, 3000000)"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync folders")
+async def test_the_disk_has_it_before_the_database_says_so(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = relay.open(BLOB, len(DATA))
+    done: list[str] = []
+    fsync, replace, save = os.fsync, os.replace, relay.store.blobs.save
+
+    def synced(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def replaced(source: Path, target: Path) -> None:
+        done.append("name")
+        replace(source, target)
+
+    def saved(record: BlobRecord, stored: int, *, minute: int) -> bool:
+        done.append(f"row {stored}")
+        return save(record, stored, minute=minute)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    monkeypatch.setattr(relay.store.blobs, "save", saved)
+    await put(relay, ready, end=10)
+    assert done == ["folder", "file", "row 10"]
+    done.clear()
+    await put(relay, ready, first=10)
+    # A folder for blobs that begin alike, then the name in it and no more among the uploads.
+    assert done == ["file", "folder", "name", "folder", "folder", f"row {len(DATA)}"]
+
+
 @pytest.mark.parametrize("broken", ["fsync", "write", "replace"])
 async def test_a_disk_that_fails(
     relay: Relay, monkeypatch: pytest.MonkeyPatch, broken: str

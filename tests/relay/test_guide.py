@@ -39,7 +39,7 @@ def commands() -> list[str]:
 
 
 class Shell:
-    """Runs the guide's commands; what serves, goes on until the end, or until the directory is served anew."""
+    """Runs the guide's commands. What serves, goes on to the end, or until its directory is served anew."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -198,6 +199,14 @@ def test_a_damaged_database(data: Path) -> None:
         assert done.returncode == 1 and "cannot be used" in done.stderr
 
 
+def test_a_database_that_is_damaged_inside(data: Path) -> None:
+    with (data / "relay.db").open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xff" * 8192 * 4)
+    done = relay("status", "--data", data)
+    assert done.returncode == 1 and "cannot be used" in done.stderr
+
+
 def test_files_of_tls(tmp_path: Path, data: Path) -> None:
     authority = trustme.CA()
     one, other = authority.issue_cert("a.example"), authority.issue_cert("b.example")
@@ -266,6 +275,62 @@ def test_metrics_and_health(data: Path, serve: Serve) -> None:
                 assert word in answer.read()
 
 
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="limits are read from /proc")
+@pytest.mark.parametrize(
+    ("hard", "connections", "allowed"), [(2000, 1000, 1512), (1000, 1000, 1000)]
+)
+def test_limits_of_the_process(data: Path, hard: int, connections: int, allowed: int) -> None:
+    """No core is ever dumped; there are files for all connections, or it is said that there are not."""
+    command = f"ulimit -S -n 256; ulimit -H -n {hard}; exec "
+    process = subprocess.Popen(
+        [
+            *("sh", "-c", command + '"$@"', "sh", sys.executable, "-m", "heliogram.relay", "serve"),
+            *("--data", str(data), "--max-connections", str(connections)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout and process.stdout.readline().startswith("listening on ")
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert re.search(rf"^Max open files +{allowed} +{hard} ", limits, re.MULTILINE)
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
+    assert ("LimitNOFILE" in said) == (allowed < connections + 512)
+
+
+def test_nothing_of_a_visitor_is_said(data: Path, serve: Serve) -> None:
+    """Not at the most talkative level, and whatever they send."""
+    canary = "c4n4ry"
+    serving = serve("--data", data, "--log-level", "debug", "--log-format", "json")
+    found = re.search(r":(\d+) key", serving.line)
+    assert found
+    upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13"
+    for request in (
+        f"GET /{canary}?{canary} HTTP/1.1\r\nHost: {canary}\r\nUser-Agent: {canary}\r\n\r\n",
+        f"PUT /blob/{canary} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{canary}",
+        f"GET /ws HTTP/1.1\r\nHost: a\r\n{upgrade}\r\nSec-WebSocket-Key: {canary}\r\n\r\n",
+        f"GET /ws HTTP/1.1\r\nHost: a\r\n{upgrade}\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
+        f"{canary * 50}",
+        f"{canary}\r\n\r\n",
+        f"GET / HTTP/1.1\r\n{canary}\r\n: {canary}\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=10) as connection:
+            connection.sendall(request.encode())
+            answer = connection.recv(4096)
+            assert canary.encode() not in answer
+            for name in (b"aiohttp", b"Python", b"eliogram"):
+                assert name not in answer
+    code, said = serving.stop()
+    assert code == 0
+    for word in (canary, "127.0.0.1", TRACEBACK):
+        assert word not in said
+
+
 # --- status and compact ---------------------------------------------------------------------------
 
 
@@ -313,10 +378,18 @@ def test_every_setting_is_an_option() -> None:
         assert re.search(rf"--{name.replace('_', '-')}\b", shown), name
 
 
+def test_a_command_that_needs_no_server_loads_none() -> None:
+    program = "import sys, heliogram.relay.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "heliogram" in loaded
+    assert not loaded & {"aiohttp", "uvloop", "prometheus_client", "asyncio"}
+
+
 def test_help_of_all() -> None:
     shown = relay("--help")
     assert shown.returncode == 0
-    for command in ("init", "serve", "status", "compact"):
+    for command in ("init", "serve", "status", "compact", "disclose"):
         assert command in shown.stdout
 
 
@@ -331,3 +404,8 @@ def test_a_bug_shows_no_values(capsys: pytest.CaptureFixture[str]) -> None:
     assert caught.value.exit_code == 1
     said = capsys.readouterr().err
     assert "LookupError at __main__.py:" in said and "canary" not in said
+
+    with pytest.raises(typer.Exit) as caught, command._explained():
+        raise PermissionError(errno.EACCES, "Permission denied", "canary")
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err == "The system does not allow it: Permission denied.\n"

@@ -247,6 +247,29 @@ def test_a_disk_recovers(disk: Disk) -> None:
     assert "done" in disk.run(ATTEMPTS)
 
 
+FORGETS = """
+switch = data + "/../journal/unsyncable"
+fd = os.open("old", os.O_WRONLY)
+os.pwrite(fd, b"forgotten", 0)
+open(switch, "w").close()
+try:
+    os.fsync(fd)
+    raise SystemExit("it did not fail")
+except OSError:
+    os.unlink(switch)
+os.pwrite(fd, b"NEW", 3)
+os.pwrite(fd, b"more", 2000)
+os.fsync(fd)
+"""
+
+
+def test_a_failed_fsync_is_not_made_good_by_a_later_one(disk: Disk) -> None:
+    disk.run(FORGETS)
+    assert (disk.data / "old").read_bytes() == b"forNEWten" + b"o" * 1991 + b"more"
+    assert disk.lose().lost == 1
+    assert (disk.data / "old").read_bytes() == b"oooNEW" + b"o" * 1994 + b"more"
+
+
 # --- SQLite ---------------------------------------------------------------------------------------
 
 WRITER = """

@@ -108,19 +108,28 @@ class BlobFiles:
         target = self._blob(blob)
         with _refused():
             if self.size(blob) == size:
+                # Whoever made it may have been interrupted before its name was on disk.
+                self.secure(blob)
                 return False
             folder = target.parent
             if not folder.exists():
                 folder.mkdir(mode=0o700)
                 _sync_folder(self._blobs)
             os.replace(self._upload(name), target)
-            _sync_folder(folder)
+        self.secure(blob)
         return True
 
     def unfinish(self, name: bytes, blob: bytes) -> None:
         """Undo `finish`, since the database could not say so. Raises `Unavailable`."""
         with _refused():
             os.replace(self._blob(blob), self._upload(name))
+
+    def secure(self, blob: bytes) -> None:
+        """Have the name of a blob that is there on disk. Raises `DiskFull`, `Unavailable`."""
+        with _refused():
+            # A renaming between two folders is there for certain when both are.
+            _sync_folder(self._blob(blob).parent)
+            _sync_folder(self._uploads)
 
     # --- blobs ---
 
@@ -179,10 +188,11 @@ class BlobFiles:
 class Upload:
     """An upload's file, open at its end."""
 
-    __slots__ = ("_descriptor", "hashed", "offset", "sha256")
+    __slots__ = ("_descriptor", "_failed", "hashed", "offset", "sha256")
 
     def __init__(self, descriptor: int, offset: int, hashed: int, sha256: hashlib._Hash) -> None:
         self._descriptor = descriptor
+        self._failed = False
         #: Bytes that are written; on disk only after `sync`.
         self.offset = offset
         #: The first bytes that went into `sha256`; fewer than `offset` after a restart.
@@ -207,9 +217,14 @@ class Upload:
         self.offset += len(data)
 
     def sync(self) -> None:
-        """Have all that was written on disk. Raises `DiskFull`, `Unavailable`."""
+        """Have all that was written on disk. Raises `DiskFull`, `Unavailable`, and from then on always."""
+        if self._failed:
+            # The system forgets what it could not write: a later fsync says nothing about it.
+            raise Unavailable
+        self._failed = True
         with _refused():
             os.fsync(self._descriptor)
+        self._failed = False
 
     def catch_up(self) -> bool:
         """Hash a slice of what is not hashed yet. Whether that was all. Raises `Unavailable`."""

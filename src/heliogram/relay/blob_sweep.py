@@ -35,6 +35,8 @@ def _there(record: BlobRecord, files: BlobFiles) -> int:
     """How many bytes of a blob or of an upload there are, of those that its row knows."""
     # Only what hashes to its id ever gets a blob's name.
     if files.size(record.blob) == record.size:
+        if not record.complete:
+            files.secure(record.blob)
         return record.size
     if record.complete:
         return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heliogram.relay.batch import Batch
@@ -41,30 +40,25 @@ class Expiry:
     async def _slice(self, work: Slice) -> bool:
         """Do one slice; whether there may be more."""
         told: asyncio.Future[Any] = self._server.loop.create_future()
-        if not self._server.submit(partial(_dated, work), told.set_result, 0):
+        if not self._server.submit(work, told.set_result, 0):
             return False
         # A slice that failed is tried again in the next round.
         return (await told) is True
 
 
-def _dated(work: Slice, batch: Batch) -> bool:
-    """`work`, if the clock may be right: by one that begins in 1970 nothing can be dated."""
-    return batch.minute >= EARLIEST and work(batch)
-
-
 def _entries(batch: Batch) -> bool:
     before = batch.minute - batch.terms.limits.entry_days * 1440
-    return batch.store.logs.expire_entries(before=before, minute=batch.minute)
+    return _right(batch) and batch.store.logs.expire_entries(before=before, minute=batch.minute)
 
 
 def _epochs(batch: Batch) -> bool:
     before = batch.minute - batch.terms.limits.certificate_days * 1440
-    return batch.store.logs.expire_epochs(before=before, minute=batch.minute)
+    return _right(batch) and batch.store.logs.expire_epochs(before=before, minute=batch.minute)
 
 
 def _logs(batch: Batch) -> bool:
     before = _day(batch) - batch.terms.idle_days
-    return batch.store.logs.expire_logs(before=before, day=_day(batch))
+    return _right(batch) and batch.store.logs.expire_logs(before=before, day=_day(batch))
 
 
 def _items(batch: Batch) -> bool:
@@ -91,6 +85,11 @@ def _pages(batch: Batch) -> bool:
 
 def _day(batch: Batch) -> int:
     return batch.now // 86_400
+
+
+def _right(batch: Batch) -> bool:
+    """Whether the clock may be right. By one that begins in 1970 nothing can be dated."""
+    return batch.minute >= EARLIEST
 
 
 #: The whole round.

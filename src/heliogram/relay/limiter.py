@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 
+#: Addresses that are remembered before those whose buckets are full again are looked for.
+REMEMBERED = 4096
+
 
 class Bucket:
     """So many tokens a second, and at most `burst` of them saved up."""
@@ -49,10 +52,6 @@ def address_of(peer: object) -> str:
     return str(address)
 
 
-#: Addresses that are remembered without asking whether they must be.
-MANY = 4096
-
-
 class Addresses:
     """Connections by address: how many are open, and how quickly new ones come. One thread's."""
 
@@ -61,15 +60,16 @@ class Addresses:
         self._per_minute = per_minute
         self._open: dict[str, int] = {}
         self._new: dict[str, Bucket] = {}
-        #: How many addresses there may be before those that say nothing are looked for.
-        self._many = MANY
+        self._look_at = REMEMBERED
+
+    def __len__(self) -> int:
+        return len(self._new)
 
     def enter(self, address: str, *, now: float) -> bool:
         """Count a new connection; False if there are too many."""
-        if len(self._new) > self._many:
+        if len(self._new) > self._look_at:
             self._new = {a: b for a, b in self._new.items() if not b.full(now=now)}
-            # If nearly all must stay, they are not looked through again for each that comes.
-            self._many = max(MANY, 2 * len(self._new))
+            self._look_at = max(REMEMBERED, 2 * len(self._new))
         bucket = self._new.get(address)
         if bucket is None:
             bucket = self._new[address] = Bucket(self._per_minute / 60, self._per_minute, now=now)

@@ -225,7 +225,6 @@ class Server:
         self.blobs.close()
         for store in (*self._opened, self.reader):
             store.close()
-        self._store.database.checkpoint()
         self._store.close()
 
     async def _listen(self, application: web.Application) -> tuple[str, int]:

@@ -47,7 +47,7 @@ def check(source: Source) -> Iterator[Finding]:
     yield from _settings(source.data)
     if _size(source.data / LOCK):
         yield Finding(LOCK, "it is not empty")
-    if _size(source.data / INDEX) % _INDEX_SLICE:
+    if source.index_size % _INDEX_SLICE:
         yield Finding(INDEX, "not the size of an index")
     yield from _blobs(source)
     yield from _uploads(source)

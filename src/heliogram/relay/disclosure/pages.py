@@ -19,6 +19,10 @@ FILE_HEADER, WAL_HEADER, FRAME_HEADER = 100, 32, 24
 #: The kinds of b-tree pages, by their first byte.
 INDEX_INNER, TABLE_INNER, INDEX_LEAF, TABLE_LEAF = 2, 5, 10, 13
 
+#: More pages than a relay's database has. So the first byte of a page's number, with which overflow pages and
+#: lists of free pages begin, is never a kind of b-tree page.
+MOST_PAGES = 1 << 25
+
 
 class BadPage(Exception):
     """These bytes are no page of this kind. The text says what is wrong, never what is there."""
@@ -191,19 +195,28 @@ class Tree:
     blocks: list[tuple[int, int]]
 
 
-def tree(page: bytes, number: int, usable: int) -> Tree:
-    """What lies in a b-tree page. Raises `BadPage`."""
+def gap(page: bytes, number: int, usable: int) -> tuple[int, int] | None:
+    """Where the gap of a b-tree page begins and ends; None if this is no such page."""
     start = FILE_HEADER if number == 1 else 0
     kind = page[start]
     if kind not in (INDEX_INNER, TABLE_INNER, INDEX_LEAF, TABLE_LEAF):
+        return None
+    count, content = struct.unpack_from(">HH", page, start + 3)
+    first = start + (12 if kind in (INDEX_INNER, TABLE_INNER) else 8) + 2 * count
+    stop = content or 65_536
+    return (first, stop) if first <= stop <= usable else None
+
+
+def tree(page: bytes, number: int, usable: int) -> Tree:
+    """What lies in a b-tree page. Raises `BadPage`."""
+    between = gap(page, number, usable)
+    if between is None:
         raise BadPage("it is no b-tree page")
-    block, count, content = struct.unpack_from(">HHH", page, start + 1)
-    content = content or 65_536
+    start = FILE_HEADER if number == 1 else 0
+    kind, content = page[start], between[1]
+    block, count = struct.unpack_from(">HH", page, start + 1)
     inner = kind in (INDEX_INNER, TABLE_INNER)
-    first = start + (12 if inner else 8)
-    pointers = first + 2 * count
-    if not pointers <= content <= usable:
-        raise BadPage("its cells begin in a place where they cannot")
+    first = between[0] - 2 * count
     last = int.from_bytes(page[start + 8 : start + 12], "big") if inner else 0
     places = struct.unpack_from(f">{count}H", page, first)
     cells = [_cell(page, kind, place, usable) for place in places]
@@ -216,7 +229,7 @@ def tree(page: bytes, number: int, usable: int) -> Tree:
             raise BadPage("its list of freed blocks is broken")
         blocks.append((block, block + size))
         block = following
-    return Tree(kind, cells, last, (pointers, content), blocks)
+    return Tree(kind, cells, last, between, blocks)
 
 
 def _cell(page: bytes, kind: int, place: int, usable: int) -> Cell:

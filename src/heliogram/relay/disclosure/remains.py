@@ -7,8 +7,8 @@ list, freed blocks but for their links, fragments, the tails of overflow pages a
 It does not reach the gap between a page's list of cells and its cells. When cells are moved between
 neighbouring pages, the old list and old copies of the moved cells stay there until the page fills. They are
 numbers in the list; in a page of an index or of small rows they are ids, places and tags of rows, some of
-which may be deleted since. In the pages of ciphertext nothing but the old list is accepted. `wipe` clears
-all gaps.
+which may be deleted since; in a page of ciphertext they are that. `wipe` clears all gaps of a relay that has
+stopped. After it nothing of ciphertext may be there; while the relay runs it is counted.
 """
 
 from __future__ import annotations
@@ -19,14 +19,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from heliogram.relay.disclosure.pages import BadPage, Pages, Tree, tree
+from heliogram.relay.disclosure.pages import MOST_PAGES, BadPage, Pages, Tree, gap, tree
 from heliogram.relay.disclosure.source import DATABASE, WAL, Finding
 
 #: Tables in whose pages lies what clients made: no copy of a moved row is accepted there.
 CONTENT = frozenset({"entries", "items", "packages", "taken", "cells"})
-
-#: No database has more pages: numbers of pages that are left in lists are below this.
-MOST_PAGES = 1 << 26
 
 #: Pages of a tree from its root to a leaf. SQLite's own bound.
 DEPTH = 20
@@ -38,14 +35,16 @@ class Remains:
 
     #: Bytes of old lists and moved rows in gaps, by table or index.
     gaps: dict[str, int] = field(default_factory=dict)
+    #: Of these, bytes in the pages of ciphertext that are no old list.
+    content: int = 0
     free_pages: int = 0
 
 
 def check(
-    pages: Pages, roots: Iterable[tuple[str, str, int]], remains: Remains
+    pages: Pages, roots: Iterable[tuple[str, str, int]], remains: Remains, *, running: bool
 ) -> Iterator[Finding]:
     """What is unexplained in the pages. `roots` are names, their tables and first pages."""
-    walk = _Walk(pages, remains)
+    walk = _Walk(pages, remains, running)
     yield from walk.head()
     yield from walk.maps()
     yield from walk.free()
@@ -58,63 +57,40 @@ def wipe(data: Path) -> int:
     """Clear the gaps in all pages of a relay that has stopped: how many bytes were not zero.
 
     A gap has no meaning, so wherever the power fails the database is whole. The caller holds the directory's
-    lock, and nobody has the database open. Raises `BadPage` and changes nothing if a write-ahead log is left.
+    lock, and nobody has the database open. It reads the whole file once, in order, and writes little.
+    Raises `BadPage` and changes nothing if a write-ahead log is left, `OSError`.
     """
     path = data / DATABASE
     pages = Pages(path, data / WAL)
     try:
-        if pages.wal.size:
-            raise BadPage("a write-ahead log is left")
-        roots = _roots(path)
-        gaps = [
-            (number, start, stop)
-            for root in roots
-            for number, page, found in _pages_of(pages, root, DEPTH)
-            for start, stop in [found.gap]
-            if page.count(0, start, stop) != stop - start
-        ]
-        size = pages.size
-        cleared = sum(stop - start - pages.read(n).count(0, start, stop) for n, start, stop in gaps)
+        if pages.wal.size or pages.count >= MOST_PAGES:
+            raise BadPage("a write-ahead log is left, or there are too many pages")
+        size, usable, maps = pages.size, pages.usable, set(pages.maps())
     finally:
         pages.close()
+    cleared = 0
     with path.open("r+b") as file:
-        for number, start, stop in gaps:
-            file.seek((number - 1) * size + start)
-            file.write(bytes(stop - start))
+        number = 0
+        while page := file.read(size):
+            number += 1
+            if number in maps or (found := gap(page, number, usable)) is None:
+                continue
+            nonzero = (found[1] - found[0]) - page.count(0, *found)
+            if nonzero:
+                cleared += nonzero
+                file.seek((number - 1) * size + found[0])
+                file.write(bytes(found[1] - found[0]))
+                file.seek(number * size)
         file.flush()
         os.fsync(file.fileno())
     return cleared
 
 
-def _roots(path: Path) -> list[int]:
-    import apsw
-
-    database = apsw.Connection(f"{path.absolute().as_uri()}?immutable=1", _READ)
-    try:
-        rows = database.execute("SELECT rootpage FROM sqlite_schema WHERE rootpage>0")
-        return [1, *(root for (root,) in rows)]
-    finally:
-        database.close()
-
-
-_READ = 0x00000001 | 0x00000040  # SQLITE_OPEN_READONLY, SQLITE_OPEN_URI
-
-
-def _pages_of(pages: Pages, number: int, depth: int) -> Iterator[tuple[int, bytes, Tree]]:
-    if depth == 0:
-        raise BadPage("a tree that is too deep")
-    page = pages.read(number)
-    found = tree(page, number, pages.usable)
-    yield number, page, found
-    for child in [*(cell.child for cell in found.cells), found.last]:
-        if child:
-            yield from _pages_of(pages, child, depth - 1)
-
-
 class _Walk:
     """One pass over all pages, in which each may be met once."""
 
-    def __init__(self, pages: Pages, remains: Remains) -> None:
+    def __init__(self, pages: Pages, remains: Remains, running: bool) -> None:
+        self._running = running
         self._pages = pages
         self._remains = remains
         self._met = bytearray(pages.count + 1)
@@ -211,14 +187,15 @@ class _Walk:
             elif _dirty(page[at:start]):
                 yield _on(number, "a fragment is not zero", name)
             at = max(at, stop)
-        gap = page[slice(*found.gap)]
-        nonzero = len(gap) - gap.count(0)
+        rest = page[slice(*found.gap)]
+        nonzero = len(rest) - rest.count(0)
         if nonzero == 0:
             return
-        if content and _dirty(gap[_old_list(gap, self._pages.usable) :]):
-            yield _on(number, "the gap holds more than an old list of cells", name)
-            return
         self._remains.gaps[name] = self._remains.gaps.get(name, 0) + nonzero
+        if content and _dirty(behind := rest[_old_list(rest, self._pages.usable) :]):
+            self._remains.content += len(behind) - behind.count(0)
+            if not self._running:
+                yield _on(number, "the gap holds more than an old list of cells", name)
 
     def _overflow(self, name: str, number: int, left: int) -> Iterator[Finding]:
         while number and left > 0:

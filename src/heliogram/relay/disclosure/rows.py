@@ -67,14 +67,16 @@ def _values(source: Source) -> Iterator[Finding]:
 
 
 def _logs(source: Source, relay: bytes | None) -> Iterator[Finding]:
-    for number, instance, log, first, state in source.rows(
-        "SELECT id, instance, log, first, state FROM logs"
+    for number, instance, log, first, fell, state in source.rows(
+        "SELECT id, instance, log, first, fell, state FROM logs"
     ):
         stands = Log.from_bytes(state)
         if relay is not None and stands.relay != relay:
             yield _in("logs", "the state of another relay", number, "state")
         if stands.configuration.log != log:
             yield _in("logs", "not the log id of its configuration", number, "log")
+        if fell != stands.fell_back:
+            yield _in("logs", "not what its state says", number, "fell")
         if stands.epoch < first:
             yield _in("logs", "an epoch before the first", number, "first")
         yield from _epochs(source, number, instance, first, stands)
@@ -84,13 +86,13 @@ def _logs(source: Source, relay: bytes | None) -> Iterator[Finding]:
 def _epochs(
     source: Source, number: int, instance: bytes, first: int, stands: Log
 ) -> Iterator[Finding]:
-    following = None
+    stood = False
     for epoch, seat, key, closed in source.rows(
         "SELECT epoch, seat, key, closed FROM epochs WHERE log=? ORDER BY epoch", number
     ):
-        if not first <= epoch <= stands.epoch or following not in (None, epoch):
+        if not first <= epoch <= stands.epoch:
             yield _in("epochs", "an epoch that the log does not have", number, "epoch")
-        following = epoch + 1
+        stood = stood or epoch == stands.epoch
         if (closed == 0) != (epoch == stands.epoch):
             yield _in("epochs", "open and closed at once", number, "closed")
         if epoch == first and seat != instance:
@@ -102,7 +104,7 @@ def _epochs(
             held = Seat.from_bytes(saved[0])
             if (held.epoch, held.key_of(stands.relay) or b"") != (epoch, key):
                 yield _in("epochs", "not what its seat says", number, "key")
-    if following is None:
+    if not stood:
         yield _in("epochs", "a log without its open epoch", number)
 
 

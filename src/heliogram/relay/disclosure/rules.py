@@ -90,6 +90,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("logs", "instance"): _hash,
     ("logs", "log"): _hash,
     ("logs", "first"): number(0, limits.MAX_FIRST_EPOCH),
+    ("logs", "fell"): number(0, 1),
     ("logs", "state"): structure(Log),
     ("heads", "log"): _local,
     ("heads", "first_index"): _count,

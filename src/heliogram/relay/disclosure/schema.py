@@ -10,7 +10,7 @@ import apsw
 
 from heliogram.relay.disclosure.source import Source
 
-_TABLE = re.compile(r"((?:^--.*\n)*)^CREATE TABLE (\w+) \(\n(.*?)^\)", re.MULTILINE | re.DOTALL)
+_TABLE = re.compile(r"((?:^--[^\n]*\n)*)^CREATE TABLE (\w+) \(\n(.*?)^\)", re.MULTILINE | re.DOTALL)
 _COLUMN = re.compile(r"^    ([a-z_]+) (INTEGER|BLOB)\b[^\n]*?(?:--\s*(.*))?$", re.MULTILINE)
 
 

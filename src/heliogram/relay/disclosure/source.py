@@ -1,7 +1,7 @@
 """A data directory, opened to look at: while its relay runs, after it has stopped, after it has crashed.
 
-All that is read from the database is one moment of it. SQLite keeps that moment for a reader; for a directory
-at rest nothing is made or changed, not even the index of the write-ahead log.
+All that is read from the database is one moment of it. SQLite keeps that moment for a reader. Nothing is
+made or changed, but that after a crash SQLite makes the index of the write-ahead log anew.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class Source:
         database = data / DATABASE
         if not database.is_file():
             raise StoreError(f"{data} has no {DATABASE}: this is no relay's directory")
+        #: Of the index before it was opened: after a crash SQLite makes it anew.
+        self.index_size = _size(data / INDEX)
         # Without a log and its index the file is all there is, and must stay so: SQLite would make both.
         self._at_rest = not self.running and not (data / INDEX).exists() and not _size(data / WAL)
         self._before = self._stamp()

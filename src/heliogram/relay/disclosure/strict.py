@@ -72,7 +72,7 @@ def _raw(source: Source, verdict: Verdict) -> Iterator[Finding]:
                 "SELECT name, tbl_name, rootpage FROM sqlite_schema WHERE rootpage>0"
             )
         ]
-        yield from remains.check(pages, roots, verdict.remains)
+        yield from remains.check(pages, roots, verdict.remains, running=source.running)
     except BadPage as error:
         yield Finding(DATABASE, str(error))
     finally:

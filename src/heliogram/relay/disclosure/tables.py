@@ -117,7 +117,8 @@ class Report:
             stands = _log(state)
             entries = self._entries(number, first_index, next_index, chain)
             epochs = tuple(self._epochs(number))
-            if not (entries.count or epochs or self.selection.spans_day(day)):
+            closed = any(one.closed_minute is not None for one in epochs)
+            if not (entries.count or closed or self.selection.spans_day(day)):
                 continue
             yield r.Log(
                 *(number, instance.hex(), log.hex(), first, stands.epoch, stands.closed),

@@ -16,7 +16,7 @@ from heliogram.relay.disclosure.tables import Report
 ABSENT = (
     "No text, no name, no picture: all contents are ciphertext, and the relay has no key to any of it.",
     "No account: members of a log share one key, so they cannot be told apart or counted.",
-    "No address, no port, no user agent, no cookie: of connections nothing is kept.",
+    "No address, no port, no user agent, no cookie of a client: of connections nothing is kept.",
     "No link between logs, inboxes, blobs and cells: nothing says which of them one person uses.",
     "No reader: nothing says who read what, or whether anybody did.",
     "No second: the finest time is the minute in which something arrived.",
@@ -108,7 +108,10 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
     if verdict.remains.gaps:
         total = sum(verdict.remains.gaps.values())
         names = ", ".join(sorted(verdict.remains.gaps))
-        yield f"{total} bytes of old lists and moved rows lie in unused parts of pages: {names}."
+        yield (
+            f"{total} bytes of old lists and moved rows lie in unused parts of pages,"
+            f" {verdict.remains.content} of them in pages of ciphertext: {names}."
+        )
     if verdict.running:
         wal = verdict.wal
         older = wal.older + wal.open
@@ -127,6 +130,7 @@ def verdict_json(verdict: Verdict) -> str:
             "findings": [{"where": one.where, "what": one.what} for one in verdict.findings],
             "running": verdict.running,
             "gaps": verdict.remains.gaps,
+            "gaps_in_ciphertext": verdict.remains.content,
             "free_pages": verdict.remains.free_pages,
             "wal_committed": verdict.wal.committed,
             "wal_left_over": verdict.wal.older + verdict.wal.open,

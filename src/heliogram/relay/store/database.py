@@ -67,6 +67,13 @@ class Database:
             self._set("temp_store", "MEMORY")
             self._set("cache_size", f"-{CACHE_KIB}")
             self._check_promises()
+            if writes:
+                # What a killed process wrote may be readable and not on disk, and after an fsync that failed
+                # no later one says that it is. Nothing may be answered on the strength of it.
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.FullError as error:
+            self.close()
+            raise StoreError("there is no room on its disk: make some, and start again") from error
         except apsw.Error as error:
             self.close()
             raise _unusable(error) from error
@@ -134,7 +141,7 @@ class Database:
             raise StoreError("the database is another relay's: its key is not that of the identity")
 
     def close(self) -> None:
-        """Close the connection. The writer's leaves no WAL behind if it is the last one."""
+        """Close the connection. The last one leaves no WAL behind if it may write and the disk works."""
         self._connection.close()
 
     def give_back(self, pages: int) -> bool:
@@ -144,12 +151,13 @@ class Database:
             self._connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
         return free > pages
 
-    def checkpoint(self) -> bool:
+    def checkpoint(self, patience: int = CHECKPOINT_PATIENCE) -> bool:
         """Move the WAL into the file and cut it to nothing. Only on the writer's connection.
 
-        False if somebody reads just now, or the disk does not write: the next one does it.
+        False if somebody reads for longer than `patience` milliseconds, or the disk does not write: the next
+        one does it.
         """
-        self._connection.set_busy_timeout(CHECKPOINT_PATIENCE)
+        self._connection.set_busy_timeout(patience)
         try:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except _TROUBLE:
