@@ -26,7 +26,7 @@ class Serving:
     def __init__(self, data: Path, *, identity: str = "relay", **settings: Any) -> None:
         """`settings` go before `EASY`."""
         self.identity = SigningKey(name(identity))
-        self.config = Config(data=data, listen="127.0.0.1:0", **{**EASY, **settings})
+        self.config = Config(data=data, **{"listen": "127.0.0.1:0", **EASY, **settings})
         self.where = ""
         self.server: Server
 

@@ -275,6 +275,16 @@ async def test_a_stop_under_load_loses_nothing(tmp_path: Path) -> None:
         assert "ERROR" not in process.text()
 
 
+async def test_a_place_that_is_taken(relay: Serving, tmp_path: Path) -> None:
+    """It does not begin, says so, and leaves its data as they were."""
+    other = tmp_path / "other"
+    with pytest.raises(OSError, match="in use"):
+        async with Serving(other, identity="other", listen=relay.where):
+            pass
+    async with Serving(other, identity="other") as second:
+        await (await second.client()).close()
+
+
 async def test_another_relays_database(tmp_path: Path) -> None:
     async with Serving(tmp_path / "data"):
         pass

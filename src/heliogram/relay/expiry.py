@@ -40,7 +40,12 @@ class Expiry:
     async def _slice(self, work: Slice) -> bool:
         """Do one slice; whether there may be more."""
         told: asyncio.Future[Any] = self._server.loop.create_future()
-        if not self._server.submit(work, told.set_result, 0):
+
+        def tell(one: Any) -> None:
+            if not told.done():  # or the round was cancelled meanwhile
+                told.set_result(one)
+
+        if not self._server.submit(work, tell, 0):
             return False
         # A slice that failed is tried again in the next round.
         return (await told) is True

@@ -197,9 +197,13 @@ class Server:
         application.router.add_get("/ws", self._connect)
         application.router.add_routes(blob_routes(self.blobs))
         application.router.add_routes(site.routes(self.config))
-        address = await self._listen(application)
-        if (where := self.config.metrics_address) is not None:
-            await self._listen_inside(metrics_application(self.metrics, self._healthy), where)
+        try:
+            address = await self._listen(application)
+            if (where := self.config.metrics_address) is not None:
+                await self._listen_inside(metrics_application(self.metrics, self._healthy), where)
+        except BaseException:
+            await self.stop()
+            raise
         self.spawn(Expiry(self).run())
         self.spawn(self.blobs.run())
         self.spawn(self._look_after_the_silent())
