@@ -82,6 +82,18 @@ async def test_close_ends_a_subscription(alice: Member, bob: Member) -> None:
     assert await bob.subscribe(at(bob)) == 1
 
 
+async def test_a_subscription_lasts_as_long_as_a_channel_leads_there(
+    relay: Serving, alice: Member, bob: Member
+) -> None:
+    await at(bob).authorise(2, bob.seat.id, 1, member_key("picnic", 1, relay.key))
+    await bob.subscribe(at(bob))
+    await at(bob).ask(frames.Close(0, 1), frames.Done)
+    await alice.post(b"by the other channel")
+    assert pushed(await at(bob).pushes.get()) == [(0, b"by the other channel")]
+    await at(bob).ask(frames.Close(0, 2), frames.Done)
+    assert len(relay.server.listeners) == 0
+
+
 async def test_a_number_with_a_new_meaning_has_no_subscription(
     relay: Serving, alice: Member, bob: Member
 ) -> None:

@@ -356,7 +356,7 @@ class Session:
         server = self._server
         match frame:
             case frames.Close() if scope is not None:
-                self._unsubscribe(_topic(scope))
+                self._forget_topics()
                 self._answer(frame, frames.Done(frame.id))
             case frames.Subscribe() if scope is not None:
                 self._subscribe(frame, scope)
