@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 
 from heliogram.relay import site
 from heliogram.relay.journal import place
@@ -77,7 +78,7 @@ class Gate:
 class Door(web.RequestHandler):
     """aiohttp's side of one connection, behind the gate."""
 
-    __slots__ = ("_address", "_deadline", "_gate")
+    __slots__ = ("_address", "_broken", "_deadline", "_gate")
 
     def __init__(
         self, server: web.Server, gate: Gate, address: str | None = None, **options: Any
@@ -86,6 +87,8 @@ class Door(web.RequestHandler):
         super().__init__(server, loop=gate.loop, **options)
         self._gate = gate
         self._address = address
+        #: Whether something came that cannot be read: the answer to it is the last one.
+        self._broken = False
         self._deadline: asyncio.TimerHandle | None = None
 
     @property
@@ -107,11 +110,16 @@ class Door(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """asyncio has bytes. aiohttp quotes what it cannot read several times: so it gets little at once."""
-        if self._payload_parser is not None or len(data) <= SLICE:
+        if self._payload_parser is not None:
             super().data_received(data)
             return
-        for at in range(0, len(data), SLICE):
+        # Nothing at all means: go on with what was left over.
+        for at in range(0, max(1, len(data)), SLICE):
+            if self._broken:
+                return  # what follows would be quoted as well
             super().data_received(data[at : at + SLICE])
+            messages = self._messages
+            self._broken = bool(messages) and not isinstance(messages[-1][0], RawRequestMessage)
 
     def met(self) -> None:
         """The first request's head is there."""
