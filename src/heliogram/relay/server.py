@@ -333,16 +333,12 @@ def run(config: Config, identity: SigningKey, *, announce: Callable[[str, int], 
 
 
 def _room_for_connections() -> int:
-    """How many connections the system lets this process have, once it was asked for all there are."""
+    """How many connections the limit of open files leaves room for. Who starts the process may raise it."""
     try:
         import resource
     except ImportError:  # Windows counts otherwise
         return 1_000_000
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if most == resource.RLIM_INFINITY:
-        most = 1_000_000
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    except (OSError, ValueError):
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return 1_000_000
     return max(1, most - FILES)
