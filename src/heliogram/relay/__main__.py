@@ -164,7 +164,11 @@ def _serve(config: Config, key: Any) -> None:
         server.run(config, key, announce=announce)
     except OSError as error:
         raise _Failure(_why(error, config)) from error
-    upkeep.wipe_remains(config, ceiling=QUICK_BYTES)
+    try:
+        upkeep.wipe_remains(config, ceiling=QUICK_BYTES)
+    except StoreError as error:
+        # All promises are kept; only what was deleted may still be found on the disk.
+        print(f"{error}.", file=sys.stderr)
 
 
 def _prepare_process(config: Config) -> None:

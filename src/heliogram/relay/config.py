@@ -140,7 +140,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     )
 
     # Connections. An address is an IPv4 address or an IPv6 /64
-    max_connections: Annotated[int, "Connections at once.", _from(1, 1_000_000)] = 20_000
+    max_connections: Annotated[int, "Connections at once.", _from(1, 1_000_000)] = 16_000
     max_connections_per_address: Annotated[
         int, "Connections at once from one address.", _from(1, 1_000_000)
     ] = 256

@@ -36,7 +36,7 @@ from heliogram.relay.blob_sweep import sweep
 from heliogram.relay.blobs import Tickets
 from heliogram.relay.config import Config
 from heliogram.relay.door import KEEPALIVE, Door, Gate, watched
-from heliogram.relay.errors import Internal, RelayError
+from heliogram.relay.errors import Internal, RelayError, StoreError
 from heliogram.relay.expiry import Expiry
 from heliogram.relay.journal import place
 from heliogram.relay.limiter import Addresses
@@ -183,10 +183,13 @@ class Server:
     # --- life ---
 
     async def start(self) -> tuple[str, int]:
-        """Begin to serve; where it listens. Raises `OSError` if it cannot."""
+        """Begin to serve; where it listens. Raises `OSError` or `StoreError` if it cannot."""
         self.loop = asyncio.get_running_loop()
-        files = BlobFiles(self.config.data)
-        sweep(self._store, files, now=self.clock())
+        try:
+            files = BlobFiles(self.config.data)
+            sweep(self._store, files, now=self.clock())
+        except RelayError as error:
+            raise StoreError("the disk does not write, or is full: mend it, and start again") from error
         self._writer.start()
         self.blobs = BlobService(
             files, self.tickets,
@@ -333,16 +336,12 @@ def run(config: Config, identity: SigningKey, *, announce: Callable[[str, int], 
 
 
 def _room_for_connections() -> int:
-    """How many connections the system lets this process have, once it was asked for all there are."""
+    """How many connections the limit of open files leaves room for. Who starts the process may raise it."""
     try:
         import resource
     except ImportError:  # Windows counts otherwise
         return 1_000_000
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if most == resource.RLIM_INFINITY:
-        most = 1_000_000
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    except (OSError, ValueError):
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return 1_000_000
     return max(1, most - FILES)
