@@ -189,7 +189,9 @@ class Server:
             files = BlobFiles(self.config.data)
             sweep(self._store, files, now=self.clock())
         except RelayError as error:
-            raise StoreError("the disk does not write, or is full: mend it, and start again") from error
+            raise StoreError(
+                "the disk does not write, or is full: mend it, and start again"
+            ) from error
         self._writer.start()
         self.blobs = BlobService(
             files, self.tickets,
