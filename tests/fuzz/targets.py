@@ -63,11 +63,13 @@ from heliogram.mls.registries import WireFormat
 from heliogram.mls.secret_tree import RatchetKind
 from heliogram.wire import frames
 from heliogram.wire.errors import RemoteError
+from tests.content import readers as content
 from tests.fuzz.forging import Worlds, repair_group_info, signer_of
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.world import CONFIG, NOW, Stream
 from tests.mls import grammar as g
 from tests.mls.structures import STRUCTURES, afresh
+from tests.node.identity import readers as identity
 from tests.wire import samples, scripts
 
 
@@ -786,6 +788,29 @@ class Connections(Target):
         return given.where + " " + scripts.play(given.where, scripts.messages(given.data))
 
 
+class Contents(Target):
+    """What people say, and what they are known by. `where` says what reads it."""
+
+    name = "contents"
+    READERS: ClassVar = {**content.READERS, **identity.READERS}
+
+    def seeds(self, suite: int) -> Iterator[Input]:
+        for where, data in (*content.seeds(), *identity.seeds()):
+            yield Input(suite, where, data)
+
+    def kind(self, given: Input) -> g.Kind | None:
+        return None
+
+    def run(self, given: Input) -> str:
+        try:
+            again = self.READERS[given.where](given.data)
+        except (content.REFUSES, identity.REFUSES) as error:
+            return f"{given.where} {error}"
+        if again != given.data:
+            raise Broken("another encoding of the same value was accepted")
+        return f"{given.where} read"
+
+
 TARGETS: tuple[type[Target], ...] = (
     Decoders,
     Messages,
@@ -799,4 +824,5 @@ TARGETS: tuple[type[Target], ...] = (
     Objects,
     Frames,
     Connections,
+    Contents,
 )

@@ -1,0 +1,143 @@
+"""What a node raises. Each error has a stable `code`; faces make the sentences.
+
+    NodeError
+      InvalidIdentity     a certificate, a list of devices or a key that does not count
+      InvalidLink         a contact link or a safety code that cannot be used
+      InvalidWords        recovery words that are none
+      InvalidFile         a file that is not what its message says, or changed while it was sealed
+
+No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class IdentityFault(Enum):
+    """Why an identity does not count."""
+
+    MALFORMED = "malformed"
+    BAD_SIGNATURE = "bad signature"
+    WRONG_ACCOUNT = "wrong account"
+    #: An older list of devices than the one we know: somebody may want to bring back a lost device.
+    ROLLED_BACK = "rolled back"
+    #: Two lists with one number, or a revoked device that is back: the account key is in two hands.
+    CONTRADICTION = "contradiction"
+
+
+class LinkFault(Enum):
+    """Why a link cannot be used."""
+
+    NOT_A_LINK = "not a link"
+    DAMAGED = "damaged"
+    #: Of a later version of Heliogram.
+    NEWER = "newer"
+
+
+class WordsFault(Enum):
+    """Why recovery words are none."""
+
+    COUNT = "count"
+    UNKNOWN_WORD = "unknown word"
+    CHECKSUM = "checksum"
+
+
+class FileFault(Enum):
+    """Why a file is refused."""
+
+    #: The message does not describe a file of ours, or one larger than any.
+    NOT_OURS = "not ours"
+    #: The blob was not made with this key.
+    WRONG_KEY = "wrong key"
+    #: Bytes changed, are missing, doubled, out of order or too many.
+    DAMAGED = "damaged"
+    #: Ours: the file became another one while it was being sealed. Begin again, with a new key.
+    CHANGED = "changed"
+
+
+class NodeError(Exception):
+    """The root of what `heliogram.node` raises."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "node"
+
+
+class InvalidIdentity(NodeError):
+    """A certificate, a list of devices or a key does not count; `fault` says why."""
+
+    def __init__(self, fault: IdentityFault, what: str) -> None:
+        super().__init__(fault, what)
+        self.fault = fault
+        self.what = what
+
+    def __str__(self) -> str:
+        return self.what
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"identity {self.fault.value}"
+
+
+class InvalidLink(NodeError):
+    """A contact link, or what stands in a code to scan, cannot be used; `fault` says why."""
+
+    def __init__(self, fault: LinkFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"the link cannot be used: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"link {self.fault.value}"
+
+
+class InvalidWords(NodeError):
+    """Recovery words that are none.
+
+    `position` is that of the first wrong word, from 1; 0 if no single one is. `count` is how many words came.
+    `close` are words of the list that look like the wrong one: to be shown, never logged.
+    """
+
+    def __init__(
+        self, fault: WordsFault, *, count: int, position: int = 0, close: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(fault)
+        self.fault = fault
+        self.count = count
+        self.position = position
+        self.close = close
+
+    def __str__(self) -> str:
+        if self.fault is WordsFault.UNKNOWN_WORD:
+            return f"word {self.position} is not in the list"
+        if self.fault is WordsFault.COUNT:
+            return f"there are {self.count} words, not 24"
+        return "the words do not belong together: one is wrong, or two are swapped"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"words {self.fault.value}"
+
+
+class InvalidFile(NodeError):
+    """A file is refused; `fault` says why."""
+
+    def __init__(self, fault: FileFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"the file is refused: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"file {self.fault.value}"
