@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,6 +94,19 @@ class RelayProcess:
         """The process's id."""
         assert self._process is not None
         return self._process.pid
+
+    def back_up(self, name: str) -> None:
+        """Stop, keep a copy of all data under this name, start again."""
+        self.stop()
+        shutil.copytree(self.data, self.directory / name)
+        self.start()
+
+    def restore(self, name: str) -> None:
+        """Kill, go back to a copy, start again: what no operator may do."""
+        self.kill()
+        shutil.rmtree(self.data)
+        shutil.copytree(self.directory / name, self.data)
+        self.start()
 
     @property
     def running(self) -> bool:
