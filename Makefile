@@ -34,6 +34,7 @@ fix: $(VENV)/dev ## format, and repair what can be repaired
 
 bench: $(VENV)/peers ## the table of speeds and sizes
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.relay
 
 fuzz: $(VENV)/dev ## broken input for every decoder, for SECONDS=60
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
@@ -73,5 +74,5 @@ $(VENV)/dev: pyproject.toml | $(BIN)/python
 	@touch $(VENV)/run $@
 
 $(VENV)/peers: $(VENV)/dev
-	@$(PIP) --editable '.[dev,interop]' || echo 'No peer can be installed here: its column stays empty.' >&2
+	@$(PIP) --editable '.[dev,interop,bench]' || echo 'No peer can be installed here: its column stays empty.' >&2
 	@touch $@

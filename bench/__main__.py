@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
-import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from bench import table
 from bench.floor import CLASSICAL, POST_QUANTUM, Kind, counted
+from bench.machine import machine
 from bench.measure import OURS, RINE, TWO_THREADS, Notebook
 from bench.run import Scenario, Side
 
@@ -57,7 +54,7 @@ def main() -> int:
                     sides = _sides(kind, pool, stack, notes)
                     Scenario(notebook, kind, size, sides).key_packages()
                 Scenario(notebook, kind, size, _sides(kind, pool, stack, notes)).run()
-    about = _machine() | {
+    about = machine(("cryptography", "pynacl", "rine-mls")) | {
         "clock": "processor" if options.cpu else "wall",
         "seconds": round(time.time() - started),
         "load before": round(load, 2),
@@ -117,28 +114,6 @@ def _sides(
 def _note(notes: list[str], text: str) -> None:
     if text not in notes:
         notes.append(text)
-
-
-def _machine() -> dict[str, Any]:
-    """What the figures depend on."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        found = re.search(r"model name\s*:\s*(.+)", info.read_text())
-        cpu = found[1] if found else cpu
-    versions = {}
-    for name in ("cryptography", "pynacl", "rine-mls"):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "cpu": f"{os.cpu_count()} cores of {cpu}",
-        "system": f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}",
-        "python": platform.python_version(),
-        **versions,
-    }
 
 
 def _counts(kind: Kind, members: int) -> str:

@@ -123,12 +123,16 @@ def lines(notebook: Notebook, post_quantum: str) -> list[tuple[str, ...]]:
     return found
 
 
-def as_text(body: Sequence[Sequence[str]]) -> str:
-    table = _filled([HEADER, *body])
+def as_text(
+    body: Sequence[Sequence[str]],
+    header: Sequence[str] = HEADER,
+    left: Sequence[str] = LEFT,
+) -> str:
+    table = _filled([header, *body])
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     made = [
         "  ".join(
-            text.ljust(width) if name in LEFT else text.rjust(width)
+            text.ljust(width) if name in left else text.rjust(width)
             for name, text, width in zip(table[0], line, widths, strict=True)
         ).rstrip()
         for line in table
@@ -136,10 +140,14 @@ def as_text(body: Sequence[Sequence[str]]) -> str:
     return "\n".join([made[0], "-" * len(made[0]), *made[1:]])
 
 
-def as_markdown(body: Sequence[Sequence[str]]) -> str:
-    header, *rest = _filled([HEADER, *body])
-    rule = ["---" if name in LEFT else "---:" for name in header]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *rest))
+def as_markdown(
+    body: Sequence[Sequence[str]],
+    header: Sequence[str] = HEADER,
+    left: Sequence[str] = LEFT,
+) -> str:
+    first, *rest = _filled([header, *body])
+    rule = ["---" if name in left else "---:" for name in first]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (first, rule, *rest))
 
 
 def _filled(table: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -176,11 +184,11 @@ def _time(seconds: float | None) -> str:
         return ""
     for unit, factor in (("s", 1.0), ("ms", 1e3)):
         if seconds * factor >= 1:
-            return f"{_three(seconds * factor)} {unit}"
-    return f"{_three(seconds * 1e6)} µs"
+            return f"{three(seconds * factor)} {unit}"
+    return f"{three(seconds * 1e6)} µs"
 
 
-def _three(value: float) -> str:
+def three(value: float) -> str:
     """Three digits."""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 

@@ -25,11 +25,18 @@ import typer
 
 from heliogram.relay import identity, journal, settings
 from heliogram.relay.config import Address, Config
+from heliogram.relay.disclose import disclose
 from heliogram.relay.errors import RelayError, StoreError
 
 FAILED: Final = 1
 USAGE: Final = 2
 BUSY: Final = 3
+
+#: Open files besides those of connections: the database, blobs, threads.
+SPARE_FILES: Final = 512
+
+#: Bytes of a database up to which the remains of what was deleted are cleared when the relay stops: seconds.
+QUICK_BYTES: Final = 1 << 30
 
 app = typer.Typer(
     help="A relay of Heliogram: it keeps and orders ciphertext.",
@@ -42,6 +49,9 @@ app = typer.Typer(
 
 Data = Annotated[Path, typer.Option(help=settings.SETTINGS["data"].what)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+app.command()(disclose)
 
 
 def main() -> None:
@@ -140,11 +150,12 @@ def serve(
 
             upkeep.check_database(chosen, key.public)
             journal.start(chosen.log_level, chosen.log_format)
+            _prepare_process(chosen)
             _serve(chosen, key)
 
 
 def _serve(config: Config, key: Any) -> None:
-    from heliogram.relay import server
+    from heliogram.relay import server, upkeep
 
     def announce(host: str, port: int) -> None:
         print(f"listening on {Address(host, port)} key {key.public.hex()}", flush=True)
@@ -153,6 +164,31 @@ def _serve(config: Config, key: Any) -> None:
         server.run(config, key, announce=announce)
     except OSError as error:
         raise _Failure(_why(error, config)) from error
+    upkeep.wipe_remains(config, ceiling=QUICK_BYTES)
+
+
+def _prepare_process(config: Config) -> None:
+    """No core dumps, which hold what is in memory; a file for each connection, as far as it is allowed."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    wanted = config.max_connections + SPARE_FILES
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            print(
+                f"The system allows {hard} open files; max_connections = {config.max_connections} needs"
+                f" {wanted}. Raise the limit (LimitNOFILE, ulimit -n), or lower max_connections.",
+                file=sys.stderr,
+            )
+            wanted = hard
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):
+        # A sandbox that allows no change has set its own limits.
+        return
 
 
 @app.command()
@@ -215,6 +251,10 @@ def _explained() -> Iterator[None]:
         raise _end(FAILED, f"The data directory cannot be written: {error.code.name}.") from None
     except _Failure as error:
         raise _end(FAILED, str(error)) from None
+    except OSError as error:
+        # Without the name of the file: a blob's is a client's.
+        why = error.strerror or type(error).__name__
+        raise _end(FAILED, f"The system does not allow it: {why}.") from None
     except Exception as error:
         # Its text may hold anything.
         raise _end(

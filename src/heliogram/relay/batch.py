@@ -88,6 +88,8 @@ class Batch:
     entropy: Callable[[int], bytes] = field(repr=False)
     #: What happened, in order, for those who listen.
     news: list[News] = field(default_factory=list)
+    #: Whether the write-ahead log is to be emptied after the commit: it still has what was deleted.
+    scrub: bool = False
 
     @property
     def minute(self) -> int:

@@ -47,39 +47,37 @@ _LAST_BYTES = re.compile(f"bytes=-{_NUMBER}")
 
 _STATUS = {Part.STORED: 204, Part.LAST: 201, Part.NEEDLESS: 200}
 
+#: What is still read of a body after the answer that did not want it: seconds and bytes.
+LINGER_SECONDS, LINGER_BYTES = 5.0, 4 << 20
+
 _log = logging.getLogger(__name__)
 
 
 def routes(blobs: BlobService) -> list[web.RouteDef]:
-    """The routes of blobs. The application should send `plain` before each answer."""
+    """The routes of blobs."""
     handlers = {"PUT": _put, "HEAD": _head, "GET": _get}
 
     async def handle(request: web.Request) -> web.StreamResponse:
         handler = handlers.get(request.method)
-        if handler is None:
-            return _answer(405, {hdrs.ALLOW: METHODS})
         id = request.match_info["id"]
+        if handler is None:
+            return await _refuse(request, _answer(405, {hdrs.ALLOW: METHODS}))
         if not _ID.fullmatch(id):
-            return _answer(404)
+            return await _refuse(request, _answer(404))
         try:
             return await handler(blobs, bytes.fromhex(id), request)
         except Misplaced as error:
-            return _answer(409, _offset(error.detail))
+            return await _refuse(request, _answer(409, _offset(error.detail)))
         except RelayError as error:
-            return _answer(STATUSES.get(error.code, 500))
+            return await _refuse(request, _answer(STATUSES.get(error.code, 500)))
         except ConnectionError:
             return _answer(400)  # nobody is there to read it
         except Exception as error:
             # A bug. Its text may hold anything, so only its kind and place are logged.
             _log.error("a request for a blob failed: %s at %s", type(error).__name__, _where(error))
-            return _answer(500)
+            return await _refuse(request, _answer(500))
 
     return [web.route("*", PATH, handle, expect_handler=_expected)]
-
-
-async def plain(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """For `on_response_prepare`: no answer tells what the relay runs on."""
-    response.headers.popall(hdrs.SERVER, None)
 
 
 # --- Headers --------------------------------------------------------------------------------------
@@ -145,7 +143,8 @@ async def _put(blobs: BlobService, blob: bytes, request: web.Request) -> web.Res
         raise Malformed  # the bytes would not be those that are counted
     body = _Body(request)
     what, offset = await blobs.put(blob, ticket, part, body.receive)
-    return _answer(_STATUS[what], _offset(offset) if what is Part.STORED else {})
+    answer = _answer(_STATUS[what], _offset(offset) if what is Part.STORED else {})
+    return await _refuse(request, answer) if what is Part.NEEDLESS else answer
 
 
 class _Body:
@@ -237,6 +236,26 @@ async def _stream(
 def _answer(status: int, headers: Mapping[str, str] | None = None) -> web.Response:
     """An answer without a body."""
     return web.Response(status=status, headers={hdrs.CACHE_CONTROL: "no-store", **(headers or {})})
+
+
+async def _refuse(request: web.Request, answer: web.Response) -> web.Response:
+    """Send an answer although its request has not ended, and read on for a while.
+
+    A connection that is closed over unread bytes is reset, and the answer is lost on its way.
+    """
+    body = request.content
+    if body.is_eof():
+        return answer
+    try:
+        await answer.prepare(request)
+        await answer.write_eof()
+        left = LINGER_BYTES
+        async with asyncio.timeout(LINGER_SECONDS):
+            while left > 0 and not body.is_eof():
+                left -= len(await body.readany())
+    except Exception:
+        return answer  # the client is gone, or takes too long: nothing is lost with it
+    return answer
 
 
 def _content(status: int, size: int) -> web.StreamResponse:

@@ -21,6 +21,7 @@ class Lane(Enum):
     GRACE = ("posts in the grace lane", DAY)
     VALUES = ("new values", DAY)
     VOTES = ("requests for votes", HOUR)
+    DECISIONS = ("decisions", DAY)
     BLOB_BYTES = ("bytes of blobs", DAY)
     ITEMS = ("items by a link", DAY)
     TAKES = ("takings of key packages by a link", DAY)
@@ -37,6 +38,7 @@ class Budgets:
     def __init__(self) -> None:
         self._used: dict[Lane, dict[int, int]] = {lane: {} for lane in Lane}
         self._window = dict.fromkeys(Lane, 0)
+        self._charged: list[tuple[dict[int, int], int, int]] = []
 
     def charge(self, lane: Lane, log: int, amount: int, ceiling: int, *, now: int) -> None:
         """Count `amount` for the log with this local number. Raises `OverBudget`; then nothing is counted."""
@@ -50,3 +52,14 @@ class Budgets:
         if total > ceiling:
             raise OverBudget
         used[log] = total
+        self._charged.append((used, log, amount))
+
+    def keep(self) -> None:
+        """What was charged is on disk."""
+        self._charged.clear()
+
+    def undo(self) -> None:
+        """Give back what was charged since the last `keep`: nothing of it was written."""
+        for used, log, amount in self._charged:
+            used[log] -= amount
+        self._charged.clear()

@@ -9,6 +9,7 @@ Settings are numbers of bytes, seconds or days, never "10 MB".
 
 from __future__ import annotations
 
+from dataclasses import fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
@@ -81,7 +82,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ] = None
     tls_key: Annotated[Path | None, "The private key of the TLS certificate, a PEM file."] = None
     plain_behind_proxy: Annotated[
-        bool, "Listen without TLS where others can connect: only for a proxy that ends TLS."
+        bool,
+        "A proxy ends TLS: listen without it anywhere, and do not count connections by address.",
     ] = False
     metrics: Annotated[
         str, "Where /metrics and /health are, on the loopback interface; or off."
@@ -177,13 +179,24 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     grace_per_day: Annotated[int, "Entries in the grace lane of one log in a day.", _from(1)] = 256
     values_per_day: Annotated[int, "New values for slots of one log in a day.", _from(1)] = 100
     votes_per_hour: Annotated[int, "Requests for votes in one log in an hour.", _from(1)] = 2_000
+    decisions_per_day: Annotated[int, "Decisions that one log takes in a day.", _from(1)] = 500
     blob_bytes_per_day: Annotated[
         int, "Bytes of blobs that one log announces in a day.", _from(0)
     ] = 4 << 30
 
+    # Budgets of links and cells
+    items_per_day: Annotated[int, "Items in a day by one link.", _from(1)] = 100
+    takes_per_day: Annotated[
+        int,
+        "Takings of key packages in a day by one link.",
+        _from(1, limits.MAX_PACKAGES // limits.MAX_DEVICES),
+    ] = 10
+    cell_writes_per_day: Annotated[int, "New values of one cell in a day.", _from(1)] = 1_000
+
     # Budgets of the whole relay
     max_logs: Annotated[int, "Logs at once.", _from(1)] = 1_000_000
     max_inboxes: Annotated[int, "Inboxes at once.", _from(0)] = 1_000_000
+    max_cells: Annotated[int, "Cells at once.", _from(0)] = 100_000
     max_blob_bytes: Annotated[int, "Bytes of all blobs together.", _from(0)] = 64 << 30
 
     # What it says to its operator
@@ -221,35 +234,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     def limits(self) -> Limits:
         """What the greeting announces."""
-        return Limits(
-            difficulty_open=self.difficulty_open,
-            difficulty_inbox=self.difficulty_inbox,
-            max_frame=self.max_frame,
-            max_entry=self.max_entry,
-            max_pending=self.max_pending,
-            max_channels=self.max_channels,
-            max_blob=self.max_blob,
-            entry_days=self.entry_days,
-            certificate_days=self.certificate_days,
-            blob_days=self.blob_days,
-        )
+        return Limits(**{one.name: getattr(self, one.name) for one in fields(Limits)})
 
     def terms(self) -> Terms:
         """What the cores need to know of this configuration."""
-        return Terms(
-            limits=self.limits(),
-            posts_per_day=self.posts_per_day,
-            post_bytes_per_day=self.post_bytes_per_day,
-            log_bytes=self.log_bytes,
-            grace_per_day=self.grace_per_day,
-            values_per_day=self.values_per_day,
-            votes_per_hour=self.votes_per_hour,
-            blob_bytes_per_day=self.blob_bytes_per_day,
-            max_logs=self.max_logs,
-            max_inboxes=self.max_inboxes,
-            max_blob_bytes=self.max_blob_bytes,
-            idle_days=self.idle_days,
-        )
+        own = {one.name: getattr(self, one.name) for one in fields(Terms) if one.name != "limits"}
+        return Terms(limits=self.limits(), **own)
 
     def description(self, key: bytes) -> RelayDescription:
         """How conversations name the relay with this public key."""

@@ -43,9 +43,9 @@ class Gate:
         """How many connections are open."""
         return self._inside
 
-    def enter(self, transport: asyncio.BaseTransport) -> str | None:
-        """Count a connection and give its address, or None if it must go."""
-        address = address_of(transport.get_extra_info("peername"))
+    def enter(self, peer: object) -> str | None:
+        """Count a connection from what the socket calls its peer; its address, or None if it must go."""
+        address = address_of(peer)
         if self._inside >= self._ceiling:
             self._refused("connections")
             return None
@@ -72,16 +72,25 @@ class Door(web.RequestHandler):
 
     __slots__ = ("_address", "_deadline", "_gate")
 
-    def __init__(self, server: web.Server, gate: Gate, **options: Any) -> None:
+    def __init__(
+        self, server: web.Server, gate: Gate, address: str | None = None, **options: Any
+    ) -> None:
+        """`address` is that of a client whom the gate has let in already."""
         super().__init__(server, loop=gate.loop, **options)
         self._gate = gate
-        self._address: str | None = None
+        self._address = address
         self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a connection, or was one."""
+        return self._task_handler is not None or self._manager is None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio has a connection."""
         super().connection_made(transport)
-        self._address = self._gate.enter(transport)
+        if self._address is None:
+            self._address = self._gate.enter(transport.get_extra_info("peername"))
         if self._address is None:
             cast(asyncio.Transport, transport).abort()
             return

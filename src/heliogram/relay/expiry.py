@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliogram.relay.batch import Batch
 from heliogram.relay.inboxes import STATEMENT_MINUTES
+from heliogram.relay.store.logs import EARLIEST
 
 if TYPE_CHECKING:
     from heliogram.relay.server import Server
@@ -47,16 +48,17 @@ class Expiry:
 
 def _entries(batch: Batch) -> bool:
     before = batch.minute - batch.terms.limits.entry_days * 1440
-    return batch.store.logs.expire_entries(before=before, minute=batch.minute)
+    return _right(batch) and batch.store.logs.expire_entries(before=before, minute=batch.minute)
 
 
 def _epochs(batch: Batch) -> bool:
     before = batch.minute - batch.terms.limits.certificate_days * 1440
-    return batch.store.logs.expire_epochs(before=before)
+    return _right(batch) and batch.store.logs.expire_epochs(before=before, minute=batch.minute)
 
 
 def _logs(batch: Batch) -> bool:
-    return batch.store.logs.expire_logs(before=_day(batch) - batch.terms.idle_days)
+    before = _day(batch) - batch.terms.idle_days
+    return _right(batch) and batch.store.logs.expire_logs(before=before, day=_day(batch))
 
 
 def _items(batch: Batch) -> bool:
@@ -77,11 +79,17 @@ def _cells(batch: Batch) -> bool:
 
 
 def _pages(batch: Batch) -> bool:
+    batch.scrub = True
     return batch.store.database.give_back(VACUUM_PAGES)
 
 
 def _day(batch: Batch) -> int:
     return batch.now // 86_400
+
+
+def _right(batch: Batch) -> bool:
+    """Whether the clock may be right. By one that begins in 1970 nothing can be dated."""
+    return batch.minute >= EARLIEST
 
 
 #: The whole round.

@@ -162,13 +162,15 @@ def _is_name(text: str) -> bool:
 
 def _exceptions() -> set[str]:
     """The names of all exceptions that there are in this process."""
-    names, kinds = set(), [BaseException]
+    # By class and not by name: many libraries have an "Error" of their own.
+    found: set[type[BaseException]] = set()
+    kinds: list[type[BaseException]] = [BaseException]
     while kinds:
         kind = kinds.pop()
-        if kind.__name__ not in names:
-            names.add(kind.__name__)
+        if kind not in found:
+            found.add(kind)
             kinds += kind.__subclasses__()
-    return names
+    return {kind.__name__ for kind in found}
 
 
 def _type_name(error: BaseException) -> str:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 
+#: Addresses that are remembered before those whose buckets are full again are looked for.
+REMEMBERED = 4096
+
 
 class Bucket:
     """So many tokens a second, and at most `burst` of them saved up."""
@@ -57,11 +60,16 @@ class Addresses:
         self._per_minute = per_minute
         self._open: dict[str, int] = {}
         self._new: dict[str, Bucket] = {}
+        self._look_at = REMEMBERED
+
+    def __len__(self) -> int:
+        return len(self._new)
 
     def enter(self, address: str, *, now: float) -> bool:
         """Count a new connection; False if there are too many."""
-        if len(self._new) > 4096 and len(self._new) > 2 * len(self._open):
+        if len(self._new) > self._look_at:
             self._new = {a: b for a, b in self._new.items() if not b.full(now=now)}
+            self._look_at = max(REMEMBERED, 2 * len(self._new))
         bucket = self._new.get(address)
         if bucket is None:
             bucket = self._new[address] = Bucket(self._per_minute / 60, self._per_minute, now=now)

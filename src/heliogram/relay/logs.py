@@ -51,7 +51,7 @@ def open_log(batch: Batch, frame: frames.Open) -> frames.Done:
             raise Full
         # Where a decision has expired there is no vote any more: raises `Gone`.
         logs.slot(log.seat.id)
-        if any(one.log.fell_back for one in logs.instances(opened.seat.configuration.log)):
+        if logs.fallen(opened.seat.configuration.log):
             # It may have voted at this very seat in another instance of the log, and forgotten it.
             log = slots.open_log(opened, batch.relay, batch.entropy(NONCE_SIZE))
         logs.create(instance, log, day=batch.now // 86_400)
@@ -98,11 +98,11 @@ def _post_in_grace(batch: Batch, frame: frames.Post, scope: Scope, record: LogRe
     epoch = logs.epoch(record, scope.epoch)
     if epoch is None:
         raise NotAuthorised
-    used = slots.grace(epoch.grace, len(frame.data))
     name = entry_hash(frame.data)
     place = logs.find_entry(record, scope.epoch, name)
     if place is not None:
         return Appended(frame.id, record.instance, scope.epoch, place.index, name, place.chain)
+    used = slots.grace(epoch.grace, len(frame.data))
     ceiling = batch.terms.grace_per_day
     batch.budgets.charge(Lane.GRACE, record.id, 1, ceiling, now=batch.now)
     logs.count_grace(record, scope.epoch, used)
@@ -180,17 +180,17 @@ def shows_fall(store: Store, frame: frames.Authorise, relay: bytes) -> int | Non
     if not frame.evidence:
         return None
     evidence = decoded(Evidence.from_bytes, frame.evidence)
-    index = evidence.receipt.index
+    epoch, index = evidence.epoch, evidence.receipt.index
     record = _read(store, frame.instance)
-    if index < record.first_index:
-        return None  # it has expired
-    if store.logs.entry_at(record, evidence.epoch, index) == (
-        evidence.entry,
-        evidence.receipt.chain,
-    ):
-        return None
+    if index < record.next_index and epoch <= record.log.epoch:
+        here = store.logs.entry_at(record, epoch, index)
+        if here == (evidence.entry, evidence.receipt.chain):
+            return None
+        # Read again after the entry: it may have expired in between.
+        if index < _read(store, frame.instance).first_index:
+            return None
     # The signature is looked at last: it costs most, and nearly all evidence agrees.
-    return evidence.epoch if evidence.proves(relay, frame.instance) else None
+    return epoch if evidence.proves(relay, frame.instance) else None
 
 
 def read(store: Store, frame: frames.Read, scope: Scope) -> frames.Entries | frames.Digests:

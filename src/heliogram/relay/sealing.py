@@ -30,8 +30,6 @@ def seal(identity: SigningKey, outcomes: Sequence[Outcome]) -> list[frames.Answe
 
 
 def _receipts(identity: SigningKey, appended: list[Appended]) -> Iterator[Receipt]:
-    if not appended:
-        return
     leaves = [
         receipt_leaf(one.instance, one.epoch, one.index, one.name, one.chain) for one in appended
     ]

@@ -18,18 +18,16 @@ import asyncio
 import logging
 import os
 import signal
-import ssl
 import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from heliogram.relay import site
+from heliogram.relay import site, tls
 from heliogram.relay.batch import Batch
 from heliogram.relay.blob_files import BlobFiles
 from heliogram.relay.blob_http import routes as blob_routes
@@ -40,6 +38,7 @@ from heliogram.relay.config import Config
 from heliogram.relay.door import KEEPALIVE, Door, Gate, watched
 from heliogram.relay.errors import Internal, RelayError
 from heliogram.relay.expiry import Expiry
+from heliogram.relay.journal import place
 from heliogram.relay.limiter import Addresses
 from heliogram.relay.listeners import Listeners
 from heliogram.relay.metrics import Metrics
@@ -59,6 +58,9 @@ READERS = 2
 
 #: Seconds in which connections may end when the relay stops.
 GRACE = 5.0
+
+#: Files that are open besides connections: the database several times, blobs, standard streams.
+FILES = 128
 
 
 class Server:
@@ -89,7 +91,8 @@ class Server:
         self._sessions: set[Session] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._runners: list[web.AppRunner] = []
-        self._sockets: list[asyncio.Server] = []
+        self._sockets: list[asyncio.Server | tls.TlsListener] = []
+        self._leaving = False
         self._stopping = False
 
     # --- what sessions use ---
@@ -155,7 +158,11 @@ class Server:
     def _deliver(self, finished: Finished) -> None:
         self.metrics.batch(len(finished.told), finished.seconds)
         for job, told in finished.told:
-            job.done(told)
+            try:
+                job.done(told)
+            except Exception as error:
+                # A bug with one client must not cost others their answers.
+                _log.error("an answer failed: %s at %s", type(error).__name__, place(error))
         self.listeners.spread(finished.news)
         self._flush()
 
@@ -166,9 +173,12 @@ class Server:
         except RelayError as error:
             told = error
         except Exception as error:
-            _log.error("a page could not be read: %s", type(error).__name__)
+            _log.error("a page could not be read: %s at %s", type(error).__name__, place(error))
             told = Internal()
-        self.loop.call_soon_threadsafe(done, told)
+        try:
+            self.loop.call_soon_threadsafe(done, told)
+        except RuntimeError:
+            _log.debug("a page was read after the loop had ended")
 
     # --- life ---
 
@@ -197,6 +207,7 @@ class Server:
 
     async def stop(self) -> None:
         """Take nobody in any more, answer what was asked, write all, and close."""
+        self._leaving = True
         for one in self._sockets:
             one.close()
         leaving = [self.loop.create_task(one.leave()) for one in list(self._sessions)]
@@ -208,14 +219,16 @@ class Server:
         for runner in self._runners:
             await runner.cleanup()
         await self.loop.run_in_executor(None, self._writer.stop)
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=True)
         self.blobs.close()
         for store in (*self._opened, self.reader):
             store.close()
         self._store.close()
 
     async def _listen(self, application: web.Application) -> tuple[str, int]:
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=GRACE
+        )
         await runner.setup()
         self._runners.append(runner)
         config = self.config
@@ -225,25 +238,29 @@ class Server:
                 at_once=config.max_connections_per_address, per_minute=config.connections_per_minute
             )
         self.gate = Gate(
-            self.loop, addresses, ceiling=config.max_connections,
+            self.loop, addresses, ceiling=min(config.max_connections, _room_for_connections()),
             patience=config.hello_seconds, refused=self.metrics.turned_away,
         )  # fmt: skip
         if runner.server is None:
             raise RuntimeError("aiohttp made no server")
-        factory = partial(
+        door = partial(
             Door, watched(runner.server), self.gate,
             access_log=None, keepalive_timeout=KEEPALIVE, lingering_time=0.0,
         )  # fmt: skip
         where = config.listen_address
-        tls = None if config.tls is None else _tls(*config.tls)
-        create = self.loop.create_server if tls is None else _quick_tls(self.loop)
-        listener = await create(factory, where.host, where.port, ssl=tls, backlog=1024)
+        if config.tls is not None:
+            secure = tls.TlsListener(where, tls.context(*config.tls), self.gate, door)
+            self._sockets.append(secure)
+            return secure.address
+        listener = await self.loop.create_server(door, where.host, where.port, backlog=1024)
         self._sockets.append(listener)
         host, port = listener.sockets[0].getsockname()[:2]
         return host, port
 
     async def _listen_inside(self, application: web.Application, where: Any) -> None:
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=GRACE
+        )
         await runner.setup()
         self._runners.append(runner)
         await web.TCPSite(runner, where.host, where.port).start()
@@ -252,9 +269,10 @@ class Server:
         websocket = web.WebSocketResponse(
             compress=False,
             max_msg_size=self.terms.limits.max_frame + 1,
+            autoclose=False,
             autoping=False,
         )
-        if self._stopping or not websocket.can_prepare(request):
+        if self._leaving or not websocket.can_prepare(request):
             return site.not_found(self.config)
         await websocket.prepare(request)
         transport = request.transport
@@ -277,7 +295,7 @@ class Server:
                 one.look(now)
 
     def _healthy(self) -> bool:
-        return not self._stopping
+        return not self._leaving
 
 
 def run(config: Config, identity: SigningKey, *, announce: Callable[[str, int], None]) -> None:
@@ -308,17 +326,17 @@ def run(config: Config, identity: SigningKey, *, announce: Callable[[str, int], 
         uvloop.run(serve())
 
 
-def _tls(certificate: Path, key: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(certificate, key)
-    return context
-
-
-def _quick_tls(loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
-    """aiofastnet's TLS, at half the cost, where it is installed."""
+def _room_for_connections() -> int:
+    """How many connections the system lets this process have, once it was asked for all there are."""
     try:
-        import aiofastnet
-    except ImportError:
-        return loop.create_server
-    return partial(aiofastnet.create_server, loop)
+        import resource
+    except ImportError:  # Windows counts otherwise
+        return 1_000_000
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        most = 1_000_000
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(1, most - FILES)

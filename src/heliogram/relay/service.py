@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from heliogram.relay import cells, inboxes, logs, voting
 from heliogram.relay.batch import Batch, Outcome
 from heliogram.relay.store import Store
-from heliogram.wire import frames
+from heliogram.wire import frames, limits
 from heliogram.wire.connection import Scope
 
 #: The arguments are the batch or store, the frame, and what its channel leads to, if it has one.
@@ -69,3 +69,32 @@ SIGNATURES: Mapping[type[frames.Request], int] = MappingProxyType(
         frames.Unfence: 3,
     }
 )
+
+#: Bytes that any request takes while it waits.
+SMALL = 1024
+
+#: Bytes that an answer may have, where that is many.
+_ANSWERS: Mapping[type[frames.Request], int] = MappingProxyType(
+    {
+        frames.Lock: limits.MAX_VALUE,
+        frames.Commit: limits.MAX_VALUE,
+        frames.NewRound: limits.MAX_VALUE,
+        frames.Decide: limits.MAX_VALUE,
+        frames.PackageTake: limits.MAX_DEVICES * limits.MAX_PACKAGE,
+        frames.CellPut: limits.MAX_CELL,
+    }
+)
+
+
+def weight(frame: frames.Request) -> int:
+    """About how many bytes a request and its answer take until the answer is written."""
+    if isinstance(frame, frames.Post):
+        return SMALL + len(frame.data)
+    size = SMALL + _ANSWERS.get(type(frame), 0)
+    for name in frame.__struct_fields__:
+        value = getattr(frame, name)
+        if isinstance(value, bytes):
+            size += len(value)
+        elif isinstance(value, tuple):
+            size += sum(len(one.data) if isinstance(one, frames.Package) else 64 for one in value)
+    return size

@@ -23,11 +23,12 @@ from heliogram.relay.errors import (
     RelayError,
     Unavailable,
 )
+from heliogram.relay.journal import place
 from heliogram.relay.limiter import Bucket
 from heliogram.relay.listeners import Subscription, Topic, inbox_topic
-from heliogram.relay.service import PAGES, READS, SIGNATURES, WRITES
+from heliogram.relay.service import PAGES, READS, SIGNATURES, SMALL, WRITES, weight
 from heliogram.relay.websocket import PING, framed, pong
-from heliogram.wire import frames, limits
+from heliogram.wire import frames
 from heliogram.wire.connection import (
     NEED_DATA,
     OVER,
@@ -45,11 +46,23 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Bytes in the socket's buffer above which a push is not written, and no request is begun.
+#: Bytes that wait for the client to read them above which a push is not written, and no request is begun.
 ROOM = 256 << 10
 
-#: Seconds between looks at a buffer that is too full.
-_PATIENCE = 0.05
+#: Bytes of requests that are being done, with their answers, above which no other one is begun.
+LOAD = 512 << 10
+
+#: Bytes of requests that wait to be begun above which no more is read.
+QUEUED = 64 << 10
+
+#: Seconds in which a client may answer our goodbye. Then the connection is cut.
+FAREWELL = 5.0
+
+#: Messages after which it is somebody else's turn, and seconds until a client that was too fast is read on.
+_TURN, _PAUSE = 32, 0.1
+
+#: Seconds between looks at a buffer that is too full: at first, and at most.
+_SOON, _LATER = 0.05, 1.0
 
 
 class Session:
@@ -57,17 +70,24 @@ class Session:
 
     __slots__ = (
         "_asked",
+        "_choked_since",
         "_core",
         "_ending",
         "_heard",
+        "_load",
+        "_messages",
         "_out",
+        "_queued",
+        "_read_by_client",
         "_reading",
-        "_requests",
         "_server",
         "_signatures",
         "_topics",
         "_transport",
+        "_unsent",
+        "_wake",
         "_websocket",
+        "_written",
     )
 
     def __init__(
@@ -81,40 +101,54 @@ class Session:
             server.identity, server.terms.limits, now=server.clock(), entropy=server.entropy
         )
         rate = config.requests_per_second
-        self._requests = Bucket(rate, 2 * rate, now=now)
+        self._messages = Bucket(rate, 2 * rate, now=now)
         rate = config.signatures_per_second
         self._signatures = Bucket(rate, rate, now=now)
         self._out: list[bytes] = []
         self._topics: list[Topic] = []
+        #: Bytes of `_out`, of requests that wait in the core, and of those that are being done.
+        self._unsent = self._queued = self._load = 0
+        #: Bytes written in all, and how many of them had left at the last look.
+        self._written = self._read_by_client = 0
         self._reading = False
         self._ending = False
         self._asked = False
         self._heard = now
+        #: Since when too much waits for the client; 0 if it does not.
+        self._choked_since = 0.0
+        self._wake: asyncio.Future[None] | None = None
 
     # --- the socket ---
 
     async def run(self) -> None:
         """Serve until the connection ends, whoever ends it."""
-        patience = self._server.config.hello_seconds
-        hello = self._server.loop.call_later(patience, self._end)
+        loop = self._server.loop
+        hello = loop.call_later(
+            self._server.config.hello_seconds, self._bid_farewell, ErrorCode.IDLE
+        )
+        turn = 0
         try:
             async for message in self._websocket:
-                hello.cancel()
-                self._heard = self._server.loop.time()
+                self._heard = loop.time()
                 self._asked = False
                 if message.type is WSMsgType.BINARY:
-                    self._server.metrics.received(len(message.data))
-                    self._core.receive_data(message.data)
-                    self._pump()
-                    if self._choked() and not await self._drained():
-                        self._say_goodbye(ErrorCode.SLOW)
-                        self._transport.abort()
-                        break
+                    self._receive(message.data)
+                elif message.type is WSMsgType.TEXT:
+                    self._receive(b"")  # no frame at all
                 elif message.type is WSMsgType.PING:
                     if not self._choked():
-                        self._transport.write(pong(message.data))
+                        self._put(pong(message.data))
                 elif message.type is not WSMsgType.PONG:
                     break
+                if self._core.state is not State.START:
+                    hello.cancel()
+                if not self._messages.take(1, now=self._heard):
+                    await asyncio.sleep(_PAUSE)
+                elif (turn := turn + 1) % _TURN == 0:
+                    await asyncio.sleep(0)
+                while not self._ending and (self._queued > QUEUED or self._choked()):
+                    self._wake = loop.create_future()
+                    await self._wake
                 if self._ending:
                     break
         finally:
@@ -123,62 +157,108 @@ class Session:
             for topic in self._topics:
                 self._server.listeners.remove(topic, self)
             self._topics.clear()
+            self._end()
 
     def look(self, now: float) -> None:
-        """Ask a client that is silent whether it is there, and later let it go."""
+        """Ask a client that is silent whether it is there, and let it go if it is not, or does not read."""
+        waiting = self._transport.get_write_buffer_size()
+        read = self._written - waiting
+        if waiting and read == self._read_by_client:
+            self._bid_farewell(ErrorCode.SLOW)
+        self._read_by_client = read
         silent = now - self._heard
         if silent > self._server.config.idle_seconds:
-            self._say_goodbye(ErrorCode.IDLE)
-            self._end()
+            self._bid_farewell(ErrorCode.IDLE)
         elif silent > self._server.config.idle_seconds / 2 and not self._asked:
             self._asked = True
             if not self._choked():
-                self._transport.write(PING)
+                self._put(PING)
 
     async def leave(self) -> None:
         """Tell the client that the relay stops, and close when what it asked is answered."""
         self._say_goodbye(ErrorCode.GOING_AWAY)
-        for _ in range(100):
-            if self._core.pending == 0:
-                break
+        while self._core.pending and not self._transport.is_closing():
             await asyncio.sleep(0.02)
-        await self._websocket.close()
+        if not self._ending:
+            self._farewell()
+            await self._close()
+
+    def _bid_farewell(self, code: ErrorCode) -> None:
+        """End the connection and say why."""
+        if not self._ending:
+            if code is ErrorCode.SLOW:
+                self._server.metrics.dropped()
+            self._say_goodbye(code)
+            self._end()
 
     def _end(self) -> None:
-        """Close, with what is still to be said."""
+        """Close, with what is still to be said. Who does not answer is cut off."""
         if not self._ending:
-            self._ending = True
-            self.flush()
-            self._server.spawn(self._websocket.close())
+            self._farewell()
+            if not self._gone():
+                self._server.spawn(self._close())
+
+    def _farewell(self) -> None:
+        self._ending = True
+        self._rouse()
+        self.flush()
+        if not self._gone():
+            self._server.loop.call_later(FAREWELL, self._transport.abort)
+
+    def _gone(self) -> bool:
+        return self._transport.is_closing() and not self._transport.get_write_buffer_size()
+
+    async def _close(self) -> None:
+        try:
+            await self._websocket.close()
+        except ConnectionError:
+            _log.debug("a client was gone before its connection was closed")
 
     def _choked(self) -> bool:
-        return self._transport.get_write_buffer_size() > ROOM
-
-    async def _drained(self) -> bool:
-        """Wait until the client has read; False if it does not."""
-        loop = self._server.loop
-        until = loop.time() + self._server.config.write_seconds
-        while self._choked():
-            if loop.time() > until or self._transport.is_closing():
-                return False
-            await asyncio.sleep(_PATIENCE)
-        self._pump()
+        """Whether too much waits for the client to read it. If so, somebody is watching it."""
+        if self._transport.get_write_buffer_size() + self._unsent <= ROOM:
+            return False
+        if not self._choked_since:
+            self._choked_since = self._server.loop.time()
+            self._server.loop.call_later(_SOON, self._watch)
         return True
+
+    def _watch(self) -> None:
+        """Go on with a client that has read, and drop one that does not."""
+        loop = self._server.loop
+        if self._transport.get_write_buffer_size() + self._unsent <= ROOM or self._ending:
+            self._choked_since = 0.0
+            self._pump()
+            return
+        choked = loop.time() - self._choked_since
+        if choked > self._server.config.write_seconds:
+            self._bid_farewell(ErrorCode.SLOW)
+        else:
+            loop.call_later(min(_LATER, _SOON + choked / 8), self._watch)
+
+    def _rouse(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def _put(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+            self._written += len(data)
+            self._server.metrics.sent(len(data))
 
     def flush(self) -> None:
         """Write all that is ready, at once."""
         if self._out:
             out, self._out = self._out, []
-            data = out[0] if len(out) == 1 else b"".join(out)
-            if not self._transport.is_closing():
-                self._transport.write(data)
-                self._server.metrics.sent(len(data))
+            self._unsent = 0
+            self._put(out[0] if len(out) == 1 else b"".join(out))
 
     def _write(self, message: bytes | None) -> None:
         if message is not None:
             if not self._out:
                 self._server.flush_soon(self)
             self._out.append(framed(message))
+            self._unsent += len(message)
 
     # --- pushes ---
 
@@ -189,14 +269,18 @@ class Session:
         self.flush()  # what was answered before comes before
         if self._choked() or self._transport.is_closing():
             return False
-        self._transport.write(data)
-        self._server.metrics.sent(len(data))
+        self._put(data)
         return True
 
     def tell(self, push: frames.Push) -> None:
         """See `Listener`."""
-        if self._core.state is State.OPEN:
-            self._write(self._core.send(push))
+        if self._core.state is not State.OPEN:
+            return
+        self._write(self._core.send(push))
+        waiting = self._transport.get_write_buffer_size() + self._unsent
+        if waiting > self._server.config.write_buffer:
+            # Small as they are: many of them are many bytes.
+            self._bid_farewell(ErrorCode.SLOW)
 
     def _say_goodbye(self, code: ErrorCode) -> None:
         if self._core.state not in OVER and self._core.state is not State.LEAVING:
@@ -205,10 +289,16 @@ class Session:
 
     # --- requests ---
 
+    def _receive(self, message: bytes) -> None:
+        self._server.metrics.received(len(message))
+        self._queued += len(message)
+        self._core.receive_data(message)
+        self._pump()
+
     def _pump(self) -> None:
         """Begin all requests that may begin now."""
         core = self._core
-        while not self._reading and not self._choked():
+        while not self._reading and self._load <= LOAD and not self._choked():
             try:
                 event = core.next_event()
             except RemoteError:
@@ -217,6 +307,7 @@ class Session:
                 return
             self._core_says()
             if event is NEED_DATA:
+                self._queued = 0
                 break
             if isinstance(event, Ended):
                 self._end()
@@ -224,6 +315,7 @@ class Session:
             if isinstance(event, Requested):
                 self._begin(event.frame, event.scope)
         self._core_says()
+        self._rouse()
         if core.state in OVER:
             self._end()
 
@@ -233,18 +325,11 @@ class Session:
 
     def _begin(self, frame: Any, scope: Scope | None) -> None:
         kind = type(frame)
-        now = self._server.loop.time()
-        cost = SIGNATURES.get(kind, 0)
         authorises = kind is frames.Authorise or kind is frames.InboxAuthorise
-        if not self._requests.take(1, now=now) or (
-            cost and not self._signatures.take(cost, now=now)
-        ):
-            if authorises:
-                self._core.decline(ErrorCode.RATE_LIMITED)
-            else:
-                self._answer(frame, RateLimited())
-            return
         try:
+            cost = SIGNATURES.get(kind, 0)
+            if cost and not self._signatures.take(cost, now=self._server.loop.time()):
+                raise RateLimited
             if authorises:
                 self._authorise(frame)
             elif (write := WRITES.get(kind)) is not None:
@@ -259,6 +344,19 @@ class Session:
             else:
                 self._special(frame, scope)
         except RelayError as error:
+            self._refuse(frame, error, authorises=authorises)
+        except Exception as error:
+            # A bug. Its text may hold anything.
+            _log.error("a request failed: %s at %s", type(error).__name__, place(error))
+            self._refuse(frame, Internal(), authorises=authorises)
+
+    def _refuse(self, frame: Any, error: RelayError, *, authorises: bool) -> None:
+        if authorises:
+            # Whatever happened on the way: no channel is open after a failure.
+            self._server.metrics.refused(frame, error.code)
+            self._core.decline(frame, error.code)
+            self._forget_topics()
+        else:
             self._answer(frame, error)
 
     def _special(self, frame: Any, scope: Scope | None) -> None:
@@ -269,7 +367,7 @@ class Session:
                 self._unsubscribe(_topic(scope))
                 self._answer(frame, frames.Done(frame.id))
             case frames.Subscribe() if scope is not None:
-                self._answer(frame, self._subscribe(frame, scope))
+                self._subscribe(frame, scope)
             case frames.Status() if scope is not None:
                 self._answer(frame, logs.status(server.reader, frame, scope, server.identity))
             case frames.Decide():
@@ -284,7 +382,7 @@ class Session:
             case frames.CellGet():
                 answer, stale = cells.get_cell(server.reader, frame, now=server.clock())
                 if stale:
-                    server.submit(partial(cells.touch, cell=frame.cell), _ignore, 0)
+                    server.submit(partial(cells.touch, cell=frame.cell), _ignore, SMALL)
                 self._answer(frame, answer)
             case _:
                 self._answer(frame, Internal())
@@ -292,28 +390,45 @@ class Session:
     def _authorise(self, frame: frames.Authorise | frames.InboxAuthorise) -> None:
         reader = self._server.reader
         if isinstance(frame, frames.InboxAuthorise):
-            if self._core.authorise(inboxes.owner_key(reader, frame.inbox)):
+            good = self._core.authorise(inboxes.owner_key(reader, frame.inbox))
+            if good:
                 self._answer(frame, inboxes.authorised(reader, frame))
-                self._server.submit(partial(inboxes.touch, inbox=frame.inbox), _ignore, 0)
-            return
-        if not self._core.authorise(logs.member_key(reader, frame.instance, frame.epoch)):
-            return
-        fallen = logs.shows_fall(reader, frame, self._server.identity.public)
-        if fallen is None:
-            self._answer(frame, logs.authorised(reader, frame))
+                self._server.submit(partial(inboxes.touch, inbox=frame.inbox), _ignore, SMALL)
         else:
-            self._submit(frame, partial(_fence_and_authorise, frame=frame, epoch=fallen))
+            good = self._core.authorise(logs.member_key(reader, frame.instance, frame.epoch))
+            if good:
+                fallen = logs.shows_fall(reader, frame, self._server.identity.public)
+                if fallen is None:
+                    self._answer(frame, logs.authorised(reader, frame))
+                else:
+                    work = partial(_fence_and_authorise, frame=frame, epoch=fallen)
+                    self._submit(frame, work)
+        if not good:
+            self._server.metrics.refused(frame, ErrorCode.NOT_AUTHORISED)
+        self._forget_topics()
 
-    def _subscribe(self, frame: frames.Subscribe, scope: Scope) -> frames.Answer:
+    def _forget_topics(self) -> None:
+        """End subscriptions to which no channel leads any more: a number may have a new meaning now."""
+        if self._topics:
+            led = {_topic(scope) for scope in self._core.scopes()}
+            for topic in [one for one in self._topics if one not in led]:
+                self._unsubscribe(topic)
+
+    def _subscribe(self, frame: frames.Subscribe, scope: Scope) -> None:
         reader, topic = self._server.reader, _topic(scope)
+        decided = b""
         if scope.kind is ScopeKind.LOG:
-            live = logs.end(reader, scope.id)
+            stands = logs.peek(reader, frames.Peek(frame.id, frame.channel), scope)
+            live, decided = stands.next_index, stands.certificate
         else:
             live = inboxes.end(reader, scope.id)
         if topic not in self._topics:
             self._topics.append(topic)
         self._server.listeners.add(topic, self, Subscription(frame.digest, live))
-        return frames.Subscribed(frame.id, live)
+        self._answer(frame, frames.Subscribed(frame.id, live))
+        if decided:
+            # The epoch was closed on the way here. Nobody will be told once more.
+            self.tell(frames.Advanced(scope.id, decided))
 
     def _unsubscribe(self, topic: Topic) -> None:
         if topic in self._topics:
@@ -321,17 +436,23 @@ class Session:
         self._server.listeners.remove(topic, self)
 
     def _submit(self, frame: Any, work: Callable[[Batch], Outcome]) -> None:
-        size = _size(frame)
-        if not self._server.submit(work, partial(self._done, frame), size):
+        size = weight(frame)
+        if not self._server.submit(work, partial(self._done, frame, size), size):
             raise Unavailable
+        self._load += size
 
-    def _done(self, frame: Any, told: frames.Answer | RelayError) -> None:
-        self._answer(frame, told)
+    def _done(self, frame: Any, size: int, told: frames.Answer | RelayError) -> None:
+        self._load -= size
+        if isinstance(frame, frames.Authorise) and isinstance(told, RelayError):
+            self._refuse(frame, told, authorises=True)
+        else:
+            self._answer(frame, told)
         self._pump()
 
     def _read(self, frame: Any, told: frames.Answer | RelayError) -> None:
         self._reading = False
-        self._done(frame, told)
+        self._answer(frame, told)
+        self._pump()
 
     def _answer(self, frame: Any, told: frames.Answer | RelayError) -> None:
         if isinstance(told, RelayError):
@@ -355,10 +476,3 @@ def _fence_and_authorise(batch: Batch, *, frame: frames.Authorise, epoch: int) -
 
 def _ignore(_: Any) -> None:
     """Nobody waits for this."""
-
-
-def _size(frame: Any) -> int:
-    """About how many bytes wait with a request."""
-    if isinstance(frame, frames.Post):
-        return len(frame.data)
-    return limits.MAX_FRAME if isinstance(frame, frames.Lock | frames.Commit) else 4096

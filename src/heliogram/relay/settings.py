@@ -264,6 +264,7 @@ _HEADINGS: Final = {
     "difficulty_open": "What a client may send",
     "max_connections": "Connections. An address is an IPv4 address or an IPv6 /64",
     "posts_per_day": "Budgets of each log, so that nobody fills the disk",
+    "items_per_day": "Budgets of links and cells",
     "max_logs": "Budgets of the whole relay",
     "log_level": "What it says to its operator",
 }

@@ -26,6 +26,10 @@ class Terms:
     values_per_day: int = 100
     votes_per_hour: int = 2_000
 
+    #: Decisions that a log may take in a day. They need no key, and q votes have paid for each: members who
+    #: use up the lane of slots cannot keep a relay from catching up.
+    decisions_per_day: int = 500
+
     #: Bytes of blobs that a log may announce in a day.
     blob_bytes_per_day: int = 4 << 30
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import apsw
 
 from heliogram.relay import identity, settings
 from heliogram.relay.config import Config
+from heliogram.relay.disclosure import wipe
+from heliogram.relay.disclosure.pages import BadPage
 from heliogram.relay.errors import RelayError, StoreError
 from heliogram.relay.store import Database, Store
 from heliogram.wire.signing import SigningKey
@@ -67,21 +70,15 @@ def make(
 
 def check_database(config: Config, key: bytes) -> None:
     """Raise `StoreError` unless there is a database, and it is that of the relay with this public key."""
-    database = _reader(config)
-    try:
+    with _reading(config) as database:
         database.check_owner(key)
-    finally:
-        database.close()
 
 
 def inspect(config: Config) -> Condition:
     """How the data directory stands, whether it is served or not. Raises `StoreError`, `IdentityError`."""
-    database = _reader(config)
-    try:
+    with _reading(config) as database:
         owner = database.one("SELECT key FROM relay")
         logs, inboxes = (_count(database, table) for table in ("logs", "inboxes"))
-    finally:
-        database.close()
     blobs, blob_bytes = _files(config.blobs)
     return Condition(
         running=identity.is_locked(config.data),
@@ -100,7 +97,7 @@ def inspect(config: Config) -> Condition:
 def compact(config: Config) -> int:
     """Give all free pages back to the file system; how many bytes that were. Only under the directory's lock.
 
-    What is deleted was overwritten at once; this is about room only. Raises `StoreError`.
+    Also clears what `secure_delete` leaves (`wipe_remains`). Raises `StoreError`.
     """
     check_exists(config)
     before = _size(config.database) + _size(_wal(config))
@@ -114,7 +111,24 @@ def compact(config: Config) -> int:
         raise StoreError(f"the database cannot be compacted: {type(error).__name__}") from None
     finally:
         store.close()
+    wipe_remains(config)
     return before - _size(config.database) - _size(_wal(config))
+
+
+def wipe_remains(config: Config, *, ceiling: int | None = None) -> None:
+    """Clear the copies that SQLite leaves in pages when rows move, whatever `secure_delete` says.
+
+    Of a relay that has stopped, under the directory's lock. It reads the whole file; a database above
+    `ceiling` bytes is left as it is. Raises `StoreError`.
+    """
+    if ceiling is not None and _size(config.database) > ceiling:
+        return
+    try:
+        wipe(config.data)
+    except (BadPage, OSError) as error:
+        raise StoreError(
+            f"what was deleted could not be cleared: {type(error).__name__}; run compact again"
+        ) from None
 
 
 def check_exists(config: Config) -> None:
@@ -126,9 +140,16 @@ def check_exists(config: Config) -> None:
         )
 
 
-def _reader(config: Config) -> Database:
+@contextmanager
+def _reading(config: Config) -> Iterator[Database]:
     check_exists(config)
-    return Database(config.database, writes=False)
+    database = Database(config.database, writes=False)
+    try:
+        yield database
+    except apsw.Error as error:
+        raise StoreError(f"the database cannot be read: {type(error).__name__}") from None
+    finally:
+        database.close()
 
 
 def _count(database: Database, table: str) -> int:

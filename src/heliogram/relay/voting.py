@@ -28,11 +28,12 @@ def lock(batch: Batch, frame: frames.Lock, scope: Scope) -> Outcome:
     if frame.justification:
         why = decoded(Justification.from_bytes, frame.justification)
     record, slot = _slot(batch, scope)
-    if slot.decided is None and slot.value(value.hash) is None:
-        ceiling = batch.terms.values_per_day
-        batch.budgets.charge(Lane.VALUES, record.id, 1, ceiling, now=batch.now)
     if scope.epoch == record.log.epoch:
         after, answer = slots.lock(slot, slots.context(record.log), frame.round, value, why)
+        if after is not slot and slot.value(value.hash) is None:
+            # Only what is kept is charged: refused values must not keep anybody from voting.
+            ceiling = batch.terms.values_per_day
+            batch.budgets.charge(Lane.VALUES, record.id, 1, ceiling, now=batch.now)
         _save(batch, record, slot, after)
     else:
         answer = _past(slot)
@@ -88,7 +89,8 @@ def decide(batch: Batch, frame: frames.Decide, *, member: bool) -> Outcome:
             raise
         raise BadCertificate from None
     if following is not log:
-        _count(batch, record)
+        ceiling = batch.terms.decisions_per_day
+        batch.budgets.charge(Lane.DECISIONS, record.id, 1, ceiling, now=batch.now)
         _save(batch, record, slot, after)
         logs.advance(record, following, minute=batch.minute)
         batch.news.append(Advance(record.instance, log.epoch, frame.certificate))

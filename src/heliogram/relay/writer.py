@@ -122,19 +122,21 @@ class Writer:
             self._store, self._terms, self._budgets, self._identity.public,
             self._clock(), self._entropy,
         )  # fmt: skip
-        told: list[Told]
         began = time.monotonic()
         try:
             with self._store.transaction():
                 outcomes = [_attempt(job, batch) for job in jobs]
+            self._budgets.keep()
             told = self._sealed(outcomes)
         except RelayError as error:
             # The disk is full, or does not write. Nothing of the batch is there.
-            _log.warning("a batch was not written: %s", error.code.name)
+            _log.warning("a batch was not written: %s", type(error.__cause__).__name__)
+            self._budgets.undo()
             told, batch.news = [error] * len(jobs), []
         except Exception as error:
             # A bug. Its text may hold anything, so only its kind is logged.
             _log.error("a request failed: %s at %s", type(error).__name__, _where(error))
+            self._budgets.undo()
             if len(jobs) > 1:
                 for job in jobs:
                     self._commit([job])
@@ -142,6 +144,8 @@ class Writer:
             told, batch.news = [Internal()], []
         seconds = time.monotonic() - began
         self._deliver(Finished(list(zip(jobs, told, strict=True)), batch.news, seconds))
+        if batch.scrub:
+            self._store.database.checkpoint()
 
     def _sealed(self, outcomes: list[Any]) -> list[Told]:
         """`outcomes` with answers in the place of what had to be signed first."""

@@ -421,18 +421,24 @@ class RelayConnection:
         self._answer(frame.id, ErrorCode.NOT_AUTHORISED)
         return False
 
-    def decline(self, code: ErrorCode) -> None:
-        """Answer the authorisation that `next_event` gave last with `code`, without looking at it."""
-        frame = self._undecided
-        if frame is None:
-            raise LocalError("there is nothing to authorise")
-        self._undecided = None
+    def decline(self, frame: frames.Authorise | frames.InboxAuthorise, code: ErrorCode) -> None:
+        """Answer an authorisation with `code`, decided or not; its channel leads nowhere then."""
+        if frame.id not in self._pending:
+            if self._state in OVER:
+                return
+            raise LocalError("an answer without a request")
+        if self._undecided is frame:
+            self._undecided = None
         self._channels.pop(frame.channel, None)
         self._answer(frame.id, code)
 
     def leads_to(self, id: bytes) -> bool:
         """Whether some channel leads to this instance or inbox, in whatever epoch."""
         return any(scope.id == id for scope in self._channels.values())
+
+    def scopes(self) -> frozenset[Scope]:
+        """What the channels lead to."""
+        return frozenset(self._channels.values())
 
     def send(self, frame: frames.Answer | frames.Push) -> bytes | None:
         """The message of an answer, once per request, or of a push. None if the connection is over.

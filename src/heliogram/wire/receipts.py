@@ -47,22 +47,22 @@ def merkle_tree(leaves: Sequence[bytes]) -> tuple[bytes, list[tuple[bytes, ...]]
 
     `leaves` are leaf hashes, at least one and at most `MAX_BATCH`.
     """
-    paths: list[list[bytes]] = [[] for _ in leaves]
-    level = list(leaves)
-    width = 1  # how many leaves a node of this level stands for
-    while len(level) > 1:
-        for position, path in enumerate(paths):
-            sibling = (position // width) ^ 1
-            if sibling < len(level):
-                path.append(level[sibling])
+    levels = [list(leaves)]
+    while len(level := levels[-1]) > 1:
         above = [
             hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest()
             for i in range(0, len(level) - 1, 2)
         ]
         # A node without a sibling moves up as it is.
-        level = above + level[len(level) & ~1 :]
-        width *= 2
-    return level[0], [tuple(path) for path in paths]
+        levels.append(above + level[len(level) & ~1 :])
+    paths: list[tuple[bytes, ...]] = [()]
+    for level in reversed(levels[:-1]):
+        # From the root down: a node's path is its sibling, if it has one, and then that of the node above.
+        size = len(level)
+        paths = [
+            (level[i ^ 1], *paths[i >> 1]) if i ^ 1 < size else paths[i >> 1] for i in range(size)
+        ]
+    return levels[-1][0], paths
 
 
 def merkle_root(leaf: bytes, position: int, size: int, path: Sequence[bytes]) -> bytes | None:

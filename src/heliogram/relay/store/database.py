@@ -33,6 +33,9 @@ PAGE_SIZE = 8192
 #: Pages of the WAL after which the writer moves them into the file: 16 MiB.
 CHECKPOINT_PAGES = 2048
 
+#: Milliseconds to wait for another connection: in general, and for those that read when the WAL is cut.
+PATIENCE, CHECKPOINT_PATIENCE = 10_000, 100
+
 #: Kibibytes of pages that one connection keeps in memory.
 CACHE_KIB = 16 << 10
 
@@ -50,22 +53,33 @@ class Database:
             flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         try:
             self._connection = apsw.Connection(str(path), flags, statementcachesize=200)
-            self._connection.set_busy_timeout(10_000)
+        except apsw.Error as error:
+            raise _unusable(error) from error
+        try:
+            self._connection.set_busy_timeout(PATIENCE)
+            new = writes and self._is_new()
+            if not new:
+                self._check()
             if writes:
-                self._prepare()
+                self._prepare(new=new)
             else:
                 self._set("query_only", "ON")
             self._set("temp_store", "MEMORY")
             self._set("cache_size", f"-{CACHE_KIB}")
-            self._check()
+            self._check_promises()
             if writes:
                 # What a killed process wrote may be readable and not on disk, and after an fsync that failed
                 # no later one says that it is. Nothing may be answered on the strength of it.
-                self.checkpoint()
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except apsw.FullError as error:
+            self.close()
             raise StoreError("there is no room on its disk: make some, and start again") from error
         except apsw.Error as error:
-            raise StoreError(f"the database cannot be opened: {type(error).__name__}") from error
+            self.close()
+            raise _unusable(error) from error
+        except StoreError:
+            self.close()
+            raise
 
     def all(self, sql: str, *values: Any) -> list[Row]:
         """All rows of a query."""
@@ -137,9 +151,20 @@ class Database:
             self._connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
         return free > pages
 
-    def checkpoint(self) -> None:
-        """Move the WAL into the file and cut it to nothing. Only on the writer's connection."""
-        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    def checkpoint(self, patience: int = CHECKPOINT_PATIENCE) -> bool:
+        """Move the WAL into the file and cut it to nothing. Only on the writer's connection.
+
+        False if somebody reads for longer than `patience` milliseconds, or the disk does not write: the next
+        one does it.
+        """
+        self._connection.set_busy_timeout(patience)
+        try:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except _TROUBLE:
+            return False
+        finally:
+            self._connection.set_busy_timeout(PATIENCE)
+        return True
 
     def _roll_back(self) -> None:
         # SQLite has rolled back by itself after some errors: a full disk, a failed write.
@@ -149,8 +174,13 @@ class Database:
             except apsw.Error as error:
                 raise Unavailable from error
 
-    def _prepare(self) -> None:
-        if self._get("page_count") == 0:
+    def _is_new(self) -> bool:
+        """Whether nobody has written to this file, or only the beginning of what `_prepare` does."""
+        marks = self._get("application_id"), self._get("user_version")
+        return marks == (0, 0) and self.one("SELECT 1 FROM sqlite_schema") is None
+
+    def _prepare(self, *, new: bool) -> None:
+        if new:
             self._set("page_size", str(PAGE_SIZE))
             self._set("auto_vacuum", "INCREMENTAL")
         self._set("journal_mode", "WAL")
@@ -158,17 +188,20 @@ class Database:
         self._set("secure_delete", "ON")
         self._set("wal_autocheckpoint", str(CHECKPOINT_PAGES))
         self._set("journal_size_limit", str(CHECKPOINT_PAGES * PAGE_SIZE))
-        if self._get("user_version") == 0:
+        if new:
             schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
             head = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_VERSION};"
             self._connection.execute(f"BEGIN IMMEDIATE; {schema}; {head} COMMIT")
 
     def _check(self) -> None:
-        """Refuse a file that would not keep its word, or that is not ours."""
+        """Refuse a file that is not ours, before anything in it is changed."""
         if self._get("application_id") != APPLICATION_ID:
             raise StoreError("the database is not a relay's")
         if self._get("user_version") != SCHEMA_VERSION:
             raise StoreError("the database was written by another version")
+
+    def _check_promises(self) -> None:
+        """Refuse a file that would not keep its word."""
         if self._get("journal_mode") != "wal":
             raise StoreError("the file system does not allow a write-ahead log")
         if not self._connection.readonly("main") and self._get("synchronous") != 2:
@@ -194,6 +227,10 @@ _TROUBLE = (
     apsw.CorruptError,
     apsw.NotADBError,
 )
+
+
+def _unusable(error: apsw.Error) -> StoreError:
+    return StoreError(f"the database cannot be opened: {type(error).__name__}")
 
 
 def refusal(error: Exception) -> RelayError:

@@ -22,6 +22,9 @@ CACHED_LOGS = 4096
 #: How many of the oldest rows one slice of expiry looks at.
 SLICE = 256
 
+#: The first minute of 2026. Times before it were read off a clock that was wrong.
+EARLIEST = 1_767_225_600 // 60
+
 
 @dataclass(slots=True)
 class LogRecord:
@@ -136,6 +139,10 @@ class LogTable:
         rows = self._db.all("SELECT instance FROM logs WHERE log=?", log)
         return [one for (instance,) in rows if (one := self.find(instance)) is not None]
 
+    def fallen(self, log: bytes) -> bool:
+        """Whether this relay is known to have fallen back in any instance of this log id."""
+        return self._db.one("SELECT 1 FROM logs WHERE log=? AND fell=1 LIMIT 1", log) is not None
+
     def count(self) -> int:
         """How many logs there are."""
         if self._count is None:
@@ -145,21 +152,24 @@ class LogTable:
 
     def create(self, instance: bytes, log: Log, *, day: int) -> LogRecord:
         """A new log. Its chain begins with the instance id."""
+        count = self.count()
         self._db.run(
-            "INSERT INTO logs (instance, log, first, state) VALUES (?, ?, ?, ?)",
-            *(instance, log.configuration.log, log.epoch, log.encode()),
+            "INSERT INTO logs (instance, log, first, fell, state) VALUES (?, ?, ?, ?, ?)",
+            *(instance, log.configuration.log, log.epoch, int(log.fell_back), log.encode()),
         )
         record = LogRecord(self._db.inserted(), instance, log.epoch, log, 0, 0, instance, 0, day)
         self._db.run("INSERT INTO heads VALUES (?, 0, 0, ?, 0, ?)", record.id, instance, day)
         self._open_epoch(record)
         self._cache[instance] = record
-        self._count = self.count() + 1
+        self._count = count + 1
         return record
 
     def save(self, record: LogRecord, log: Log) -> None:
         """Write the log's new state, within its epoch."""
-        self._db.run("UPDATE logs SET state=? WHERE id=?", log.encode(), record.id)
-        self._touched[record.id] = record
+        self._db.run(
+            "UPDATE logs SET fell=?, state=? WHERE id=?",
+            *(int(log.fell_back), log.encode(), record.id),
+        )
         record.log = log
 
     def advance(self, record: LogRecord, log: Log, *, minute: int) -> None:
@@ -171,6 +181,7 @@ class LogTable:
         self.save(record, log)
         self._open_epoch(record)
         record.day = minute // 1440
+        self._touched[record.id] = record
 
     def _open_epoch(self, record: LogRecord) -> None:
         log = record.log
@@ -252,11 +263,14 @@ class LogTable:
     def page(
         self, record: LogRecord, epoch: int, start: int, count: int, *, ceiling: int
     ) -> list[StoredEntry]:
-        """Entries of an epoch from `start` on: at most `count` and `ceiling` bytes, but one in any case."""
+        """Entries of an epoch from `start` on, up to where `record` stands.
+
+        At most `count` and `ceiling` bytes, but one in any case.
+        """
         cursor = self._db.rows(
             "SELECT place, minute, data FROM entries"
-            " WHERE log=? AND epoch=? AND place>=? ORDER BY place LIMIT ?",
-            *(record.id, epoch, start, count),
+            " WHERE log=? AND epoch=? AND place>=? AND place<? ORDER BY place LIMIT ?",
+            *(record.id, epoch, start, record.next_index, count),
         )
         page: list[StoredEntry] = []
         size = 0
@@ -272,16 +286,16 @@ class LogTable:
     def expire_entries(self, *, before: int, minute: int) -> bool:
         """Delete some entries that came before the minute `before`. Whether there may be more.
 
-        Entries are in the order of their arrival, so only the oldest are looked at. One that claims to be
-        from the future came when the clock was wrong; it is dated anew, or it would hold up all others.
+        Entries are in the order of their arrival, so only the oldest are looked at. One that came when the
+        clock was wrong is dated anew: it would hold up all others, or go too early.
         """
         rows = self._db.all(
             "SELECT id, log, place, minute, length(data) FROM entries ORDER BY id LIMIT ?", SLICE
         )
-        wrong = [(minute, one[0]) for one in rows if one[3] > minute]
+        wrong = [(minute, one[0]) for one in rows if not EARLIEST <= one[3] <= minute]
         if wrong:
             self._db.run_many("UPDATE entries SET minute=? WHERE id=?", wrong)
-        old = list(takewhile(lambda row: row[3] < before, rows))
+        old = list(takewhile(lambda row: EARLIEST <= row[3] < before, rows))
         if not old:
             return False
         self._db.run("DELETE FROM entries WHERE id<=?", old[-1][0])
@@ -301,32 +315,61 @@ class LogTable:
                 )
         return len(old) == SLICE
 
-    def expire_epochs(self, *, before: int) -> bool:
+    def expire_epochs(self, *, before: int, minute: int) -> bool:
         """Forget some epochs that were closed before the minute `before`, and their decisions.
 
         Of each slot a tombstone stays, so that no vote is given there a second time.
         """
+        self._db.run(
+            "UPDATE epochs SET closed=? WHERE (log, epoch) IN (SELECT log, epoch FROM epochs"
+            " WHERE closed>0 AND closed<? OR closed>0 AND closed>? LIMIT ?)",
+            *(minute, EARLIEST, minute, SLICE),
+        )
+        dated = self._db.changes()
         rows = self._db.all(
             "SELECT log, epoch, seat FROM epochs WHERE closed>0 AND closed<? LIMIT ?",
             *(before, SLICE),
         )
         self._bury([(seat,) for _, _, seat in rows])
         self._db.run_many("DELETE FROM epochs WHERE log=? AND epoch=?", [one[:2] for one in rows])
-        return len(rows) == SLICE
+        return SLICE in (dated, len(rows))
 
-    def expire_logs(self, *, before: int) -> bool:
-        """Forget some logs in which nothing has happened since the day `before`."""
-        rows = self._db.all("SELECT log FROM heads WHERE day<? LIMIT ?", before, SLICE)
-        for (number,) in rows:
+    def expire_logs(self, *, before: int, day: int) -> bool:
+        """Forget some logs in which nothing has happened since the day `before`. `day` is today.
+
+        A slot that another instance has reached too is not this log's to forget. Where something was signed
+        a tombstone stays: an instance that began anew would contradict its own receipts.
+        """
+        self.flush()
+        self._db.run(
+            "UPDATE heads SET day=? WHERE log IN"
+            " (SELECT log FROM heads WHERE day<? OR day>? LIMIT ?)",
+            *(day, EARLIEST // 1440, day, SLICE),
+        )
+        dated = self._db.changes()
+        rows = self._db.all(
+            "SELECT id, instance, next_index FROM heads JOIN logs ON logs.id=heads.log"
+            " WHERE day<? LIMIT ?",
+            *(before, SLICE),
+        )
+        for number, instance, used in rows:
             seats = self._db.all("SELECT seat FROM epochs WHERE log=?", number)
-            self._bury([(seat,) for (seat,) in seats])
             self._db.run("DELETE FROM entries WHERE log=?", number)
             for table, column in (("epochs", "log"), ("heads", "log"), ("logs", "id")):
                 self._db.run(f"DELETE FROM {table} WHERE {column}=?", number)  # noqa: S608
-        if rows:
-            self.flush()
-            self.rolled_back()
-        return len(rows) == SLICE
+            if used:
+                self._db.run(
+                    "INSERT INTO slots (seat, content, state) VALUES (?, x'', x'')"
+                    " ON CONFLICT (seat) DO NOTHING",
+                    instance,
+                )
+            self._bury([one for one in seats if not self._reached(*one)])
+        if rows or dated:
+            self.rolled_back()  # what is in memory may be gone, or dated anew
+        return SLICE in (dated, len(rows))
+
+    def _reached(self, seat: bytes) -> bool:
+        return self._db.one("SELECT 1 FROM epochs WHERE seat=? LIMIT 1", seat) is not None
 
     def _bury(self, seats: list[tuple[bytes]]) -> None:
         self._db.run_many("UPDATE slots SET content=x'', state=x'' WHERE seat=?", seats)

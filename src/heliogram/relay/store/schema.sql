@@ -6,19 +6,20 @@
 
 -- Whose database this is: one row, written when it is made. With another key it is not served.
 CREATE TABLE relay (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
+    id INTEGER PRIMARY KEY CHECK (id = 1), -- local
     key BLOB NOT NULL                   -- the relay's public key
 ) STRICT;
 
 -- Logs: one row for each instance that somebody opened.
 CREATE TABLE logs (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,             -- local
     instance BLOB NOT NULL UNIQUE,      -- the id that clients use
     log BLOB NOT NULL,                  -- the log id in its configuration
     first INTEGER NOT NULL,             -- the epoch that it was opened with
+    fell INTEGER NOT NULL,              -- 1: this relay is known to have fallen back here
     state BLOB NOT NULL                 -- slots.Log: who decides the open epoch, its keys, the fence
 ) STRICT;
-CREATE INDEX logs_by_log ON logs (log);
+CREATE INDEX logs_by_log ON logs (log, fell);
 
 -- Where each log stands. Apart from `logs`, because it changes with every batch and must be small.
 CREATE TABLE heads (
@@ -34,7 +35,7 @@ CREATE INDEX heads_by_day ON heads (day);
 -- The epochs of each log: for late readers, and for the slots.
 CREATE TABLE epochs (
     log INTEGER NOT NULL,               -- logs.id
-    epoch INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,             -- of this row
     seat BLOB NOT NULL,                 -- slots.seat
     key BLOB NOT NULL,                  -- of the epoch's members for this relay; empty if it has no seat
     grace INTEGER NOT NULL,             -- entries in the grace lane
@@ -42,11 +43,12 @@ CREATE TABLE epochs (
     PRIMARY KEY (log, epoch)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX epochs_by_closed ON epochs (closed) WHERE closed > 0;
+CREATE INDEX epochs_by_seat ON epochs (seat);
 
 -- Votes and decisions: one row for each seat, whichever log reaches it, so that nobody is voted for twice.
 -- A row with an empty state is a tombstone: the decision has expired, and there is no vote any more.
 CREATE TABLE slots (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,             -- local
     seat BLOB NOT NULL UNIQUE,          -- objects.Seat.id
     content BLOB NOT NULL,              -- objects.Seat
     state BLOB NOT NULL                 -- slots.Slot: votes, lock, values or the decision
@@ -54,21 +56,21 @@ CREATE TABLE slots (
 
 -- Posted ciphertext. New rows go to the end; that they are not ordered by log makes appending quick.
 CREATE TABLE entries (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,             -- local
     log INTEGER NOT NULL,               -- logs.id
-    epoch INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,             -- that it was posted to
     place INTEGER NOT NULL,             -- the index that clients see
     minute INTEGER NOT NULL,            -- of arrival
     tag INTEGER NOT NULL,               -- the first eight bytes of the entry's hash, to find it again
     chain BLOB NOT NULL,                -- after this entry
-    data BLOB NOT NULL
+    data BLOB NOT NULL                  -- the ciphertext
 ) STRICT;
 CREATE UNIQUE INDEX entries_by_place ON entries (log, epoch, place);
 CREATE INDEX entries_by_tag ON entries (log, tag);
 
 -- Inboxes: where strangers with a contact link can leave something.
 CREATE TABLE inboxes (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,             -- local
     inbox BLOB NOT NULL UNIQUE,         -- the id that clients use
     owner BLOB NOT NULL,                -- the owner's key
     next_index INTEGER NOT NULL,        -- of the next item
@@ -85,25 +87,25 @@ CREATE TABLE links (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE items (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,             -- local
     inbox INTEGER NOT NULL,             -- inboxes.id
     place INTEGER NOT NULL,             -- the index that the owner sees
     minute INTEGER NOT NULL,            -- of arrival
     tag INTEGER NOT NULL,               -- the first eight bytes of the item's hash, to find it again
     link BLOB NOT NULL,                 -- the link that it came by
-    data BLOB NOT NULL
+    data BLOB NOT NULL                  -- the ciphertext
 ) STRICT;
 CREATE UNIQUE INDEX items_by_place ON items (inbox, place);
 CREATE INDEX items_by_minute ON items (minute);
 
 -- Key packages that wait for strangers.
 CREATE TABLE packages (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,             -- local
     inbox INTEGER NOT NULL,             -- inboxes.id
-    device BLOB NOT NULL,
+    device BLOB NOT NULL,               -- the id that its owner gave to the device
     last_resort INTEGER NOT NULL,       -- 1: may be given more than once
     tag INTEGER NOT NULL,               -- the first eight bytes of the package's hash
-    data BLOB NOT NULL
+    data BLOB NOT NULL                  -- the key package
 ) STRICT;
 CREATE INDEX packages_by_device ON packages (inbox, device, last_resort);
 
@@ -111,13 +113,13 @@ CREATE INDEX packages_by_device ON packages (inbox, device, last_resort);
 -- statement's window of work.
 CREATE TABLE posted (
     statement BLOB PRIMARY KEY,         -- SHA-256 of InboxPost
-    minute INTEGER NOT NULL
+    minute INTEGER NOT NULL             -- of the request
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX posted_by_minute ON posted (minute);
 
 CREATE TABLE taken (
     statement BLOB PRIMARY KEY,         -- SHA-256 of PackageTake
-    minute INTEGER NOT NULL,
+    minute INTEGER NOT NULL,            -- of the request
     packages BLOB NOT NULL              -- the answer's packages, in MessagePack
 ) STRICT;
 CREATE INDEX taken_by_minute ON taken (minute);
@@ -126,7 +128,7 @@ CREATE INDEX taken_by_minute ON taken (minute);
 CREATE TABLE given (
     inbox INTEGER NOT NULL,             -- inboxes.id
     tag INTEGER NOT NULL,               -- packages.tag
-    minute INTEGER NOT NULL,
+    minute INTEGER NOT NULL,            -- of the request
     PRIMARY KEY (inbox, tag)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX given_by_minute ON given (minute);
@@ -135,7 +137,7 @@ CREATE INDEX given_by_minute ON given (minute);
 CREATE TABLE blobs (
     blob BLOB NOT NULL,                 -- SHA-256 of its bytes
     delete_hash BLOB NOT NULL,          -- of the secret that takes this announcement back
-    size INTEGER NOT NULL,
+    size INTEGER NOT NULL,              -- in bytes
     stored INTEGER NOT NULL,            -- bytes that are on disk; all: its hash is right and it can be read
     expires INTEGER NOT NULL,           -- the minute when it goes, a midnight; 0: taken back
     touched INTEGER NOT NULL,           -- the minute of an upload's last part; 0 once all is there
@@ -149,9 +151,9 @@ CREATE INDEX blobs_uploading ON blobs (touched) WHERE stored < size;
 CREATE TABLE cells (
     cell BLOB PRIMARY KEY,              -- the id that clients use
     owner BLOB NOT NULL,                -- the owner's key
-    version INTEGER NOT NULL,
+    version INTEGER NOT NULL,           -- how often it was written
     day INTEGER NOT NULL,               -- of the last request for it
     signature BLOB NOT NULL,            -- the owner's
-    value BLOB NOT NULL
+    value BLOB NOT NULL                 -- the ciphertext
 ) STRICT;
 CREATE INDEX cells_by_day ON cells (day);
