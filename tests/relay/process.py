@@ -21,7 +21,8 @@ from typing import Self
 EASY: Mapping[str, int | str | bool] = {
     "difficulty_open": 0,
     "difficulty_inbox": 0,
-    "max_connections_per_address": 100_000,
+    "max_connections": 1_000,
+    "max_connections_per_address": 1_000,
     "connections_per_minute": 100_000,
     "requests_per_second": 100_000,
     "signatures_per_second": 100_000,
