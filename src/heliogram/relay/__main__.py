@@ -26,7 +26,7 @@ import typer
 from heliogram.relay import identity, journal, settings
 from heliogram.relay.config import Address, Config
 from heliogram.relay.disclose import disclose
-from heliogram.relay.errors import StoreError
+from heliogram.relay.errors import RelayError, StoreError
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -251,6 +251,8 @@ def _explained() -> Iterator[None]:
         raise _end(USAGE, str(error)) from None
     except StoreError as error:
         raise _end(FAILED, f"The data directory cannot be used: {error}.") from None
+    except RelayError as error:
+        raise _end(FAILED, f"The data directory cannot be written: {error.code.name}.") from None
     except _Failure as error:
         raise _end(FAILED, str(error)) from None
     except OSError as error:
