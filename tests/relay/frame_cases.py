@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from heliogram.relay import logs, session
-from heliogram.relay import server as server_module
+from heliogram.relay import logs
 from heliogram.relay.batch import Batch
+from heliogram.relay.serving import server as server_module
+from heliogram.relay.serving import session
 from heliogram.wire import ClientConnection, ErrorCode, Label, SigningKey, frames, objects, work
 from heliogram.wire.frames import FrameType
 from heliogram.wire.objects import Certificate, RelaySignature, Value, vote_content

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from heliogram.relay.config import Config
-from heliogram.relay.server import Server
+from heliogram.relay.operating.config import Config
+from heliogram.relay.serving.server import Server
 from heliogram.relay.store import Database
 from heliogram.wire import SigningKey
 from tests.relay.client import Client

@@ -243,7 +243,7 @@ def test_what_init_has_made_is_on_disk(library: Path, tmp_path: Path) -> None:
 SCRIPT = """
 import os, sys
 from pathlib import Path
-from heliogram.relay.blob_files import BlobFiles
+from heliogram.relay.blobs.files import BlobFiles
 from heliogram.relay.errors import Unavailable
 from heliogram.relay.store import Database
 data = Path(sys.argv[1])

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from msgspec import structs
 
-from heliogram.relay import identity
+from heliogram.relay.operating import identity
 from heliogram.wire import (
     NEED_DATA,
     ErrorCode,

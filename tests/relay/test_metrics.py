@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
-from heliogram.relay.metrics import CONTENT_TYPE, Metrics, application
+from heliogram.relay.serving.metrics import CONTENT_TYPE, Metrics, application
 from heliogram.wire import frames
 from heliogram.wire.errors import ErrorCode
 

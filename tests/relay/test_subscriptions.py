@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from heliogram.relay import session
+from heliogram.relay.serving import session
 from heliogram.wire import ErrorCode, frames
 from tests.relay.client import Client
 from tests.relay.members import Member, configured, member_key

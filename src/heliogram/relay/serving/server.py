@@ -27,23 +27,23 @@ from typing import Any
 
 from aiohttp import web
 
-from heliogram.relay import site, tls
 from heliogram.relay.batch import Batch
-from heliogram.relay.blob_files import BlobFiles
-from heliogram.relay.blob_http import routes as blob_routes
-from heliogram.relay.blob_service import BlobService
-from heliogram.relay.blob_sweep import sweep
-from heliogram.relay.blobs import Tickets
-from heliogram.relay.config import Config
-from heliogram.relay.door import KEEPALIVE, Door, Gate, watched
+from heliogram.relay.blobs.files import BlobFiles
+from heliogram.relay.blobs.http import routes as blob_routes
+from heliogram.relay.blobs.rules import Tickets
+from heliogram.relay.blobs.service import BlobService
+from heliogram.relay.blobs.sweep import sweep
 from heliogram.relay.errors import Internal, RelayError, StoreError
-from heliogram.relay.expiry import Expiry
-from heliogram.relay.journal import place
-from heliogram.relay.limiter import Addresses
-from heliogram.relay.listeners import Listeners
-from heliogram.relay.metrics import Metrics
-from heliogram.relay.metrics import application as metrics_application
-from heliogram.relay.session import Session
+from heliogram.relay.operating.config import Config
+from heliogram.relay.operating.journal import place
+from heliogram.relay.serving import site, tls
+from heliogram.relay.serving.door import KEEPALIVE, Door, Gate, watched
+from heliogram.relay.serving.expiry import Expiry
+from heliogram.relay.serving.limiter import Addresses
+from heliogram.relay.serving.listeners import Listeners
+from heliogram.relay.serving.metrics import Metrics
+from heliogram.relay.serving.metrics import application as metrics_application
+from heliogram.relay.serving.session import Session
 from heliogram.relay.store import Store
 from heliogram.relay.writer import Finished, Writer
 from heliogram.wire.signing import SigningKey

@@ -12,9 +12,9 @@ docs/disclosure.md is the same for people.
 
 from __future__ import annotations
 
-from heliogram.relay.disclosure.remains import wipe
-from heliogram.relay.disclosure.source import Finding, Source
-from heliogram.relay.disclosure.strict import Verdict, examine
-from heliogram.relay.disclosure.tables import Report, Selection
+from heliogram.relay.operating.disclosure.remains import wipe
+from heliogram.relay.operating.disclosure.source import Finding, Source
+from heliogram.relay.operating.disclosure.strict import Verdict, examine
+from heliogram.relay.operating.disclosure.tables import Report, Selection
 
 __all__ = ["Finding", "Report", "Selection", "Source", "Verdict", "examine", "wipe"]

@@ -22,8 +22,8 @@ from functools import partial
 from typing import Any, BinaryIO, ClassVar, TypeVar
 
 from heliogram.relay.batch import Batch
-from heliogram.relay.blob_files import BlobFiles, Upload
-from heliogram.relay.blobs import TAG_SIZE, Tickets, expire_blobs
+from heliogram.relay.blobs.files import BlobFiles, Upload
+from heliogram.relay.blobs.rules import TAG_SIZE, Tickets, expire_blobs
 from heliogram.relay.errors import Malformed, NotAuthorised, RelayError, TooLarge, Unavailable
 from heliogram.relay.store import BlobRecord, Store
 from heliogram.relay.store.blobs import SLICE

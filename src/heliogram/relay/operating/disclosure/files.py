@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from heliogram.relay import settings
-from heliogram.relay.disclosure.source import (
+from heliogram.relay.operating import settings
+from heliogram.relay.operating.disclosure.source import (
     BLOBS,
     DATABASE,
     IDENTITY,

@@ -8,7 +8,7 @@ from importlib import resources
 
 import apsw
 
-from heliogram.relay.disclosure.source import Source
+from heliogram.relay.operating.disclosure.source import Source
 
 _TABLE = re.compile(r"((?:^--[^\n]*\n)*)^CREATE TABLE (\w+) \(\n(.*?)^\)", re.MULTILINE | re.DOTALL)
 _COLUMN = re.compile(r"^    ([a-z_]+) (INTEGER|BLOB)\b[^\n]*?(?:--\s*(.*))?$", re.MULTILINE)

@@ -32,7 +32,7 @@ from heliogram.wire.frames import FrameType
 
 #: The root of our own loggers, and where our code lies.
 OURS: Final = "heliogram"
-_FOLDER: Final = Path(__file__).parent.parent
+_FOLDER: Final = Path(__file__).parents[2]
 
 #: Names that may be filled into a message, besides those of exceptions: of the protocol, of a place.
 _NAMES: Final = frozenset({*ErrorCode.__members__, *FrameType.__members__})

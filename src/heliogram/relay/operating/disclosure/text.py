@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from heliogram.relay.disclosure import report as r
-from heliogram.relay.disclosure.strict import Verdict
-from heliogram.relay.disclosure.tables import Report
+from heliogram.relay.operating.disclosure import report as r
+from heliogram.relay.operating.disclosure.strict import Verdict
+from heliogram.relay.operating.disclosure.tables import Report
 
 #: What nobody can hand over, since it is not kept.
 ABSENT = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from heliogram.relay.disclosure import files, remains, rows, schema
-from heliogram.relay.disclosure.pages import BadPage, Pages, Wal
-from heliogram.relay.disclosure.source import DATABASE, INDEX, WAL, Finding, Source
 from heliogram.relay.errors import StoreError
+from heliogram.relay.operating.disclosure import files, remains, rows, schema
+from heliogram.relay.operating.disclosure.pages import BadPage, Pages, Wal
+from heliogram.relay.operating.disclosure.source import DATABASE, INDEX, WAL, Finding, Source
 
 #: Findings after which nobody needs more.
 MOST_FINDINGS = 1000

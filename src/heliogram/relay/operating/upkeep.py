@@ -15,11 +15,11 @@ from typing import Any
 
 import apsw
 
-from heliogram.relay import identity, settings
-from heliogram.relay.config import Config
-from heliogram.relay.disclosure import wipe
-from heliogram.relay.disclosure.pages import BadPage
 from heliogram.relay.errors import RelayError, StoreError
+from heliogram.relay.operating import identity, settings
+from heliogram.relay.operating.config import Config
+from heliogram.relay.operating.disclosure import wipe
+from heliogram.relay.operating.disclosure.pages import BadPage
 from heliogram.relay.store import Database, Store
 from heliogram.wire.signing import SigningKey
 

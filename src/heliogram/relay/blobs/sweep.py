@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliogram.relay.blob_files import BlobFiles
+from heliogram.relay.blobs.files import BlobFiles
 from heliogram.relay.store import BlobRecord, Store
 
 

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from heliogram.relay.disclosure.pages import MOST_PAGES, BadPage, Pages, Tree, gap, tree
-from heliogram.relay.disclosure.source import DATABASE, WAL, Finding
+from heliogram.relay.operating.disclosure.pages import MOST_PAGES, BadPage, Pages, Tree, gap, tree
+from heliogram.relay.operating.disclosure.source import DATABASE, WAL, Finding
 
 #: Tables in whose pages lies what clients made: no copy of a moved row is accepted there.
 CONTENT = frozenset({"entries", "items", "packages", "taken", "cells"})

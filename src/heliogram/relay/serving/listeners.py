@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Protocol
 
 from heliogram.relay.batch import Advance, NewEntry, NewItem, News
-from heliogram.relay.websocket import framed
+from heliogram.relay.serving.websocket import framed
 from heliogram.wire import frames
 from heliogram.wire.limits import MAX_PAGE, MAX_PAGE_ITEMS
 

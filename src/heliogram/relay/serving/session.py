@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from heliogram.relay import blobs, cells, inboxes, logs, voting
+from heliogram.relay import cells, inboxes, logs, voting
 from heliogram.relay.batch import Batch, Outcome
+from heliogram.relay.blobs import rules as blobs
 from heliogram.relay.errors import (
     Internal,
     RateLimited,
     RelayError,
     Unavailable,
 )
-from heliogram.relay.journal import place
-from heliogram.relay.limiter import Bucket
-from heliogram.relay.listeners import Subscription, Topic, inbox_topic
-from heliogram.relay.service import PAGES, READS, SIGNATURES, SMALL, WRITES, weight
-from heliogram.relay.websocket import CLOSE, PING, framed, pong
+from heliogram.relay.operating.journal import place
+from heliogram.relay.serving.limiter import Bucket
+from heliogram.relay.serving.listeners import Subscription, Topic, inbox_topic
+from heliogram.relay.serving.service import PAGES, READS, SIGNATURES, SMALL, WRITES, weight
+from heliogram.relay.serving.websocket import CLOSE, PING, framed, pong
 from heliogram.wire import frames
 from heliogram.wire.connection import (
     NEED_DATA,
@@ -42,7 +43,7 @@ from heliogram.wire.connection import (
 from heliogram.wire.errors import ErrorCode, RemoteError
 
 if TYPE_CHECKING:
-    from heliogram.relay.server import Server
+    from heliogram.relay.serving.server import Server
 
 _log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from heliogram.relay import slots
-from heliogram.relay.disclosure import report as r
-from heliogram.relay.disclosure.files import each
-from heliogram.relay.disclosure.rules import MOST_MINUTES
-from heliogram.relay.disclosure.source import BLOBS, Source
+from heliogram.relay.operating.disclosure import report as r
+from heliogram.relay.operating.disclosure.files import each
+from heliogram.relay.operating.disclosure.rules import MOST_MINUTES
+from heliogram.relay.operating.disclosure.source import BLOBS, Source
 from heliogram.wire import objects as o
 from heliogram.wire.errors import RemoteError
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from aiohttp import hdrs, web
 
-from heliogram.relay.blob_service import BlobService, Download, Misplaced, Part, Range
+from heliogram.relay.blobs.service import BlobService, Download, Misplaced, Part, Range
 from heliogram.relay.errors import Malformed, NotAuthorised, RelayError
 from heliogram.wire.errors import ErrorCode
 from heliogram.wire.limits import MAX_BLOB

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from heliogram.relay.door import Door, Gate
+from heliogram.relay.serving.door import Door, Gate
 
 _log = logging.getLogger(__name__)
 

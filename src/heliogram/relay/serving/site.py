@@ -14,7 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
-from heliogram.relay.config import Config
+from heliogram.relay.operating.config import Config
 
 #: The page of an Apache that was just installed, byte for byte, and the names it has for it.
 DEFAULT_PAGE: Final = b"<html><body><h1>It works!</h1></body></html>\n"

@@ -18,10 +18,10 @@ from typing import Annotated
 import typer
 
 from heliogram.relay import disclosure
-from heliogram.relay.disclosure import text
-from heliogram.relay.disclosure.rules import MOST_MINUTES
-from heliogram.relay.disclosure.tables import Report, Selection
 from heliogram.relay.errors import StoreError
+from heliogram.relay.operating.disclosure import text
+from heliogram.relay.operating.disclosure.rules import MOST_MINUTES
+from heliogram.relay.operating.disclosure.tables import Report, Selection
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.limits import HASH_SIZE
 

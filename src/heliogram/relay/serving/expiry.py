@@ -11,7 +11,7 @@ from heliogram.relay.inboxes import STATEMENT_MINUTES
 from heliogram.relay.store.logs import EARLIEST
 
 if TYPE_CHECKING:
-    from heliogram.relay.server import Server
+    from heliogram.relay.serving.server import Server
 
 #: Seconds between two rounds, and between two slices of one.
 ROUND, PAUSE = 60.0, 0.05

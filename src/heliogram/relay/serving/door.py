@@ -13,9 +13,9 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 
-from heliogram.relay import site
-from heliogram.relay.journal import place
-from heliogram.relay.limiter import Addresses, address_of
+from heliogram.relay.operating.journal import place
+from heliogram.relay.serving import site
+from heliogram.relay.serving.limiter import Addresses, address_of
 
 _log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from heliogram.relay.disclosure import schema
-from heliogram.relay.disclosure.rules import RULES
-from heliogram.relay.disclosure.source import DATABASE, Finding, Source
+from heliogram.relay.operating.disclosure import schema
+from heliogram.relay.operating.disclosure.rules import RULES
+from heliogram.relay.operating.disclosure.source import DATABASE, Finding, Source
 from heliogram.relay.slots import Log, Slot
 from heliogram.wire.objects import Seat, cell_content, cell_id, inbox_id
 from heliogram.wire.receipts import entry_hash, next_chain

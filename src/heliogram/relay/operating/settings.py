@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from heliogram.relay.config import MOST, Config
+from heliogram.relay.operating.config import MOST, Config
 from heliogram.wire import limits
 
 #: The file's name in the data directory.
