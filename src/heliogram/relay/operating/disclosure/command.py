@@ -17,8 +17,8 @@ from typing import Annotated
 
 import typer
 
-from heliogram.relay import disclosure
 from heliogram.relay.errors import StoreError
+from heliogram.relay.operating import disclosure
 from heliogram.relay.operating.disclosure import text
 from heliogram.relay.operating.disclosure.rules import MOST_MINUTES
 from heliogram.relay.operating.disclosure.tables import Report, Selection
