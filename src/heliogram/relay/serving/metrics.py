@@ -46,7 +46,6 @@ class Metrics(Collector):
         self._received = [0, 0]
         self._sent = [0, 0]
         self._turned_away: Counter[str] = Counter()
-        self._expired: Counter[str] = Counter()
         self._dropped = 0
         self._seconds = _Histogram(_SECONDS)
         self._sizes = _Histogram(_SIZES)
@@ -88,10 +87,6 @@ class Metrics(Collector):
         """A client was dropped because it did not read."""
         self._dropped += 1
 
-    def expired(self, what: str, count: int) -> None:
-        """`count` of `what`, a word of ours, were too old and are gone."""
-        self._expired[what] += count
-
     # --- what is ---
 
     def gauge(self, name: str, what: str, read: Callable[[], float]) -> None:
@@ -124,14 +119,12 @@ class Metrics(Collector):
             yield _counter(name + "_messages", f"Messages or writes, {name}.", messages)
             yield _counter(name + "_bytes", f"Bytes, {name}, without TLS and framing.", size)
         yield _counter("dropped", "Clients dropped because they did not read.", self._dropped)
-        for name, what, label, counts in (
-            ("turned_away", "Connections ended at the door.", "reason", self._turned_away),
-            ("expired", "What was too old and is gone.", "what", self._expired),
-        ):
-            family = CounterMetricFamily(_PREFIX + name, what, labels=(label,))
-            for word, count in sorted(counts.items()):
-                family.add_metric((word,), count)
-            yield family
+        family = CounterMetricFamily(
+            _PREFIX + "turned_away", "Connections ended at the door.", labels=("reason",)
+        )
+        for word, count in sorted(self._turned_away.items()):
+            family.add_metric((word,), count)
+        yield family
         yield self._seconds.family("commit_seconds", "Seconds until a batch was on disk.")
         yield self._sizes.family("batch_size", "Requests in one batch.")
         for name, (what, read) in self._gauges.items():

@@ -95,6 +95,17 @@ class Server:
         self._leaving = False
         self._stopping = False
 
+    def _show(self) -> None:
+        """What metrics show of the present."""
+        gauge, config = self.metrics.gauge, self.config
+        gauge("connections", "Connections.", lambda: self.gate.inside)
+        gauge("subscriptions", "Subscriptions.", lambda: len(self.listeners))
+        gauge("backlog", "Requests that wait for the writer.", self._writer.backlog)
+        gauge("backlog_bytes", "Bytes that wait for the writer.", lambda: self._waiting)
+        self.metrics.watch_file("database_bytes", "Bytes of the database.", config.database)
+        wal = config.database.with_name(config.database.name + "-wal")
+        self.metrics.watch_file("wal_bytes", "Bytes of the write-ahead log.", wal)
+
     # --- what sessions use ---
 
     @staticmethod
@@ -205,6 +216,7 @@ class Server:
         try:
             address = await self._listen(application)
             if (where := self.config.metrics_address) is not None:
+                self._show()
                 await self._listen_inside(metrics_application(self.metrics, self._healthy), where)
         except BaseException:
             await self.stop()
