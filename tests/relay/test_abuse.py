@@ -67,7 +67,7 @@ def relay(tmp_path: Path) -> Iterator[RelayProcess]:
 
 
 @pytest.mark.parametrize(("attack", "ceiling"), CASES, ids=[one.__name__ for one, _ in CASES])
-async def test_memory_is_bounded_and_others_are_served(
+async def test_66_memory_is_bounded_and_others_are_served(
     attack: Abuse, ceiling: int, relay: RelayProcess, record_property: Callable[[str, object], None]
 ) -> None:
     async with Honest(relay) as honest:

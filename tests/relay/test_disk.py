@@ -100,7 +100,7 @@ async def opened(member: Member, process: RelayProcess) -> Client:
 
 
 @pytest.mark.parametrize("how", CODES)
-async def test_each_write_is_refused_and_reads_go_on(
+async def test_69_each_write_is_refused_and_reads_go_on(
     library: Path, tmp_path: Path, how: Failure
 ) -> None:
     with relay(library, tmp_path) as process:
@@ -162,7 +162,7 @@ async def test_each_write_is_refused_and_reads_go_on(
 
 
 @pytest.mark.parametrize("how", CODES)
-async def test_a_disk_fails_at_any_write(library: Path, tmp_path: Path, how: Failure) -> None:
+async def test_69_a_disk_fails_at_any_write(library: Path, tmp_path: Path, how: Failure) -> None:
     """Under load it fails at moments that are drawn. What was acknowledged holds, and all goes on.
 
     In the end the power is lost: what was written before an fsync that failed is not on the disk, whatever
@@ -209,7 +209,7 @@ async def test_a_disk_fails_at_any_write(library: Path, tmp_path: Path, how: Fai
 
 
 @pytest.mark.parametrize("how", CODES)
-def test_a_relay_ends_and_begins_with_a_disk_that_fails(
+def test_69_a_relay_ends_and_begins_with_a_disk_that_fails(
     library: Path, tmp_path: Path, how: Failure
 ) -> None:
     """It stops and starts if it can, or says why not. Later it starts as always."""

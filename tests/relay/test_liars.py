@@ -151,7 +151,7 @@ async def union(member: Member) -> set[bytes]:
 # --- Relays lie -----------------------------------------------------------------------------------
 
 
-async def test_it_acknowledges_and_drops(tmp_path: Path) -> None:
+async def test_1_it_acknowledges_and_drops(tmp_path: Path) -> None:
     """Every fifth post gets a receipt and is not stored. All have it nevertheless; the receipt is proof."""
     async with among_four(tmp_path) as (liar, alice, bob):
         index, chain, count = 0, alice.seat.id, 0
@@ -201,7 +201,38 @@ def _forged(
     return frames.Stored(0, Receipt(index, chain, 0, 1, paths[0], signature).encode())
 
 
-async def test_it_replays_old_answers(tmp_path: Path) -> None:
+async def test_2_it_reorders_and_holds_back(tmp_path: Path) -> None:
+    """Entries in any order, the newest held back: all end with the same set, and nothing is decided by it."""
+    rng = Random(2)
+    async with among_four(tmp_path) as (liar, alice, bob):
+        held = True
+
+        async def shuffle(
+            request: frames.Request, ask: Callable[[], Awaitable[frames.Answer]]
+        ) -> frames.Answer:
+            answer = await ask()
+            if isinstance(answer, frames.Entries):
+                entries = list(answer.entries)
+                rng.shuffle(entries)
+                kept = entries[: len(entries) // 2] if held else entries
+                return structs.replace(answer, entries=tuple(kept))
+            return answer
+
+        liar.lie = shuffle
+        posted = {b"entry %d" % number for number in range(20)}
+        for data in sorted(posted):
+            await alice.post(data)
+        assert await union(alice) == await union(bob) == posted
+        held = False
+        client = bob.clients[liar.key.public]
+        assert {one.data for one in await bob.read(client)} == posted
+        # A decision asks for votes, and no order of entries changes those.
+        decided = await alice.change(b"a commit")
+        await bob.catch_up()
+        assert bob.seat == alice.seat and decided.value.body == b"a commit"
+
+
+async def test_3_it_replays_old_answers(tmp_path: Path) -> None:
     """Whole answers of earlier, to requests of the same kind. What is signed names what it is for."""
     async with among_four(tmp_path) as (liar, alice, bob):
         first: dict[type[frames.Request], frames.Answer] = {}
@@ -236,7 +267,7 @@ async def test_it_replays_old_answers(tmp_path: Path) -> None:
         assert await union(bob) == await union(bob) == before
 
 
-async def test_it_changes_single_bytes(tmp_path: Path) -> None:
+async def test_4_it_changes_single_bytes(tmp_path: Path) -> None:
     """Of whatever entry it hands out. None of those is taken for a message; the others have the real ones."""
     async with among_four(tmp_path) as (liar, alice, bob):
         rng = Random(4)
@@ -268,7 +299,7 @@ async def test_it_changes_single_bytes(tmp_path: Path) -> None:
         assert chain != peeked.chain
 
 
-async def test_it_tells_of_decisions_that_never_were(tmp_path: Path) -> None:
+async def test_5_it_tells_of_decisions_that_never_were(tmp_path: Path) -> None:
     """Forged, short, or of its own signatures: none counts, in whatever answer it comes."""
     async with among_four(tmp_path) as (liar, alice, bob):
         value = alice.value(b"never decided")
@@ -330,7 +361,7 @@ async def test_nobody_else_can_be_the_relay(tmp_path: Path) -> None:
 # --- Members lie, relays do not -------------------------------------------------------------------
 
 
-async def test_two_values_in_one_round(tmp_path: Path) -> None:
+async def test_13_two_values_in_one_round(tmp_path: Path) -> None:
     """One to each half: at most one certificate, and one value in the end."""
     async with running(tmp_path) as relays:
         mallory = await relays.member("mallory")
@@ -353,7 +384,7 @@ async def test_two_values_in_one_round(tmp_path: Path) -> None:
             assert decision.value.hash == values[0].hash
 
 
-async def test_another_value_after_a_decision_that_nobody_knows(tmp_path: Path) -> None:
+async def test_14_another_value_after_a_decision_that_nobody_knows(tmp_path: Path) -> None:
     """The lock shows in the promises; without it, or against it, no relay votes."""
     async with running(tmp_path) as relays:
         alice = await relays.member("alice")
@@ -389,7 +420,7 @@ async def test_another_value_after_a_decision_that_nobody_knows(tmp_path: Path) 
         await alice.spread(Decision(alice.seat, decided, value))
 
 
-async def test_who_was_removed(tmp_path: Path) -> None:
+async def test_16_who_was_removed(tmp_path: Path) -> None:
     """The keys of the epoch before read that epoch, and nothing else."""
     async with running(tmp_path) as relays:
         alice = await relays.member("alice")
@@ -429,7 +460,7 @@ async def _refused_everywhere(eve: Member) -> None:
             assert await client.failure(frame) is ErrorCode.NOT_AUTHORISED
 
 
-async def test_certificates_of_other_seats(tmp_path: Path) -> None:
+async def test_20_certificates_of_other_seats(tmp_path: Path) -> None:
     """Of an older epoch, of another log, of too few, of first votes: none decides."""
     async with running(tmp_path) as relays:
         alice = await relays.member("alice")

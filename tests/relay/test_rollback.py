@@ -36,7 +36,7 @@ async def votes_there(member: Member, client: Client, body: bytes) -> frames.Ans
 
 
 @pytest.mark.parametrize("first", ["the certificate", "another value"])
-async def test_rolled_back_between_its_two_votes(tmp_path: Path, first: str) -> None:
+async def test_12_rolled_back_between_its_two_votes(tmp_path: Path, first: str) -> None:
     """It forgets its first vote. No second certificate; it fences itself, abstains, and votes again."""
     async with running(tmp_path) as relays:
         fallen = relays.processes[0]
@@ -84,7 +84,7 @@ async def test_rolled_back_between_its_two_votes(tmp_path: Path, first: str) -> 
         assert decision.certificate.has(0)
 
 
-async def test_the_fence_is_lifted_after_the_decision_too(tmp_path: Path) -> None:
+async def test_12_the_fence_is_lifted_after_the_decision_too(tmp_path: Path) -> None:
     """The others have decided meanwhile. It takes the decision fenced, and abstains in the next slot."""
     async with running(tmp_path) as relays:
         fallen = relays.processes[2]
@@ -117,7 +117,7 @@ async def test_the_fence_is_lifted_after_the_decision_too(tmp_path: Path) -> Non
         assert third.certificate.has(2)
 
 
-async def test_an_old_backup(tmp_path: Path) -> None:
+async def test_11_an_old_backup(tmp_path: Path) -> None:
     """All of a day is gone: entries and decisions. The first informed client fences it; it is refilled."""
     async with running(tmp_path) as relays:
         fallen = relays.processes[1]
@@ -154,7 +154,7 @@ async def test_an_old_backup(tmp_path: Path) -> None:
         assert not any(one.fence for one in authorised.values())
 
 
-async def test_a_receipt_shows_the_fall(tmp_path: Path) -> None:
+async def test_11_a_receipt_shows_the_fall(tmp_path: Path) -> None:
     """Nothing was decided meanwhile: only a receipt tells. It names a place that the relay does not have."""
     async with running(tmp_path) as relays:
         fallen = relays.processes[3]
@@ -179,7 +179,7 @@ async def test_a_receipt_shows_the_fall(tmp_path: Path) -> None:
 # --- Relays vanish --------------------------------------------------------------------------------
 
 
-async def test_one_of_four_vanishes_for_good(tmp_path: Path) -> None:
+async def test_9_one_of_four_vanishes_for_good(tmp_path: Path) -> None:
     """All goes on, nothing is lost, and a new relay takes its place."""
     async with running(tmp_path, 5) as relays:
         alice = await relays.member("alice")
@@ -208,7 +208,7 @@ async def test_one_of_four_vanishes_for_good(tmp_path: Path) -> None:
             assert found == [b"with four", b"with three", b"in the next epoch", b"with the new one"]
 
 
-async def test_two_of_four_vanish(tmp_path: Path) -> None:
+async def test_10_two_of_four_vanish(tmp_path: Path) -> None:
     """What was acknowledged can be read; nothing more is decided or acknowledged; one back, all goes on."""
     async with running(tmp_path) as relays:
         alice = await relays.member("alice")
@@ -233,7 +233,7 @@ async def test_two_of_four_vanish(tmp_path: Path) -> None:
         assert decision.certificate.counts(decision.seat, Label.VOTE2)
 
 
-async def test_one_stalls(tmp_path: Path) -> None:
+async def test_22_one_stalls(tmp_path: Path) -> None:
     """It takes connections and says nothing. Three receipts are there all the same, and a decision."""
     async with running(tmp_path) as relays:
         alice = await relays.member("alice")
