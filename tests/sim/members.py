@@ -24,8 +24,8 @@ from tests.sim.relays import NOW
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-#: Seconds between looks at the relays, and between attempts to repair one.
-LOOK, PATIENCE = 5.0, 3.0
+#: Seconds between attempts to repair a relay.
+PATIENCE = 3.0
 
 
 @dataclass
@@ -63,15 +63,15 @@ def value_for(configuration: Configuration, secret: bytes, body: bytes) -> Value
     return Value(Header(configuration, keys).encode(), body)
 
 
-def body(op: str, author: str, kind: str = "update", arg: str = "") -> bytes:
-    """A change, as members write it."""
-    return f"{op}|{author}|{kind}|{arg}".encode()
+def body(op: str, author: str, kind: str = "update", arg: str = "", nonce: str = "") -> bytes:
+    """A change, as members write it. The nonce makes each attempt another value, as commits are."""
+    return f"{op}|{author}|{kind}|{arg}|{nonce}".encode()
 
 
 def read_body(data: bytes) -> tuple[str, str, str, str]:
     """The change; garbage is a change that changes nothing."""
     parts = data.decode(errors="replace").split("|")
-    return (parts[0], parts[1], parts[2], parts[3]) if len(parts) == 4 else ("", "", "", "")
+    return (parts[0], parts[1], parts[2], parts[3]) if len(parts) == 5 else ("", "", "", "")
 
 
 @dataclass
@@ -146,7 +146,8 @@ class Member:
         self.unfencings: dict[bytes, Any] = {}
         self.tried: dict[tuple[bytes, str], float] = {}
         self.watch: Any = None
-        self.looked = self.world.now - LOOK
+        self.serial = 0
+        self.looked = self.world.now - self.world.look
         self.announced: set[int] = set()
         self.refilled: set[tuple[int, bytes, bytes]] = set()
         for decision in self.disk.decisions:
@@ -250,7 +251,8 @@ class Member:
             return
         change = self.disk.wanted[0]
         configuration = change.configuration or self.seat.configuration
-        text = body(change.op, self.label, change.kind, change.arg)
+        nonce = self.world.random.randbytes(8).hex()
+        text = body(change.op, self.label, change.kind, change.arg, nonce)
         value = value_for(configuration, self.secrets[-1], text)
         self.world.oracle.proposed(value.hash)
         election.propose(value)
@@ -363,7 +365,7 @@ class Member:
         if self.watch is not None and self.watch.closed is not None:
             self._closed(self.watch)
             self.watch = None
-        if now - self.looked < LOOK:
+        if now - self.looked < self.world.look:
             return
         self.looked = now
         self.watch = self.cores.posting.Tip(self.seat, self._names(self.seat))
@@ -419,19 +421,23 @@ class Member:
     def _repair(self) -> None:
         self._spread()
         for core, seat in self._cores():
+            self.world.oracle.named(core.misbehaviour)
             obstacles = core.obstacles if hasattr(core, "obstacles") else core.troubles
             for index, why in sorted(obstacles.items()):
                 relay = seat.configuration.relays[index].key
                 if why in (ErrorCode.FENCED,) or "FENCED" in str(why):
-                    self._once(relay, "fence", lambda relay=relay: self._find_fence(relay))
+                    self._once(relay, "fence", self._find_fence)
                 else:
-                    self._once(relay, "level", lambda relay=relay: self._level(relay))
-                if self._due(relay, f"clear {id(core)}"):
+                    self._once(relay, "level", self._level)
+                if not hasattr(core, "serial"):
+                    self.serial += 1
+                    core.serial = self.serial
+                if self._due(relay, f"clear {core.serial}"):
                     core.cleared(index)
         for relay, unfencing in list(self.unfencings.items()):
             for index in sorted(unfencing.troubles):
                 other = self.seat.configuration.relays[index].key
-                self._once(other, "level", lambda other=other: self._level(other))
+                self._once(other, "level", self._level)
                 if self._due(other, "clear unfencing"):
                     unfencing.cleared(index)
             stale = unfencing.seat_id != self.seat.id
@@ -447,10 +453,10 @@ class Member:
         self.tried[relay, what] = now + PATIENCE
         return True
 
-    def _once(self, relay: bytes, what: str, do: Callable[[], None]) -> None:
+    def _once(self, relay: bytes, what: str, do: Callable[[bytes], None]) -> None:
         if self.tried.get((relay, what), -1.0) <= self.world.now:
             self.tried[relay, what] = self.world.now + PATIENCE
-            do()
+            do(relay)
 
     def _clear(self, relay: bytes) -> None:
         """Whatever was wrong at a relay has been dealt with."""
@@ -589,7 +595,7 @@ class Member:
 
     def deadline(self) -> float:
         """When to be woken at the latest."""
-        times = [self.looked + LOOK]
+        times = [self.looked + self.world.look]
         for core, _ in self._cores():
             if isinstance(core, self.cores.sync.Union):
                 due = core.deadline(self.world.now)

@@ -360,6 +360,24 @@ def forges(relay: Relay, frame: Any, scope: Scope, answer: frames.Answer) -> Any
     return None
 
 
+def bad_signatures(relay: Relay, frame: Any, scope: Scope, answer: frames.Answer) -> Any:
+    """Its votes and promises are not signed."""
+    if isinstance(answer, frames.Vote1 | frames.Vote2 | frames.Promise):
+        return replace_struct(answer, signature=answer.signature[::-1])
+    return None
+
+
+def flips(relay: Relay, frame: Any, scope: Scope, answer: frames.Answer) -> Any:
+    """It gives other bytes than those that it names."""
+    if not isinstance(answer, frames.Entries):
+        return None
+    flipped = tuple(
+        frames.Entry(one.index, one.minute, one.epoch, bytes([one.data[0] ^ 1]) + one.data[1:])
+        for one in answer.entries
+    )
+    return replace_struct(answer, entries=flipped)
+
+
 def wrong_values(relay: Relay, frame: Any, scope: Scope, answer: frames.Answer) -> Any:
     """It shows real certificates with other values."""
     if isinstance(answer, frames.Decided | frames.Promise | frames.Peeked) and answer.value:
@@ -411,7 +429,9 @@ def fails(relay: Relay, frame: Any, scope: Scope, answer: frames.Answer) -> Any:
 LIES: dict[str, Lie] = {
     one.__name__: one
     for one in (
-        says_yes, hides_locks, forges, wrong_values, drops_posts, old_answers, high_rounds, fails,
+        says_yes,
+        bad_signatures,
+        flips, hides_locks, forges, wrong_values, drops_posts, old_answers, high_rounds, fails,
     )
 }  # fmt: skip
 

@@ -31,6 +31,8 @@ class Villain:
         self.up, self.gone = True, False
         self.number = 0
         self.values: dict[bytes, list[Value]] = {}
+        #: Everything that it has ever proposed, by hash.
+        self.known: dict[bytes, Value] = {}
         #: By seat and round: promises by relay, votes by label and hash and relay.
         self.promises: dict[tuple[bytes, int], dict[int, SignedPromise]] = {}
         self.votes: dict[tuple[bytes, str, int, bytes], dict[int, bytes]] = {}
@@ -71,6 +73,7 @@ class Villain:
             self.values[seat.id] = found
             for value in found:
                 self.world.oracle.proposed(value.hash)
+                self.known[value.hash] = value
         return found
 
     def _send(self, member: Member, seat: Seat, index: int, frame: Any) -> None:
@@ -152,24 +155,22 @@ class Villain:
     def commit(self, member: Member, seat: Seat) -> None:
         """Lock certificates of any round to anybody, and decisions too."""
         found = self._certificates(seat, "lock", seat.configuration.q)
-        values = {value.hash: value for value in self.values.get(seat.id, [])}
         for lock in found[-3:]:
-            value = values[lock.h].encode()
+            value = self.known[lock.h].encode()
             for index in range(seat.configuration.n):
                 if self.dice.random() < 0.7:
                     self._send(member, seat, index, frames.Commit(0, 0, lock.encode(), value))
         for decision in self._certificates(seat, "decide", seat.configuration.q)[-2:]:
-            value = values[decision.h].encode()
+            value = self.known[decision.h].encode()
             index = self.dice.randrange(seat.configuration.n)
             name = member._names(seat)[index]
             self._send(member, seat, index, frames.Decide(0, name, decision.encode(), value))
 
     def short(self, member: Member, seat: Seat) -> None:
         """Certificates of too few votes, and of votes of the other kind."""
-        values = {value.hash: value for value in self.values.get(seat.id, [])}
         for kind in ("lock", "decide"):
             for one in self._certificates(seat, kind, 1)[-2:]:
-                value = values[one.h].encode()
+                value = self.known[one.h].encode()
                 for index in range(seat.configuration.n):
                     name = member._names(seat)[index]
                     self._send(member, seat, index, frames.Commit(0, 0, one.encode(), value))
@@ -180,7 +181,9 @@ class Villain:
         values = self._values(member, seat)
         broken = Value(b"no header", b"garbage")
         nothing = value_for(seat.configuration, member.secrets[-1], b"\xff\x00 garbage")
-        self.world.oracle.proposed(nothing.hash)
+        for value in (broken, nothing):
+            self.world.oracle.proposed(value.hash)
+            self.known[value.hash] = value
         if len(values) < 3:
             values.append(nothing)
         for index in range(seat.configuration.n):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -92,6 +93,10 @@ class Oracle:
         #: I5: messages that were shown as stored: name of the entry, seat, the log's names.
         self.messages: dict[str, tuple[bytes, Seat, list[bytes]]] = {}
         self.chain: dict[int, bytes] = {}
+        #: Relays that members have named, and for what.
+        self.accused: set[tuple[str, str]] = set()
+        #: When each message was stored.
+        self.times: dict[str, float] = {}
 
     def proposed(self, h: bytes) -> None:
         self.values.add(h)
@@ -115,6 +120,16 @@ class Oracle:
                 for other, shown in self.done.items():
                     if other != op and shown.at <= one.since and shown.epoch >= seat.epoch:
                         raise Violation("I4: a change came before one that was done already")
+
+    def named(self, found: Any) -> None:
+        """What members hold against relays: never against one that is correct."""
+        for one in found:
+            relay = self.world.relays[one.relay]
+            if relay.lie is None and not relay.fell:
+                raise Violation("a correct relay was accused")
+            if one.proof is not None and hasattr(one.proof, "seat") and not one.proof.proves():
+                raise Violation("a proof that proves nothing")
+            self.accused.add((relay.label, one.fault.name))
 
     def own(self, member: Member, decision: Any, won: bool) -> None:
         if not won:
@@ -140,8 +155,14 @@ class Oracle:
                 raise Violation("I6: sent to somebody who was shown as removed before")
 
     def stored(self, member: Member, message: Message, posted: Any) -> None:
+        for index, receipt in posted.receipts.items():
+            relay = posted.seat.configuration.relays[index].key
+            instance = member._names(posted.seat)[index]
+            if not receipt.proves(relay, instance, posted.seat.epoch, posted.name):
+                raise Violation("I5: what proves nothing was counted")
         if message.id not in self.messages:
             self.messages[message.id] = (posted.name, posted.seat, member._names(posted.seat))
+            self.times[message.id] = self.world.now - message.begun
 
     def said(self, relay: Relay, frame: Any, seat: Seat | None, answer: Any) -> None:
         """What a relay has signed. Liars and those that fell back may contradict themselves."""
@@ -220,6 +241,11 @@ class World:
         self.random = Random(f"{seed}")
         self.cores = Cores() if cores is None else cores
         self.faults = Faults() if faults is None else faults
+        #: Seconds between a member's looks at the relays.
+        self.look = 5.0
+        self.bustles = 0
+        #: Seconds in which all must converge at the end. Mutants are not waited for so long.
+        self.patience = 300.0 if cores is None else 100.0
         self.delay = delay
         self.now = 0.0
         self.events: list[Event] = []
@@ -230,6 +256,9 @@ class World:
         self.counts: dict[str, int] = {}
         self.trace = sha256()
         self.blocked: set[tuple[str, str]] = set()
+        #: Seconds that messages from or to somebody take besides.
+        self.lag: dict[str, tuple[float, float]] = {}
+        self.slow_for_ever = False
         self.oracle = Oracle(self)
         #: Crash a member at its k-th effect: label, how many are left.
         self.doom: tuple[str, int] | None = None
@@ -386,6 +415,9 @@ class World:
             gone()
             return
         delay = random.uniform(*self.delay)
+        for end in (source, target):
+            if end in self.lag:
+                delay += random.uniform(*self.lag[end])
         if not self.healed:
             if random.random() < faults.loss:
                 self.count("messages lost")
@@ -421,6 +453,8 @@ class World:
         """No more faults, but for those that lie."""
         self.healed = True
         self.blocked.clear()
+        if not self.slow_for_ever:
+            self.lag.clear()
         self.doom = None
         for relay in self.relays.values():
             relay.restart()
@@ -493,11 +527,11 @@ class World:
             if liars <= seat.configuration.b and holders < n - q + 1 - liars:
                 raise Violation("I5: q relays may lack what was shown as stored")
 
-    def finish(self, patience: float = 300.0) -> None:
+    def finish(self, patience: float = 0.0) -> None:
         """Heal, and see that everything ends well."""
         self.heal()
         self.safe_now()
-        if not self.run(self.now + patience, self.converged):
+        if not self.run(self.now + max(patience, self.patience), self.converged):
             raise Stuck("I11, I12: " + self.state())
         step = self.now + 60
         while not self.delivered():
@@ -608,7 +642,7 @@ def _play(world: World, dice: Random, seconds: float) -> None:
             dice.shuffle(pair)
             world.blocked.add((pair[0], pair[1]))
             world.at(
-                world.now + dice.uniform(1, 15), lambda p=pair: world.blocked.discard(tuple(p))
+                world.now + dice.uniform(1, 15), partial(world.blocked.discard, (pair[0], pair[1]))
             )
         elif event < 0.85 and kind == "fall" and faulty is not None:
             if faulty.snapshots and dice.random() < 0.4 and not faulty.fell:
