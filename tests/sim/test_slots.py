@@ -706,8 +706,8 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, str]] = {
     ),
     "levelling never goes back": (
         repair,
-        "            case frames.Failure(code=ErrorCode.BAD_CERTIFICATE | ErrorCode.BEHIND):\n                self._down()\n",
-        "",
+        "                self._down()\n",
+        "                pass\n",
         "level",
     ),
     "one statement lifts a fence": (
