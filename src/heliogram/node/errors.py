@@ -5,6 +5,8 @@
       InvalidLink         a contact link or a safety code that cannot be used
       InvalidWords        recovery words that are none
       InvalidFile         a file that is not what its message says, or changed while it was sealed
+      NotInChain          not the decision that comes next
+      NotNow              our caller asked for what this state does not allow
 
 No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
 """
@@ -141,3 +143,21 @@ class InvalidFile(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return f"file {self.fault.value}"
+
+
+class NotInChain(NodeError):
+    """Not the decision that comes next, or none at all. Nothing has changed: try another source."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "not in chain"
+
+
+class NotNow(NodeError):
+    """Our caller asked for what cannot be done in this state. Nothing has changed: fix the caller."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "not now"
