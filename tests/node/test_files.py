@@ -133,6 +133,7 @@ def test_layouts(size: int) -> None:
     first, last = layout.sealed(0), layout.sealed(layout.chunks - 1)
     assert first[0] == HEADER and last[1] == layout.blob
     assert last[1] - last[0] >= TAG
+    assert last[1] - last[0] < CHUNK, "the last is never full, so a file that grows is noticed"
     for index in (0, layout.chunk_at(max(0, size - 1)), layout.chunks - 1):
         (start, end), (begin, stop) = layout.sealed(index), layout.plain(index)
         assert end - start >= stop - begin + TAG
@@ -193,6 +194,10 @@ def test_any_chunk_opens_alone() -> None:
 def test_what_is_no_chunk() -> None:
     opener = Opener(FILE)
     start, end = opener.layout.sealed(0)
+    for index in range(1, 3):  # chunks of the right size at other places
+        moved = BLOB[slice(*opener.layout.sealed(index))]
+        assert len(moved) == end - start
+        assert fault_of(lambda one=moved: opener.open(0, one)) is FileFault.DAMAGED  # type: ignore[misc]
     for index, data in ((0, BLOB[start : end - 1]), (0, b""), (-1, BLOB[start:end]), (9, b"x")):
         assert fault_of(lambda a=index, b=data: opener.open(a, b)) is FileFault.DAMAGED  # type: ignore[misc]
 
@@ -298,7 +303,8 @@ def test_padding_is_zeros() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [DATA[:-1], DATA + b"x", DATA[:-1] + b"\x00", DATA + bytes(3 * CHUNK), b""]
+    "other",
+    [DATA[:-1], DATA + b"x", DATA[:-1] + b"\x00", DATA + bytes(3 * CHUNK), b"", content(4 * PLAIN)],
 )
 def test_a_file_that_changes_while_it_is_sealed(other: bytes) -> None:
     sealer = Sealer(*measure([DATA]), entropy=ENTROPY)

@@ -55,7 +55,7 @@ class _Asked:
 class _Round:
     """One question to all relays of a seat, each asked until it has answered."""
 
-    def __init__(self, seat: Seat, instances: Sequence[bytes], *, channel: int) -> None:
+    def __init__(self, seat: Seat, instances: Sequence[bytes], *, channel: int = 0) -> None:
         self.seat = seat
         #: The proof that the epoch is closed, shown by some relay.
         self.closed: Certificate | None = None

@@ -64,7 +64,10 @@ RESEND = 2.0
 DOUBLINGS = 4
 
 #: Requests to one relay in one step, so that nobody keeps us busy by answers that ask for more.
-MAX_TRIES = 64
+MAX_TRIES = 16
+
+#: The last round: its number has 32 bits.
+MAX_ROUND = 0xFFFFFFFF
 
 #: The version of the saved structure.
 STATE_VERSION = 1
@@ -587,7 +590,14 @@ class Election:
             self._enter(Step.READ, now)
             return
         # Not above the highest claim: a liar would drive it out of reach of the others.
-        self.round = max(self.round, heard[quorum - 1]) + 1
+        claimed = heard[quorum - 1]
+        if claimed < self.round <= claimed + MAX_ROUND_STEP:
+            # They have not heard of our last round, or we have not heard that they have.
+            claimed = self.round
+        if claimed >= MAX_ROUND:
+            self._enter(Step.READ, now)
+            return
+        self.round = claimed + 1
         self._promises.clear()
         self._enter(Step.PROMISE, now)
 
@@ -611,9 +621,13 @@ class Election:
         self._propose(self.round, value, why, now)
 
     def _propose(self, round: int, value: Value, why: Justification, now: float) -> None:
-        self.round, self._value, self._h = round, value, value.hash
+        h = value.hash
+        if self._proposed.setdefault(round, h) != h:
+            # Promises of an old round have come late, and bind otherwise: never two values in one round.
+            self._wait(now)
+            return
+        self.round, self._value, self._h = round, value, h
         self._encoded, self._why = value.encode(), why
-        self._proposed[round] = self._h
         self._enter(Step.LOCK, now)
 
     def _certified(self, round: int, h: bytes, votes: dict[int, bytes]) -> Certificate:
