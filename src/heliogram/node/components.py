@@ -32,7 +32,7 @@ from typing import Self
 from heliogram import mls
 from heliogram.codec import DecodeError, Reader, decode_all, opaque, u8, u16, u32, vector
 from heliogram.content.framing import MESSAGE_STATUS, MIMI_CONTENT, MediaType
-from heliogram.node.identity.authentication import certificate_of
+from heliogram.node.errors import InvalidIdentity
 from heliogram.node.identity.devices import DeviceCertificate
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.limits import HASH_SIZE
@@ -247,8 +247,14 @@ def conversation_id(configuration: Configuration) -> bytes:
 
 
 def device_of(leaf: mls.LeafNode) -> DeviceCertificate:
-    """The certificate of a member's device. Raises `codec.DecodeError` if it has none."""
-    certificate = certificate_of(leaf.credential)
-    if certificate is None:
-        raise DecodeError("components", "a member without a certificate")
-    return certificate
+    """The certificate of a device. Raises `codec.DecodeError` if it has none.
+
+    Its signature is not looked at again: leaves of a group, and of what is added to it, were judged by the
+    authentication service.
+    """
+    try:
+        if isinstance(leaf.credential, mls.BasicCredential):
+            return DeviceCertificate.unverified(leaf.credential.identity)
+    except InvalidIdentity:
+        pass
+    raise DecodeError("components", "a member without a certificate")

@@ -7,6 +7,7 @@ one member happens to know.
   others leave, and put a wounded device back: remove its leaf and add a key package of the same device.
 - Admins may add accounts, remove members, rename the conversation and change its relays.
 - Owners may also remove admins and owners, and change roles.
+- An account has at most 16 devices here.
 - There is always an owner. When the last one leaves or steps back, the longest appointed admin follows, else
   the account with the first leaf. Whoever commits that must say so in the same commit.
 - Nobody from outside may do anything; nothing but leaving may be proposed by itself; nothing else may be in
@@ -15,6 +16,7 @@ one member happens to know.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -24,6 +26,7 @@ from heliogram.codec import DecodeError
 from heliogram.node.components import Charter, Component, Metadata, Role, Roles, device_of, fits
 from heliogram.node.identity.devices import DeviceCertificate
 from heliogram.wire.errors import RemoteError
+from heliogram.wire.limits import MAX_DEVICES
 from heliogram.wire.objects import Configuration
 
 
@@ -35,6 +38,7 @@ class Refusal(Enum):
     NO_CERTIFICATE = "a member has no device certificate"
     ADD = "only admins add other people"
     REMOVE = "only admins remove members, and only owners remove admins and owners"
+    DEVICES = "an account would have more devices than there may be"
     ROLES = "only owners change roles"
     SUCCESSION = "the roles do not fit to who is there after the commit"
     RELAYS = "only admins change the relays, and never the log"
@@ -181,6 +185,8 @@ class _Judgement:
         """Whether the roles after the commit fit to who is there then, and who changes them."""
         gone = frozenset(self.removed) | self.left
         there = accounts_after(self.view, gone, self.added)
+        if self.added and max(Counter(there).values()) > MAX_DEVICES:
+            return Refusal.DEVICES
         due = self.charter.roles.settled(there)
         data = self.updates.get(Component.ROLES)
         wanted = self.charter.roles if data is None else Roles.from_bytes(data)

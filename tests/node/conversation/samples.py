@@ -12,8 +12,8 @@ from heliogram.node.epoch_keys import EpochKeys
 from heliogram.node.invitation import Invitation
 from heliogram.node.value import Body, CommitData, WelcomeBlob
 from heliogram.wire.objects import Header, Seat, Value
-from tests.node.conversation.world import certify, configuration, name
-from tests.node.identity.samples import ALICE, BOB
+from tests.node.conversation.world import certify, configuration
+from tests.node.identity.samples import ALICE, BOB, name
 from tests.scenarios.cast import entropy_of
 
 RELAYS = configuration((0,), 1)

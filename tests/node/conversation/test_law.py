@@ -9,6 +9,7 @@ import pytest
 
 from heliogram.content import framing
 from heliogram.node import chain, components, conversation, epoch_keys, invitation, sealing, value
+from heliogram.node.identity import links
 from heliogram.node.membership import PAST_EPOCHS
 from heliogram.node.records import DIGEST
 from heliogram.node.sealing import derive
@@ -59,7 +60,7 @@ def test_numbers() -> None:
         f" {invitation.MAX_PROFILE} bytes",
         "sizes {}, {}, {} and {}".format(*invitation.INVITATION_SIZES),
         "sizes {} and {}".format(*invitation.GRACE_SIZES),
-        f"a secret of {conversation.SECRET_SIZE} bytes",
+        f"a secret of {links.SECRET_SIZE} bytes",
         f"`salt[{sealing.SALT}]".removeprefix("`"),
     ):
         assert sentence in re.sub(r"\s+", " ", LAW), sentence

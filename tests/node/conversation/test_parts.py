@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -58,12 +59,13 @@ def test_what_was_sealed_opens_and_has_one_of_the_sizes(content: bytes, aad: byt
     sealed = seal(b"key", b"x", content, aad=aad, sizes=SIZES, entropy=entropy)
     assert len(sealed) in SIZES
     assert unseal(b"key", b"x", sealed, aad=aad, most=1024) == content
-    for wrong in (
+    wrongs: tuple[Callable[[], bytes], ...] = (
         lambda: unseal(b"other", b"x", sealed, aad=aad, most=1024),
         lambda: unseal(b"key", b"y", sealed, aad=aad, most=1024),
         lambda: unseal(b"key", b"x", sealed, aad=aad + b".", most=1024),
         lambda: unseal(b"key", b"x", sealed, aad=aad, most=len(sealed) - 1),
-    ):
+    )
+    for wrong in wrongs:
         with pytest.raises(NotOpened):
             wrong()
 

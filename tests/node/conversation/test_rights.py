@@ -147,6 +147,19 @@ def test_what_nobody_accepts_is_not_staged(wish: Wish) -> None:
     assert group.together()
 
 
+def test_an_account_has_so_many_devices_and_no_more() -> None:
+    group = group_of("owner", "member")
+    member = group.members[1]
+    more = [Member("member", number) for number in range(2, 18)]
+    packages = tuple(device.package() for device in more)
+    with pytest.raises(NotAllowed):
+        member.stage(AddPeople(packages, frozenset({member.id})))
+    group.decide(member, AddPeople(packages[1:], frozenset({member.id})))
+    assert group.together()
+    with pytest.raises(NotAllowed):
+        group.members[0].stage(AddPeople(packages[:1], frozenset({member.id})))
+
+
 # --- Leaving, and who follows ---------------------------------------------------------------------
 
 
