@@ -167,6 +167,7 @@ class Held:
         #: Names of what is in the store, and what is to be written.
         self._names: set[bytes] = set()
         self._dirty: dict[bytes, bytes | None] = {}
+        self._state = b""
 
     @classmethod
     def load(cls, records: Mapping[bytes, bytes], config: mls.Config) -> Self:
@@ -188,9 +189,11 @@ class Held:
                 held._remember(int.from_bytes(name[:8], "big"), name[8:], value)
             if STAGED in records:
                 held.staged = StagedValue.from_bytes(records[STAGED])
+            if group is not None and not group.epoch == standing.seat.epoch in held.keys:
+                raise DamagedState
         except (KeyError, DecodeError, mls.UsageError):
             raise DamagedState from None
-        held._names = set(records)
+        held._names, held._state = set(records), records[STATE]
         return held
 
     # --- What changes -----------------------------------------------------------------------------
@@ -254,6 +257,7 @@ class Held:
     def replace(self, other: Held) -> None:
         """Take the place of what is held of the same conversation: its records go."""
         self._dirty = {**dict.fromkeys(other._names), **self._dirty}
+        self._state = b""
 
     def wipe(self) -> None:
         """Delete everything but where we stood: we are out."""
@@ -273,7 +277,9 @@ class Held:
         if self.group is not None:
             changed = self.group.changes()
             records.update((GROUP + name, value) for name, value in changed.items())
-        records[STATE] = self.standing.encode()
+        state = self.standing.encode()
+        if state != self._state:
+            self._state = records[STATE] = state
         self._dirty = {}
         for name, value in records.items():
             if value is None:

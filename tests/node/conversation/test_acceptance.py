@@ -392,6 +392,17 @@ def test_28_the_first_seat_is_tied_to_the_group() -> None:
     assert caught.value.fault is InvitationFault.ANOTHER_GROUP
 
 
+def test_28_a_group_with_somebody_under_a_stolen_certificate_is_refused() -> None:
+    alice, mallory, dave = Member("Alice"), Member("Mallory"), Member("Dave")
+    mallory.device = replace(mallory.device, credential=alice.device.credential)
+    mallory.found(configuration(), authentication=mls.AcceptAnyCredential())
+    group = Group([mallory])
+    events = group.decide(mallory, AddPeople((dave.package(),), frozenset({dave.id})))
+    with pytest.raises(InvalidInvitation) as caught:
+        dave.join(mallory.invite(one(events["Mallory"], InvitationDue)))
+    assert caught.value.fault is InvitationFault.BAD_GROUP
+
+
 def test_33_the_words_of_another_sealed_again_are_read_once() -> None:
     group = group_of("Alice", "Bob", "Mallory")
     alice, bob, mallory = group.members
@@ -434,11 +445,30 @@ def test_34_nobody_joins_or_proposes_from_outside() -> None:
     )
     tag = alice.conversation.keys(1)
     assert tag is not None
-    # As an entry it is junk, as a decision it is the end, for all alike.
-    assert one(bob.receive(Outgoing(1, tag.tag + external.message)), CouldNotRead)
+    proposed = mls.propose_own_add(info, eve.device.package(now=NOW, entropy=eve.entropy))
+    # As entries they are junk, as a decision the end, for all alike.
+    for message in (external.message, proposed):
+        assert one(bob.receive(Outgoing(1, tag.tag + message)), CouldNotRead)
     value = wrapped(bob, external.message, external.group)
     for events in follow(group, value).values():
         assert one(events, Dead)
+
+
+def test_34_a_value_with_anything_but_departures_beside_the_commit_is_the_end() -> None:
+    group = group_of("Alice", "Bob", "Mallory")
+    alice, bob, mallory = group.members
+    staged = free(mallory).commit(
+        path=True,
+        authenticated_data=data_of(mallory).encode(),
+        now=NOW,
+        entropy=mallory.entropy,
+    )
+    proposal = free(mallory).propose(mls.Remove(0), now=NOW, entropy=mallory.entropy)
+    value = wrapped(mallory, staged.message, staged.group, departures=[proposal])
+    group.members.remove(mallory)
+    for events in follow(group, value).values():
+        assert one(events, Dead)
+    assert {alice.conversation.epoch, bob.conversation.epoch} == {1}
 
 
 def test_34_handshakes_as_entries_are_junk_and_use_up_nothing() -> None:
