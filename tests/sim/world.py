@@ -155,14 +155,15 @@ class Oracle:
                 raise Violation("I6: sent to somebody who was shown as removed before")
 
     def stored(self, member: Member, message: Message, posted: Any) -> None:
+        if message.id in self.messages:
+            return
+        names = member._names(posted.seat)
         for index, receipt in posted.receipts.items():
             relay = posted.seat.configuration.relays[index].key
-            instance = member._names(posted.seat)[index]
-            if not receipt.proves(relay, instance, posted.seat.epoch, posted.name):
+            if not receipt.proves(relay, names[index], posted.seat.epoch, posted.name):
                 raise Violation("I5: what proves nothing was counted")
-        if message.id not in self.messages:
-            self.messages[message.id] = (posted.name, posted.seat, member._names(posted.seat))
-            self.times[message.id] = self.world.now - message.begun
+        self.messages[message.id] = (posted.name, posted.seat, names)
+        self.times[message.id] = self.world.now - message.begun
 
     def said(self, relay: Relay, frame: Any, seat: Seat | None, answer: Any) -> None:
         """What a relay has signed. Liars and those that fell back may contradict themselves."""
