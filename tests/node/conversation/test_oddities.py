@@ -10,7 +10,7 @@ import pytest
 from heliogram import mls
 from heliogram.codec import DecodeError, u8, vector
 from heliogram.content.framing import ApplicationFraming, MediaType, framed
-from heliogram.node.changes import AddPeople, RenewKeys
+from heliogram.node.changes import AddPeople, Rename, RenewKeys
 from heliogram.node.components import Charter, Component, Metadata, Role, Roles
 from heliogram.node.conversation import MLS_MESSAGE, WOUNDED
 from heliogram.node.errors import InvalidInvitation, InvitationFault, NotAllowed, NotNow
@@ -23,13 +23,21 @@ from heliogram.node.events import (
     Out,
     Unread,
 )
-from heliogram.node.membership import Device
+from heliogram.node.membership import PAST_EPOCHS, Device
 from heliogram.node.records import Outgoing
-from heliogram.wire.objects import Configuration
+from heliogram.wire.objects import Configuration, Header
 from tests.mls.forge import flipped
 from tests.node.conversation.forging import data_of, free, reheaded, unruly, wrapped
 from tests.node.conversation.test_acceptance import follow
-from tests.node.conversation.world import Group, Member, configuration, group_of, one
+from tests.node.conversation.world import (
+    Group,
+    Member,
+    configuration,
+    decide,
+    group_of,
+    one,
+    texts,
+)
 from tests.node.identity.samples import NOW, name
 
 
@@ -249,3 +257,100 @@ def test_metadata_is_utf_8() -> None:
         Metadata.from_bytes(b"\x01\x01\xff\x00\x00" + bytes(4))
     with pytest.raises(DecodeError):
         Metadata.from_bytes(b"\x02" + Metadata().encode()[1:])
+
+
+def test_words_among_the_departures_of_a_value_are_the_end() -> None:
+    group = group_of("Alice", "Bob", "Mallory")
+    mallory = group.members[2]
+    staged = free(mallory).commit(
+        path=True,
+        authenticated_data=data_of(mallory).encode(),
+        now=NOW,
+        entropy=mallory.entropy,
+    )
+    words = free(mallory).protect(b"x", entropy=mallory.entropy)
+    value = wrapped(mallory, staged.message, staged.group, departures=[words])
+    group.members.remove(mallory)
+    for events in follow(group, value).values():
+        assert one(events, Dead)
+
+
+def test_an_owner_may_not_leave_the_conversation_without_one() -> None:
+    for roles in (Roles(), Roles(((name("nobody"), Role.OWNER),))):
+        group = group_of("Alice", "Bob", "Carol")
+        alice = group.members[0]
+        value = unruly(alice, mls.AppDataUpdate(Component.ROLES, roles.encode()))
+        group.members.remove(alice)
+        for events in follow(group, value).values():
+            culprit = one(events, Dead).culprit
+            assert culprit is not None and culprit.account == alice.id
+
+
+def test_not_even_an_owner_changes_the_log() -> None:
+    group = group_of("Alice", "Bob", "Carol")
+    alice = group.members[0]
+    other = configuration(log="another")
+    update = mls.AppDataUpdate(Component.CONFIGURATION, other.encode())
+    header = Header(configuration(), alice.conversation.seat.keys)
+    value = unruly(alice, update, header=header)
+    group.members.remove(alice)
+    for events in follow(group, value).values():
+        culprit = one(events, Dead).culprit
+        assert culprit is not None and culprit.account == alice.id
+
+
+def test_an_invitation_to_another_quorum_is_refused() -> None:
+    group, dave = group_of("Alice"), Member("Dave")
+    alice = group.members[0]
+    seat = alice.conversation.seat
+    staged = alice.stage(AddPeople((dave.package(),), frozenset({dave.id})))
+    value = reheaded(staged.value, alice, next_configuration=configuration(quorum=4))
+    link = decide(seat, value).link
+    events = group.follow(seat, staged, alice)
+    due = one(events["Alice"], InvitationDue)
+    forged = replace(due, draft=replace(due.draft, links=(link,)))
+    with pytest.raises(InvalidInvitation) as caught:
+        dave.join(alice.invite(forged))
+    assert caught.value.fault is InvitationFault.ANOTHER_GROUP
+
+
+def test_what_is_read_is_forgotten_with_the_keys_of_its_epoch() -> None:
+    group = group_of("Alice", "Bob")
+    alice, bob = group.members
+    alice.say(b"again and again")
+    assert texts(bob.receive(alice.outbox.pop())) == [b"again and again"]
+    for _ in range(PAST_EPOCHS + 1):
+        assert [record for record in bob.records if record[:1] == b"d"]
+        group.decide(alice, RenewKeys())
+    assert not [record for record in bob.records if record[:1] == b"d"]
+    alice.say(b"again and again")
+    assert texts(bob.receive(alice.outbox.pop())) == [b"again and again"]
+
+
+def test_departures_do_not_outlive_their_epoch() -> None:
+    group = group_of("Alice", "Bob", "Carol")
+    alice, bob, carol = group.members
+    carol.write(carol.conversation.leave(entropy=carol.entropy))
+    for member in (alice, bob):
+        member.receive(carol.outbox[0])
+        assert [record for record in member.records if record[:1] == b"w"]
+    group.decide(alice, RenewKeys())
+    group.members.remove(carol)
+    for member in (alice, bob):
+        assert not [record for record in member.records if record[:1] == b"w"]
+        member.crash()
+        group.decide(member, RenewKeys())
+    assert group.together()
+
+
+def test_every_commit_renews_the_keys_of_who_makes_it() -> None:
+    group = group_of("Alice", "Bob")
+    alice, dave = group.members[0], Member("Dave")
+    for wish in (
+        Rename(Metadata("Coffee")),
+        AddPeople((dave.package(),), frozenset({dave.id})),
+        RenewKeys(),
+    ):
+        before = alice.conversation._member().own_leaf.encryption_key
+        group.decide(alice, wish)
+        assert alice.conversation._member().own_leaf.encryption_key != before

@@ -213,6 +213,8 @@ def test_a_welcome_blob_is_bound_to_its_name() -> None:
             reference.unseal(wrong)
     with pytest.raises(NotOpened):
         replace(reference, key=bytes(32)).unseal(blob)
+    with pytest.raises(NotOpened):
+        replace(reference, id=bytes(32)).unseal(blob)
 
 
 def test_an_invitation_opens_for_its_inbox_and_link_alone() -> None:
