@@ -147,6 +147,8 @@ REFUSED = {
     "an extension with a key of bytes": HEAD + "f640f6f6a14101f683016000",
     "a part of kind 4": HEAD + "f640f6f6a083016004",
     "a part of kind 2 with 3 fields": HEAD + "f640f6f6a083016002",
+    "a null part that says it has 5 fields": HEAD + "f640f6f6a085016000",
+    "a single part that says it has 3 fields": HEAD + "f640f6f6a0830160016040",
     "a null part with 5 fields": HEAD + "f640f6f6a08501600060" + "40",
     "unknown semantics": HEAD + "f640f6f6a0850160030382830160008301600" + "0",
     "one part": HEAD + "f640f6f6a08501600300" + "8183016000",

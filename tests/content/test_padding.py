@@ -51,7 +51,7 @@ def test_buckets_ascend() -> None:
     assert all(one <= other for one, other in pairwise(padded))
 
 
-def test_few_sizes_on_the_wire() -> None:
+def test_74_few_sizes_on_the_wire() -> None:
     """All texts of 1 to 3,500 bytes, reactions, edits and receipts: four sizes at most, sealed by MLS."""
     alice = Person("Alice", config=replace(PLAIN, padding=bucket))
     alice.creates()

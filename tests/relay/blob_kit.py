@@ -13,14 +13,15 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from heliogram.relay import site, slots
+from heliogram.relay import slots
 from heliogram.relay.batch import Batch
-from heliogram.relay.blob_files import BlobFiles
-from heliogram.relay.blob_http import routes
-from heliogram.relay.blob_service import BlobService, Pace
-from heliogram.relay.blob_sweep import sweep
-from heliogram.relay.blobs import Tickets, delete_blob, open_blob
+from heliogram.relay.blobs.files import BlobFiles
+from heliogram.relay.blobs.http import routes
+from heliogram.relay.blobs.rules import Tickets, delete_blob, open_blob
+from heliogram.relay.blobs.service import BlobService, Pace
+from heliogram.relay.blobs.sweep import sweep
 from heliogram.relay.errors import RelayError
+from heliogram.relay.serving import site
 from heliogram.relay.store import Store
 from heliogram.relay.terms import Terms
 from heliogram.relay.writer import Finished, Writer

@@ -101,6 +101,8 @@ class Life:
         self.figures.kills += 1
         if cut:
             self._cut(rng)
+        else:
+            powerloss.mend(self.journal)
         self.check_copy()
         self.relay.process.start()
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from heliogram.relay import blobs, cells, inboxes, logs, settings, upkeep, voting
+from heliogram.relay import cells, inboxes, logs, voting
 from heliogram.relay.batch import Batch
-from heliogram.relay.blob_files import BlobFiles
+from heliogram.relay.blobs import rules as blobs
+from heliogram.relay.blobs.files import BlobFiles
 from heliogram.relay.errors import RelayError
+from heliogram.relay.operating import settings, upkeep
 from heliogram.relay.store import BlobRecord, Store
 from heliogram.relay.writer import Finished, Writer
 from heliogram.wire import frames, objects, work

@@ -12,8 +12,8 @@ from heliogram.relay import logs, voting
 from heliogram.relay.batch import Batch, News
 from heliogram.relay.budgets import Budgets
 from heliogram.relay.errors import RelayError
-from heliogram.relay.expiry import SLICES
 from heliogram.relay.sealing import seal
+from heliogram.relay.serving.expiry import SLICES
 from heliogram.relay.store import Store
 from heliogram.relay.terms import Terms
 from heliogram.wire import frames, work

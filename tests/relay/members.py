@@ -481,12 +481,16 @@ class Member:
         return status
 
     async def unfence(self, client: Client) -> None:
-        """Lift one relay's fence by what the others state. It must be level: authorise first."""
+        """Lift one relay's fence by what the others state. It must be level: authorise first.
+
+        A receipt of the time before has done its work: shown again, it would fence the relay again.
+        """
         fence = (await client.ask(frames.Peek(0, self.channel()), frames.Peeked)).fence
         others = [key for key in self.relays if key != client.relay]
         statuses, _ = await self.everywhere(lambda one: self.status(one, fence), others)
         stated = tuple(one.encode() for one in statuses.values())
         await client.ask(frames.Unfence(0, self.channel(), stated), frames.Done)
+        self.evidence.pop(client.relay, None)
 
     def _need(self, done: Mapping[bytes, object]) -> None:
         if len(done) < self.quorum:

@@ -6,7 +6,7 @@
 
 A killed program loses nothing of what the kernel holds; a machine without power does. `lose` undoes whatever
 was not durable (the rules stand in `powerloss.c`), or leaves a random part of it: any writes in any order,
-cut at sectors. Without a loss the journal goes on: what the next program does is noted behind it.
+cut at sectors. Without a loss the journal goes on: after `mend`, the next program's notes follow.
 """
 
 from __future__ import annotations
@@ -121,6 +121,21 @@ def lose(data: Path, journal: Path, rng: Random | None = None) -> Loss:
     for left in [*journal.glob("kept-*"), journal / "journal"]:
         left.unlink(missing_ok=True)
     return Loss(pending, lost + len(doomed), torn)
+
+
+def mend(journal: Path) -> None:
+    """After a kill without a loss: take away a last note that was cut off. No program may run there."""
+    path = journal / "journal"
+    if path.exists():
+        whole, size = 0, path.stat().st_size
+        with path.open("r+b") as file:
+            while whole + _RECORD.size <= size:
+                file.seek(whole)
+                end = whole + _RECORD.size + sum(_RECORD.unpack(file.read(_RECORD.size))[-2:])
+                if end > size:
+                    break
+                whole = end
+            file.truncate(whole)
 
 
 # --- The journal ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from typing import Self
 EASY: Mapping[str, int | str | bool] = {
     "difficulty_open": 0,
     "difficulty_inbox": 0,
-    "max_connections_per_address": 100_000,
+    "max_connections": 1_000,
+    "max_connections_per_address": 1_000,
     "connections_per_minute": 100_000,
     "requests_per_second": 100_000,
     "signatures_per_second": 100_000,
@@ -93,6 +95,19 @@ class RelayProcess:
         """The process's id."""
         assert self._process is not None
         return self._process.pid
+
+    def back_up(self, name: str) -> None:
+        """Stop, keep a copy of all data under this name, start again."""
+        self.stop()
+        shutil.copytree(self.data, self.directory / name)
+        self.start()
+
+    def restore(self, name: str) -> None:
+        """Kill, go back to a copy, start again: what no operator may do."""
+        self.kill()
+        shutil.rmtree(self.data)
+        shutil.copytree(self.directory / name, self.data)
+        self.start()
 
     @property
     def running(self) -> bool:

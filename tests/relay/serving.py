@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from heliogram.relay.config import Config
-from heliogram.relay.server import Server
+from heliogram.relay.operating.config import Config
+from heliogram.relay.serving.server import Server
+from heliogram.relay.store import Database
 from heliogram.wire import SigningKey
 from tests.relay.client import Client
 from tests.relay.members import Member, configured, name
@@ -25,7 +26,7 @@ class Serving:
     def __init__(self, data: Path, *, identity: str = "relay", **settings: Any) -> None:
         """`settings` go before `EASY`."""
         self.identity = SigningKey(name(identity))
-        self.config = Config(data=data, listen="127.0.0.1:0", **{**EASY, **settings})
+        self.config = Config(data=data, **{"listen": "127.0.0.1:0", **EASY, **settings})
         self.where = ""
         self.server: Server
 
@@ -53,7 +54,11 @@ class Serving:
         return await asyncio.open_connection(host, int(port))
 
     async def __aenter__(self) -> Self:
-        self.config.data.mkdir(exist_ok=True)
+        if not self.config.data.exists():
+            self.config.data.mkdir()
+            database = Database(self.config.database, writes=True)
+            database.claim(self.key)
+            database.close()
         self.server = Server(self.config, self.identity)
         host, port = await self.server.start()
         self.where = f"{host}:{port}"

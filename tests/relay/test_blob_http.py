@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliogram.relay import blob_http, blob_service, site
-from heliogram.relay.blob_http import content_range, requested_range
-from heliogram.relay.blob_service import Pace, Range
+from heliogram.relay.blobs import http as blob_http
+from heliogram.relay.blobs import service as blob_service
+from heliogram.relay.blobs.http import content_range, requested_range
+from heliogram.relay.blobs.service import Pace, Range
+from heliogram.relay.serving import site
 from heliogram.wire.frames import BlobReady
 from heliogram.wire.limits import MAX_BLOB
 from tests.relay.blob_kit import Answer, Relay, Served, blob_of, head, read_answer

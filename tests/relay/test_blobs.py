@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliogram.relay import blob_files, blob_service
-from heliogram.relay.blob_service import BadHash, CutOff, Misplaced, Pace, Part, Range
-from heliogram.relay.blobs import Tickets, expire_blobs
+from heliogram.relay.blobs import files as blob_files
+from heliogram.relay.blobs import service as blob_service
+from heliogram.relay.blobs.rules import Tickets, expire_blobs
+from heliogram.relay.blobs.service import BadHash, CutOff, Misplaced, Pace, Part, Range
 from heliogram.relay.errors import (
     DiskFull,
     Full,

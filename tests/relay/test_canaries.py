@@ -20,8 +20,8 @@ from random import Random
 import aiohttp
 import pytest
 
-from heliogram.relay import settings, upkeep
-from heliogram.relay.disclosure import Source, examine, wipe
+from heliogram.relay.operating import settings, upkeep
+from heliogram.relay.operating.disclosure import Source, examine, wipe
 from heliogram.wire import frames
 from tests.relay.canaries import (
     HEARD,

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliogram.relay import settings
-from heliogram.relay.config import MOST, Address, Config
-from heliogram.relay.settings import SETTINGS, ConfigError, load, render
+from heliogram.relay.operating import settings
+from heliogram.relay.operating.config import MOST, Address, Config
+from heliogram.relay.operating.settings import SETTINGS, ConfigError, load, render
 from heliogram.relay.terms import Terms
 from heliogram.wire import limits
 from heliogram.wire.objects import RelayDescription

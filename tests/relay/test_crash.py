@@ -14,7 +14,7 @@ KILLS = int(os.environ.get("HELIOGRAM_KILLS", "20"))
 SEED = int(os.environ.get("HELIOGRAM_SEED", "0")) or time.time_ns() % 1_000_000
 
 
-def test_nothing_that_was_answered_is_lost(tmp_path: Path) -> None:
+def test_68_nothing_that_was_answered_is_lost(tmp_path: Path) -> None:
     """Posts, votes, promises, items, packages, links, cells, blobs. `campaign` says how."""
     if powerloss.compiler() is None:
         pytest.skip("no C compiler: install gcc")

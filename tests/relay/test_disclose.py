@@ -17,13 +17,21 @@ import typer
 from typer.testing import CliRunner
 
 from heliogram.relay.batch import Batch
-from heliogram.relay.disclose import disclose
-from heliogram.relay.disclosure import Source, Verdict, examine, report, schema, text, wipe
-from heliogram.relay.disclosure.pages import BadPage, Pages, read_wal, tree
-from heliogram.relay.disclosure.rules import RULES
-from heliogram.relay.disclosure.tables import Report, Selection
 from heliogram.relay.errors import StoreError
-from heliogram.relay.identity import lock
+from heliogram.relay.operating.disclosure import (
+    Source,
+    Verdict,
+    examine,
+    report,
+    schema,
+    text,
+    wipe,
+)
+from heliogram.relay.operating.disclosure.command import disclose
+from heliogram.relay.operating.disclosure.pages import BadPage, Pages, read_wal, tree
+from heliogram.relay.operating.disclosure.rules import RULES
+from heliogram.relay.operating.disclosure.tables import Report, Selection
+from heliogram.relay.operating.identity import lock
 from heliogram.relay.store.database import Database
 from heliogram.wire import frames, objects
 from tests.relay.disclosed import BLOB, CELL, ID, LINK, MINUTE, OWNER, Directory, expire, populated

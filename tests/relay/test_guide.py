@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from heliogram.relay import settings
-from heliogram.relay.settings import SETTINGS
+from heliogram.relay.operating import settings
+from heliogram.relay.operating.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
 GUIDE = (ROOT / "docs/guide/relay.md").read_text()
@@ -132,7 +132,7 @@ def test_the_table_of_settings() -> None:
 
 
 def test_named_metrics_exist() -> None:
-    from heliogram.relay.metrics import Metrics
+    from heliogram.relay.serving.metrics import Metrics
 
     text = Metrics().text().decode()
     for name in re.findall(r"`(heliogram_relay_\w+)", GUIDE):

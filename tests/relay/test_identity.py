@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from heliogram.relay import identity
 from heliogram.relay.errors import StoreError
-from heliogram.relay.identity import Busy, IdentityError, NoIdentity
+from heliogram.relay.operating import identity
+from heliogram.relay.operating.identity import Busy, IdentityError, NoIdentity
 from heliogram.relay.store import Database
 from heliogram.wire.signing import Label, SigningKey, verify
 
@@ -150,7 +150,7 @@ def test_a_place_where_nothing_can_be_made(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from heliogram.relay import identity
+from heliogram.relay.operating import identity
 with identity.lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

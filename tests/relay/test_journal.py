@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from heliogram.relay import journal
 from heliogram.relay.errors import DiskFull
+from heliogram.relay.operating import journal
 
 #: What no log may hold: as text, as bytes, as a word, as a number.
 CANARY = "canary-7c1f"
 WORD = "Canary"
 NUMBER = int.from_bytes(CANARY.encode(), "big")
 
-RELAY = Path(journal.__file__).parent
+RELAY = Path(journal.__file__).parents[1]
 
 _log = logging.getLogger("heliogram.relay.test")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliogram.relay.limiter import REMEMBERED, Addresses, Bucket, address_of
+from heliogram.relay.serving.limiter import REMEMBERED, Addresses, Bucket, address_of
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 12)), max_size=40))

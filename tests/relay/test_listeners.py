@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliogram.relay.batch import Advance, NewEntry, NewItem, News
-from heliogram.relay.listeners import Listeners, Subscription, Topic, inbox_topic
-from heliogram.relay.websocket import framed
+from heliogram.relay.serving.listeners import Listeners, Subscription, Topic, inbox_topic
+from heliogram.relay.serving.websocket import framed
 from heliogram.wire import frames
 from heliogram.wire.limits import MAX_FRAME, MAX_PAGE, MAX_PAGE_ITEMS
 from heliogram.wire.receipts import entry_hash

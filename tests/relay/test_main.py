@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from heliogram.relay import identity
-from heliogram.relay.settings import SETTINGS
+from heliogram.relay.operating import identity
+from heliogram.relay.operating.settings import SETTINGS
 from heliogram.relay.store import Database
 from heliogram.wire.objects import RelayDescription
 

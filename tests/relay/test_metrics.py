@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
-from heliogram.relay.metrics import CONTENT_TYPE, Metrics, application
+from heliogram.relay.serving.metrics import CONTENT_TYPE, Metrics, application
 from heliogram.wire import frames
 from heliogram.wire.errors import ErrorCode
 
@@ -52,13 +52,11 @@ def test_bytes_and_people_at_the_door() -> None:
     metrics.turned_away("slow")
     metrics.turned_away("slow")
     metrics.dropped()
-    metrics.expired("entries", 256)
     assert value(metrics, "received_messages_total") == 2
     assert value(metrics, "received_bytes_total") == 15
     assert value(metrics, "sent_bytes_total") == 7
     assert value(metrics, "turned_away_total", reason="slow") == 2
     assert value(metrics, "dropped_total") == 1
-    assert value(metrics, "expired_total", what="entries") == 256
 
 
 def test_batches_are_histograms() -> None:
@@ -107,7 +105,6 @@ def test_there_are_no_other_labels() -> None:
     metrics = Metrics()
     metrics.refused(frames.Hello(1, (1,), b"n" * 32), ErrorCode.MALFORMED)
     metrics.turned_away("slow")
-    metrics.expired("entries", 1)
     labels = {key for _, pairs in samples(metrics) for key, _ in pairs}
     assert labels <= {"frame", "outcome", "reason", "what", "le"}
 

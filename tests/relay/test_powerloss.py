@@ -344,3 +344,18 @@ def test_sqlite_with_syncs_never_loses_a_commit(disk: Disk) -> None:
         last = committed(disk)
         assert last >= known
     assert lost > 0
+
+
+def test_a_note_that_was_cut_off(disk: Disk) -> None:
+    """A program may be killed while it notes. What it did counts as done; the notes go on."""
+    disk.run('os.chdir(data); put("a", b"lost"); durable("")')
+    journal = disk.journal / "journal"
+    whole = journal.stat().st_size
+    with journal.open("ab") as file:
+        file.write(journal.read_bytes()[:100])
+    powerloss.mend(disk.journal)
+    assert journal.stat().st_size == whole
+    disk.run('put("b", b"kept"); durable("b", "")')
+    disk.lose()
+    assert (disk.data / "a").read_bytes() == b""
+    assert (disk.data / "b").read_bytes() == b"kept"

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from heliogram.relay import site
-from heliogram.relay.config import Config
+from heliogram.relay.operating.config import Config
+from heliogram.relay.serving import site
 
 #: What must not be in an answer.
 WORDS = ("heliogram", "relay", "aiohttp", "python", "websocket")

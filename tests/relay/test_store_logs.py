@@ -445,18 +445,20 @@ def test_plans_use_indices(store: Store) -> None:
         assert not any("SCAN" in row[3] for row in plan), (sql, plan)
 
 
-def test_a_damaged_row_says_so(store: Store) -> None:
+def test_a_damaged_row_says_so(store: Store, tmp_path: Path) -> None:
     log = filled(store, 0)
     with store.transaction():
         store.database.run("UPDATE logs SET state=x'00'")
         store.logs.save_slot(seat(), Slot(1))
         store.database.run("UPDATE slots SET state=x'00', content=x'00'")
+    reader = Store(tmp_path / "relay.db", writes=False)
     with pytest.raises(StoreError, match="damaged"):
-        store.logs.read(log)
+        reader.logs.read(log)
     with pytest.raises(StoreError, match="damaged"):
-        store.logs.slot(seat().id)
+        reader.logs.slot(seat().id)
     with pytest.raises(StoreError, match="damaged"):
-        store.logs.seat(seat().id)
+        reader.logs.seat(seat().id)
+    reader.close()
 
 
 # --- The file -------------------------------------------------------------------------------------

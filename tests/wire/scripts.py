@@ -80,9 +80,13 @@ def _serve(core: c.RelayConnection, frame: f.Request) -> str:
     """A relay that knows the keys of the story and answers everything."""
     if isinstance(frame, f.Authorise):
         known = frame.instance == s.INSTANCE and frame.epoch == s.EPOCH
+        if frame.id & 7 == 7:
+            return _decline(core, frame)
         if not core.authorise(s.member_key(s.EPOCH, 0).public if known else None):
             return "refused"
-        _check(known)
+        _check(known and core.leads_to(s.INSTANCE))
+        if frame.id & 7 == 5:
+            return _decline(core, frame)
     elif isinstance(frame, f.InboxAuthorise):
         known = frame.inbox == s.INBOX
         if not core.authorise(s.OWNER.public if known else None):
@@ -90,6 +94,13 @@ def _serve(core: c.RelayConnection, frame: f.Request) -> str:
         _check(known)
     core.send(f.Failure(frame.id, ErrorCode.UNAVAILABLE))
     return type(frame).__name__
+
+
+def _decline(core: c.RelayConnection, frame: f.Authorise) -> str:
+    before = core.scopes()
+    core.decline(frame, ErrorCode.RATE_LIMITED)
+    _check(core.scopes() <= before)
+    return "declined"
 
 
 def _to_client(state: str, script: Iterable[bytes]) -> str:

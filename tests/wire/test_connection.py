@@ -342,6 +342,31 @@ def test_a_failed_attempt_closes_the_channel() -> None:
     assert pair.code(f.Peek(pair.client.new_id(), 0)) is ErrorCode.NOT_AUTHORISED
 
 
+@pytest.mark.parametrize("decided", [False, True])
+def test_an_authorisation_can_be_declined(decided: bool) -> None:
+    """Before its signature was looked at, or when what follows from it fails: its channel leads nowhere."""
+    pair = Pair()
+    pair.authorise(0)
+    scope = c.Scope(c.ScopeKind.LOG, s.INSTANCE, s.EPOCH)
+    assert pair.relay.scopes() == {scope} and pair.relay.leads_to(s.INSTANCE)
+    key = s.member_key(s.EPOCH, 0)
+    frame = pair.client.authorise(0, s.INSTANCE, s.EPOCH, key)
+    pair.ask(frame)
+    if decided:
+        assert pair.relay.authorise(key.public)
+    pair.relay.decline(frame, ErrorCode.RATE_LIMITED)
+    assert not pair.relay.scopes() and not pair.relay.leads_to(s.INSTANCE)
+    pair.flush()
+    event = pair.client.next_event()
+    assert event == c.Answered(frame, f.Failure(frame.id, ErrorCode.RATE_LIMITED))
+    assert pair.code(f.Peek(pair.client.new_id(), 0)) is ErrorCode.NOT_AUTHORISED
+    with pytest.raises(LocalError):
+        pair.relay.decline(frame, ErrorCode.RATE_LIMITED)  # it has its answer
+    pair.relay.receive_end()
+    pair.relay.decline(frame, ErrorCode.RATE_LIMITED)  # nobody is there to hear it
+    assert pair.relay.data_to_send() == []
+
+
 def test_numbers_of_channels() -> None:
     pair = Pair(replace(s.LIMITS, max_channels=2))
     pair.authorise(1)

@@ -4,6 +4,7 @@
       InvalidIdentity     a certificate, a list of devices or a key that does not count
       InvalidLink         a contact link or a safety code that cannot be used
       InvalidWords        recovery words that are none
+      InvalidFile         a file that is not what its message says, or changed while it was sealed
       NotInChain          not the decision that comes next
       NotNow              our caller asked for what this state does not allow
 
@@ -42,6 +43,19 @@ class WordsFault(Enum):
     COUNT = "count"
     UNKNOWN_WORD = "unknown word"
     CHECKSUM = "checksum"
+
+
+class FileFault(Enum):
+    """Why a file is refused."""
+
+    #: The message does not describe a file of ours, or one larger than any.
+    NOT_OURS = "not ours"
+    #: The blob was not made with this key.
+    WRONG_KEY = "wrong key"
+    #: Bytes changed, are missing, doubled, out of order or too many.
+    DAMAGED = "damaged"
+    #: Ours: the file became another one while it was being sealed. Begin again, with a new key.
+    CHANGED = "changed"
 
 
 class NodeError(Exception):
@@ -113,6 +127,22 @@ class InvalidWords(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return f"words {self.fault.value}"
+
+
+class InvalidFile(NodeError):
+    """A file is refused; `fault` says why."""
+
+    def __init__(self, fault: FileFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"the file is refused: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"file {self.fault.value}"
 
 
 class NotInChain(NodeError):

@@ -28,6 +28,8 @@ class Label(Enum):
     LINK_KEY = b"link key"
     CHECKSUM = b"checksum"
     SAFETY = b"safety"
+    FILE_KEY = b"file key"
+    FILE_COMMITMENT = b"file commitment"
 
 
 def labelled(label: Label, content: bytes) -> bytes:

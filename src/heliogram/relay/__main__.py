@@ -23,10 +23,10 @@ from typing import Annotated, Any, Final, get_origin
 
 import typer
 
-from heliogram.relay import identity, journal, settings
-from heliogram.relay.config import Address, Config
-from heliogram.relay.disclose import disclose
-from heliogram.relay.errors import StoreError
+from heliogram.relay.errors import RelayError, StoreError
+from heliogram.relay.operating import identity, journal, settings
+from heliogram.relay.operating.config import Address, Config
+from heliogram.relay.operating.disclosure.command import disclose
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -108,7 +108,7 @@ def _annotation(setting: settings.Setting) -> Any:
 @with_settings
 def init(data: Data, *, as_json: Json = False, flags: dict[str, Any]) -> None:
     """Make a new relay in a new or empty directory."""
-    from heliogram.relay import upkeep
+    from heliogram.relay.operating import upkeep
 
     with _explained():
         given = {name: _absolute(value) for name, value in _given(flags).items()}
@@ -146,7 +146,7 @@ def serve(
         key = identity.load(chosen.data)
         _check_tls(chosen)
         with identity.lock(chosen.data):
-            from heliogram.relay import upkeep
+            from heliogram.relay.operating import upkeep
 
             upkeep.check_database(chosen, key.public)
             journal.start(chosen.log_level, chosen.log_format)
@@ -155,7 +155,8 @@ def serve(
 
 
 def _serve(config: Config, key: Any) -> None:
-    from heliogram.relay import server, upkeep
+    from heliogram.relay.operating import upkeep
+    from heliogram.relay.serving import server
 
     def announce(host: str, port: int) -> None:
         print(f"listening on {Address(host, port)} key {key.public.hex()}", flush=True)
@@ -164,7 +165,11 @@ def _serve(config: Config, key: Any) -> None:
         server.run(config, key, announce=announce)
     except OSError as error:
         raise _Failure(_why(error, config)) from error
-    upkeep.wipe_remains(config, ceiling=QUICK_BYTES)
+    try:
+        upkeep.wipe_remains(config, ceiling=QUICK_BYTES)
+    except StoreError as error:
+        # All promises are kept; only what was deleted may still be found on the disk.
+        print(f"{error}.", file=sys.stderr)
 
 
 def _prepare_process(config: Config) -> None:
@@ -194,7 +199,7 @@ def _prepare_process(config: Config) -> None:
 @app.command()
 def status(data: Data, *, as_json: Json = False) -> None:
     """Say whether a relay is running, how much it keeps, and how much room is left."""
-    from heliogram.relay import upkeep
+    from heliogram.relay.operating import upkeep
 
     with _explained():
         condition = upkeep.inspect(settings.load(data))
@@ -209,7 +214,7 @@ def status(data: Data, *, as_json: Json = False) -> None:
 @app.command()
 def compact(data: Data, *, as_json: Json = False) -> None:
     """Give room that is free in the database back to the disk. The relay must not be running."""
-    from heliogram.relay import upkeep
+    from heliogram.relay.operating import upkeep
 
     with _explained():
         config = settings.load(data)
@@ -247,6 +252,8 @@ def _explained() -> Iterator[None]:
         raise _end(USAGE, str(error)) from None
     except StoreError as error:
         raise _end(FAILED, f"The data directory cannot be used: {error}.") from None
+    except RelayError as error:
+        raise _end(FAILED, f"The data directory cannot be written: {error.code.name}.") from None
     except _Failure as error:
         raise _end(FAILED, str(error)) from None
     except OSError as error:

@@ -402,11 +402,13 @@ def commit(
         if locked.h != h:
             return slot, Refused(Refusal.VOTED_OTHERWISE)
         return slot, Voted2(_vote(context, round, h))
-    known = slot.value(h) or value
+    known = slot.value(h)
     if known is None:
-        return slot, NeedValue()
-    if known.hash != h or not _fits(known, context.seat):
-        return slot, Refused(Refusal.BAD_VALUE)
+        if value is None:
+            return slot, NeedValue()
+        if value.hash != h or not _fits(value, context.seat):
+            return slot, Refused(Refusal.BAD_VALUE)
+        known = value
     vote1 = slot.vote1 if round == slot.promised else None
     voted = replace(slot, promised=round, vote1=vote1, lock=certificate)
     return _keep(voted, (*slot.values, known)), Voted2(_vote(context, round, h))

@@ -427,7 +427,7 @@ class RelayConnection:
             if self._state in OVER:
                 return
             raise LocalError("an answer without a request")
-        if self._undecided is frame:
+        if self._undecided is not None and self._undecided.id == frame.id:
             self._undecided = None
         self._channels.pop(frame.channel, None)
         self._answer(frame.id, code)

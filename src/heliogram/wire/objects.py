@@ -158,7 +158,7 @@ class Configuration(Object):
         return None
 
 
-# Without slots: the id is worked out once per object and kept beside the fields.
+# Without slots: the bytes and the id are worked out once per object and kept beside the fields.
 @dataclass(frozen=True)
 class Seat(Object):
     """Who decides one epoch of a log, and under which keys its members speak there.
@@ -179,6 +179,10 @@ class Seat(Object):
 
     def encode(self) -> bytes:
         """The bytes of this `Seat`."""
+        return self._encoded
+
+    @cached_property
+    def _encoded(self) -> bytes:
         return self.configuration.encode() + u64(self.epoch) + vector(self.keys)
 
     @classmethod

@@ -179,6 +179,19 @@ def test_a_group_of_devices() -> None:
     assert SUITE == alice.suite
 
 
+def test_swapped_key_packages_are_refused() -> None:
+    """An inbox gives key packages of Eve in place of Bob's: whoever follows Bob's link does not add them."""
+    alice = member(ALICE, "laptop")
+    alice.config = mls.Config(
+        authentication=DeviceAuthentication(expected=frozenset((ALICE.id, BOB.id)))
+    )
+    alice.creates()
+    with pytest.raises(mls.MLSError):
+        alice.adds(member(Account(name("Eve's seed")), "Eve"))
+    bob = member(BOB, "Bob")
+    bob.joins(alice.adds(bob).welcome)
+
+
 # --- Lists ----------------------------------------------------------------------------------------
 
 

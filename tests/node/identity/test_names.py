@@ -68,6 +68,8 @@ def test_stripped(name: str, shown: str) -> None:
         ("\uae40\u3072", True),
         ("\u674e\u0430", True),
         ("123 !?", False),
+        ("\u041c\u0430\u0440\u02bc\u044f\u043d\u0430", False),  # a modifier is of no script
+        ("\u4f50\u3005\u6728", False),
         ("\uff21lice", False),  # a fullwidth A is a Latin one
     ],
 )

@@ -75,8 +75,9 @@ _TOGETHER = (
     frozenset(("LATIN", "CJK", "HANGUL")),
 )
 
-#: First words of character names that say no script.
-_NO_SCRIPT = frozenset(("FULLWIDTH", "HALFWIDTH", "MODIFIER", "COMBINING", "FEMININE", "MASCULINE"))
+#: First words of character names that say no script, or say it in another way.
+_NO_SCRIPT = "MODIFIER"
+_SCRIPTS = {"IDEOGRAPHIC": "CJK"}
 
 
 def clean(name: str) -> str:
@@ -103,8 +104,8 @@ def scripts(name: str) -> frozenset[str]:
     for char in unicodedata.normalize("NFKC", name[:_LONGEST]):
         if char.isalpha():
             script = unicodedata.name(char, "UNKNOWN").split()[0].split("-")[0]
-            if script not in _NO_SCRIPT:
-                found.add(script)
+            if script != _NO_SCRIPT:
+                found.add(_SCRIPTS.get(script, script))
     return frozenset(found)
 
 

@@ -71,6 +71,11 @@ class Database:
                 # What a killed process wrote may be readable and not on disk, and after an fsync that failed
                 # no later one says that it is. Nothing may be answered on the strength of it.
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.BusyError as error:
+            self.close()
+            raise StoreError(
+                "the database cannot be brought to disk: somebody reads it, end that program"
+            ) from error
         except apsw.FullError as error:
             self.close()
             raise StoreError("there is no room on its disk: make some, and start again") from error

@@ -19,6 +19,10 @@ T = TypeVar("T", Log, Slot, Seat)
 #: Logs whose state the writer keeps in memory: some kilobytes each.
 CACHED_LOGS = 4096
 
+#: Open slots that the writer keeps in memory, and the bytes of state up to which it does.
+CACHED_SLOTS = 256
+SMALL_SLOT = 32 << 10
+
 #: How many of the oldest rows one slice of expiry looks at.
 SLICE = 256
 
@@ -82,6 +86,7 @@ class LogTable:
         self._cache: OrderedDict[bytes, LogRecord] = OrderedDict()
         self._touched: dict[int, LogRecord] = {}
         self._count: int | None = None
+        self._slots: OrderedDict[bytes, Slot] = OrderedDict()
 
     # --- the writer's transaction ---
 
@@ -102,11 +107,14 @@ class LogTable:
         self._touched.clear()
         while len(self._cache) > CACHED_LOGS:
             self._cache.popitem(last=False)
+        while len(self._slots) > CACHED_SLOTS:
+            self._slots.popitem(last=False)
 
     def rolled_back(self) -> None:
         """What changed is not. Nothing in memory can be trusted."""
         self._touched.clear()
         self._cache.clear()
+        self._slots.clear()
         self._count = None
 
     # --- logs ---
@@ -205,6 +213,8 @@ class LogTable:
 
     def slot(self, seat: bytes) -> Slot | None:
         """What is saved of a seat's slot. Raises `Gone` if its decision has expired."""
+        if (kept := self._slots.get(seat)) is not None:
+            return kept
         row = self._db.one("SELECT state FROM slots WHERE seat=?", seat)
         if row is None:
             return None
@@ -214,11 +224,16 @@ class LogTable:
 
     def save_slot(self, seat: Seat, slot: Slot) -> None:
         """Write a seat's slot."""
+        state = slot.encode()
         self._db.run(
             "INSERT INTO slots (seat, content, state) VALUES (?, ?, ?)"
             " ON CONFLICT (seat) DO UPDATE SET state=excluded.state",
-            *(seat.id, seat.encode(), slot.encode()),
+            *(seat.id, seat.encode(), state),
         )
+        # Of what is being decided just now the writer knows the last state: three requests need it in a row.
+        self._slots.pop(seat.id, None)
+        if slot.decided is None and len(state) <= SMALL_SLOT:
+            self._slots[seat.id] = slot
 
     def seat(self, seat: bytes) -> Seat | None:
         """The seat with this id, as long as its slot is kept."""
@@ -373,6 +388,8 @@ class LogTable:
 
     def _bury(self, seats: list[tuple[bytes]]) -> None:
         self._db.run_many("UPDATE slots SET content=x'', state=x'' WHERE seat=?", seats)
+        for (seat,) in seats:
+            self._slots.pop(seat, None)
 
 
 def _tag(name: bytes) -> int:

@@ -1,0 +1,1 @@
+"""What the operator has in hand: settings, the relay's identity, the log, upkeep."""
