@@ -235,6 +235,9 @@ def test_a_decision_without_its_value_is_fetched() -> None:
     made = election()
     push = frames.Advanced(NAMES[0], decision(V).certificate.encode())
     made.advanced(0, replace_instance(push), 0.0)
+    elsewhere = certificate(Label.VOTE2, V.hash, seat=replace(SEAT, epoch=SEAT.epoch - 1))
+    made.advanced(0, frames.Advanced(NAMES[0], elsewhere.encode()), 0.0)
+    assert made.misbehaviour == []
     assert made.step.name == "READ"
     made.advanced(0, push, 0.0)
     assert made.step is Step.FETCH
