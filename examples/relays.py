@@ -1,10 +1,10 @@
-"""Two people and four relays: what is decided and stored, what one seized relay changes, who reads what.
+"""Two people and four relays: what is stored and decided, what a seized relay changes, who reads what.
 
-`make run` starts it after `demo.py`. The relays are real processes on this machine, the people are here. Every
-sentence is checked before it is printed; where one does not hold, the program says so and ends with exit code 1.
+`make run` starts it after `demo.py`. The relays are real processes on this machine, the people are in here.
+Every sentence is checked before it is printed; if one does not hold, the program ends with exit code 1.
 
-It is also the shortest program that has all parts together: `heliogram.mls` has the keys, `heliogram.node` knows
-what to ask of relays and what their answers are worth, `heliogram.wire` says it. None of them does I/O: `Link` does.
+It is also a small program in which all parts are together: `heliogram.mls` has the keys, `heliogram.node`
+knows what to ask of relays and what their answers are worth, `heliogram.wire` says it, `Link` carries it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 import time
-from asyncio.subprocess import PIPE, STDOUT
+from asyncio.subprocess import PIPE, STDOUT, Process, create_subprocess_exec
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -85,7 +85,7 @@ class Relay(NamedTuple):
 
     name: str
     directory: Path
-    process: asyncio.subprocess.Process
+    process: Process
     where: str
     key: bytes
 
@@ -97,8 +97,8 @@ class Relay(NamedTuple):
 
 async def relay_command(command: str, directory: Path, *options: str) -> str:
     """What a command of `heliogram-relay` prints."""
-    process = await asyncio.create_subprocess_exec(
-        *RELAY, command, "--data", directory / "data", *options, stdout=PIPE, stderr=STDOUT
+    process = await create_subprocess_exec(
+        *RELAY, command, "--data", directory, *options, stdout=PIPE, stderr=STDOUT
     )
     said = (await process.communicate())[0].decode()
     if process.returncode != 0:
@@ -107,32 +107,24 @@ async def relay_command(command: str, directory: Path, *options: str) -> str:
 
 
 @asynccontextmanager
-async def serving(place: Path, count: int) -> AsyncIterator[list[Relay]]:
-    """So many relays until the end of the block, on free ports, with little work for clients."""
-    processes: list[asyncio.subprocess.Process] = []
-
-    async def start(name: str, directory: Path) -> Relay:
-        directory.mkdir()
-        await relay_command("init", directory, "--listen=127.0.0.1:0", "--difficulty-open=8")
-        with (directory / "log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *RELAY, "serve", "--data", directory / "data", stdout=PIPE, stderr=log
-            )
-        processes.append(process)
-        said = b"" if process.stdout is None else await process.stdout.readline()
-        line = re.fullmatch(rb"listening on (\S+) key ([0-9a-f]{64})\s*", said)
-        if line is None:
-            raise NotAsTold(f"{name} starts; it said:\n{(directory / 'log').read_text()}")
-        return Relay(name, directory, process, line[1].decode(), bytes.fromhex(line[2].decode()))
-
+async def serving(directories: list[Path]) -> AsyncIterator[list[Relay]]:
+    """A relay in each directory until the end of the block, on a free port, with little work for clients."""
+    easy = ("--listen=127.0.0.1:0", "--difficulty-open=8")
+    await asyncio.gather(*(relay_command("init", one, *easy) for one in directories))
+    relays: list[Relay] = []
+    processes: list[Process] = []
     try:
-        starts = [start(f"relay {n}", place / f"relay-{n}") for n in range(1, count + 1)]
-        # Wait for all, also if one fails: no process may start after the end.
-        started = await asyncio.gather(*starts, return_exceptions=True)
-        for one in started:
-            if isinstance(one, BaseException):
-                raise one
-        yield [one for one in started if isinstance(one, Relay)]
+        for one in directories:
+            command = (*RELAY, "serve", "--log-level=error", "--data", one)
+            processes.append(await create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT))
+        for one, process in zip(directories, processes, strict=True):
+            said = b"" if process.stdout is None else await process.stdout.readline()
+            line = re.fullmatch(rb"listening on (\S+) key ([0-9a-f]{64})\s*", said)
+            if line is None:
+                raise NotAsTold(f"{one.name} starts; it said: {said.decode()}")
+            key = bytes.fromhex(line[2].decode())
+            relays.append(Relay(one.name, one, process, line[1].decode(), key))
+        yield relays
     finally:
         for process in processes:
             if process.returncode is None:
@@ -221,7 +213,7 @@ class Device:
         return Union(self.chain.seat, self.instances, channel=self.chain.epoch, live=False)
 
     async def drive(self, core: Core[R], done: Callable[[], bool]) -> list[object]:
-        """Carry a core's questions to the relays and the answers back until it is `done`; what came of them."""
+        """Carry a core's questions to the relays and the answers back until `done`; what came of them."""
         outcomes: list[object] = []
         try:
             async with asyncio.timeout(PATIENCE):
@@ -242,11 +234,10 @@ class Device:
 
     async def open_log(self) -> int:
         """Create the log everywhere; each relay asks for a little work. How many have it."""
-        seat, now, opened = self.chain.seat, int(time.time()), 0
+        seat, opened = self.chain.seat, 0
         for link in self.links:
-            greeting = link.core.greeting
-            bits = greeting.limits.difficulty_open
-            proof = work.solve(greeting.relay, seat.id, bits, now=now)
+            relay, bits = link.core.greeting.relay, link.core.greeting.limits.difficulty_open
+            proof = work.solve(relay, seat.id, bits, now=int(time.time()))
             answer = await link.ask(frames.Open(0, Open(seat, proof).encode()))
             opened += isinstance(answer, frames.Done)
         return opened
@@ -325,12 +316,8 @@ class Device:
 # --- The story ----------------------------------------------------------------------------------------
 
 
-async def connected(session: aiohttp.ClientSession, relays: list[Relay]) -> list[Link]:
-    return [await Link.open(session, one) for one in relays]
-
-
 def nothing_on(relays: list[Relay], texts: list[bytes], log: bytes) -> None:
-    """Search all files of these relays: for the log's id, to show that the search finds things; for secrets."""
+    """Search all files of these relays for what is secret; and for the log's id, which must be found."""
     for one in relays:
         check(
             one.holds(log) and not one.holds(*texts, *NAMES.values()),
@@ -371,7 +358,7 @@ async def story(relays: list[Relay], session: aiohttp.ClientSession) -> None:
     described = tuple(RelayDescription(one.key, one.key, ()) for one in relays)
     configuration = Configuration(os.urandom(32), 3, described)
     first = seat_of(group, configuration)
-    alice = Device("Alice", group, first, await connected(session, relays))
+    alice = Device("Alice", group, first, [await Link.open(session, one) for one in relays])
     check(
         len(set(first.keys)) == 4,
         "Alice   derives a key for each relay from the group's secrets: no two are alike",
@@ -395,7 +382,7 @@ async def story(relays: list[Relay], session: aiohttp.ClientSession) -> None:
         "Bob",
         mls.Group.join(welcome, [package], config=CONFIG, now=now),
         first,
-        await connected(session, relays),
+        [await Link.open(session, one) for one in relays],
     )
     bob.chain.extend(alice.chain.links[0])
     check(
@@ -463,7 +450,8 @@ async def story(relays: list[Relay], session: aiohttp.ClientSession) -> None:
 
 async def run() -> None:
     with tempfile.TemporaryDirectory(prefix="heliogram-") as place:
-        async with serving(Path(place), 4) as relays, aiohttp.ClientSession() as session:
+        directories = [Path(place, f"relay {number}") for number in (1, 2, 3, 4)]
+        async with serving(directories) as relays, aiohttp.ClientSession() as session:
             await story(relays, session)
 
 
