@@ -346,7 +346,7 @@ async def story(relays: list[Relay], alices: list[Link], bobs: list[Link]) -> No
             check(await reader.read() == [text.encode()], f"{reader.name:<8}reads {text}")
         return posting.entry
 
-    title(1, "Four relays, each a process with a key and a directory of its own.")
+    title(1, "Four relays run, each a process with a key and a directory of its own.")
     for one in relays:
         say(f"{one.name}  process {one.process.pid}, {one.where}, key {one.key[:6].hex(' ', 2)}...")
 
@@ -455,6 +455,7 @@ async def run() -> None:
 def main() -> int:
     started = time.perf_counter()
     print("\nHeliogram's relays at work: four processes, two people, real bytes.", flush=True)
+    say("It takes a moment until the four have started.")
     try:
         asyncio.run(run())
     except NotAsTold as broken:
