@@ -16,8 +16,9 @@ CODE := src tests $(wildcard bench examples)
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-run: $(VENV)/run ## the demonstration: three members, one leaves, what she can no longer read
+run: $(VENV)/run ## two demonstrations: the engine, where one member leaves; four relays, of which one is lost
 	@$(BIN)/python examples/demo.py
+	@$(BIN)/python examples/relays.py
 
 test: $(VENV)/dev ## all tests (PYTEST="-n 4 -k welcome" is passed on)
 	@$(BIN)/python -m pytest $(PYTEST)

@@ -92,7 +92,7 @@ def _table() -> dict[ErrorCode, ErrorInfo]:
         code.NOT_AUTHORISED: (sender, "unknown, or not yours: the two look alike", "use the right key"),
         code.OVER_BUDGET: (sender, "this lane's budget is used up", "wait a day or send less"),
         code.RATE_LIMITED: (sender, "too fast", "wait a minute"),
-        code.UNAVAILABLE: (relay, "cannot be done now; nothing has changed", "repeat later"),
+        code.UNAVAILABLE: (relay, "cannot be done now; most likely nothing has changed", "repeat later"),
         code.DISK_FULL: (relay, "no room to store it; nothing has changed", "use the others, repeat later"),
         code.INTERNAL: (relay, "the relay has a bug", "repeat later; the operator should look"),
         code.FENCED: (relay, "the relay fell back and signs nothing", "bring statuses of the others"),
