@@ -3,6 +3,7 @@
 PYTHON ?= python3
 SECONDS ?= 60
 KILLS ?= 1000
+RUNS ?= 2000
 PYTEST ?=
 
 VENV := .venv
@@ -11,13 +12,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 CODE := src tests $(wildcard bench examples)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench fuzz chaos clean
+.PHONY: help run test check fix bench fuzz chaos sim clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-run: $(VENV)/run ## the demonstration: three members, one leaves, what she can no longer read
+run: $(VENV)/run ## two demonstrations: the engine, where one member leaves; four relays, of which one is lost
 	@$(BIN)/python examples/demo.py
+	@$(BIN)/python examples/relays.py
 
 test: $(VENV)/dev ## all tests (PYTEST="-n 4 -k welcome" is passed on)
 	@$(BIN)/python -m pytest $(PYTEST)
@@ -41,6 +43,9 @@ fuzz: $(VENV)/dev ## broken input for every decoder, for SECONDS=60
 
 chaos: $(VENV)/dev ## kill a loaded relay and cut its power, KILLS=1000 times
 	@HELIOGRAM_KILLS=$(KILLS) $(BIN)/python -m pytest -s --timeout 0 tests/relay/test_crash.py
+
+sim: $(VENV)/dev ## everything that can go wrong at random, RUNS=2000 times
+	@HELIOGRAM_SIM_RUNS=$(RUNS) $(BIN)/python -m pytest -n auto --timeout 0 tests/sim/test_slots.py $(PYTEST)
 
 clean: ## forget the environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -122,3 +122,14 @@ def test_the_last_place_of_each_relay_is_kept() -> None:
     assert later.of(KEYS[0].public) == evidence(5)
     assert later.of(KEYS[2].public) is None
     assert Vouchers.from_bytes(later.encode()) == later
+
+
+def test_an_answer_to_another_question_says_nothing() -> None:
+    tip = Tip(SEAT, NAMES)
+    requests = asked(tip, 0.0)
+    for given in (frames.Done(0), peeked(certificate=b"\x00")):
+        tip.receive(0, requests[0][1], given, 0.1)
+    assert len(tip.misbehaviour) == 1
+    tip.receive(0, requests[0][1], frames.Failure(0, ErrorCode.UNAVAILABLE), 0.2)
+    assert tip.troubles == {}
+    assert not tip.open

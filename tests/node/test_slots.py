@@ -235,6 +235,9 @@ def test_a_decision_without_its_value_is_fetched() -> None:
     made = election()
     push = frames.Advanced(NAMES[0], decision(V).certificate.encode())
     made.advanced(0, replace_instance(push), 0.0)
+    elsewhere = certificate(Label.VOTE2, V.hash, seat=replace(SEAT, epoch=SEAT.epoch - 1))
+    made.advanced(0, frames.Advanced(NAMES[0], elsewhere.encode()), 0.0)
+    assert made.misbehaviour == []
     assert made.step.name == "READ"
     made.advanced(0, push, 0.0)
     assert made.step is Step.FETCH
@@ -415,3 +418,33 @@ def test_rank_lets_others_go_first() -> None:
         waits.append(made.deadline())
     assert waits == sorted(waits, key=lambda one: one or 0)  # the dice are the same
     assert len(set(waits)) == 4
+
+
+def test_a_promise_whose_lock_cannot_be_read_is_none() -> None:
+    made = proposing(V)
+    answer(made, asked(made, 0.2), *[frames.Nack(0, 0)] * 4, now=0.3)
+    rounds, now = later(made, 0.3)
+    broken = frames.Promise(0, promised(0, 1).signature, b"\x00", V.encode())
+    made.receive(0, rounds[0][1], broken, now)
+    made.receive(1, rounds[1][1], promised(1, 2), now)
+    assert [one.fault for one in made.misbehaviour] == [Fault.FORGERY] * 2
+    lock = certificate(Label.VOTE1, W.hash)
+    made.receive(2, rounds[2][1], promised(2, 1, lock, V), now)
+    assert made.misbehaviour[2].fault is Fault.WRONG_VALUE
+    # Its lock binds nobody who cannot see the value; without it there is no quorum in this round.
+    assert made.step is Step.WAIT
+
+
+def test_a_vote_for_what_was_not_proposed_is_nothing() -> None:
+    made = proposing(V)
+    other = frames.Lock(0, 0, 9, W.encode())
+    made.receive(0, other, frames.Vote1(0, vote(0, Label.VOTE1, W.hash, 9)), 0.3)
+    assert made.misbehaviour == []
+    assert made.step is Step.LOCK
+
+
+def test_after_the_last_round_there_is_none() -> None:
+    made = proposing(V)
+    answer(made, asked(made, 0.2), *[frames.Nack(0, MAX_ROUND)] * 4, now=0.3)
+    asks, _ = later(made, 0.3)
+    assert kinds(asks) == [(i, "Peek") for i in range(4)]

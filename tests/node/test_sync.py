@@ -179,6 +179,7 @@ def test_pages_that_cannot_be_are_refused() -> None:
         frames.Entries(0, (entry,), 3, 9),
         frames.Entries(0, (other,), 9, 9),
         frames.Entries(0, (), 0, 9),
+        frames.Entries(0, (), 1, 9),
         frames.Done(0),
     ):
         union = pulled()

@@ -597,6 +597,8 @@ def random_run(
         seed, n=n, q=q, members=dice.randint(2, 4), spare=dice.choice([0, 0, 1]),
         cores=cores, folder=folder, faults=faults,
     )  # fmt: skip
+    for relay in world.relays.values():
+        relay.offset = dice.choice([0, 0, 0, -315_000_000, 315_000_000])
     try:
         _play(world, dice, seconds)
         world.finish()

@@ -280,8 +280,12 @@ class Election:
             raise NotNow("not a decision of this slot")
 
     def advanced(self, relay: int, push: frames.Advanced, now: float) -> None:
-        """A relay has pushed that the slot is decided."""
-        if push.instance == self._instances[relay]:
+        """A relay has pushed that a slot is decided. If it is another one nothing happens."""
+        try:
+            epoch = Certificate.from_bytes(push.certificate).epoch
+        except RemoteError:
+            epoch = self.seat.epoch
+        if (push.instance, epoch) == (self._instances[relay], self.seat.epoch):
             self._shown(relay, push.certificate, b"", now)
             self._judge(now)
 

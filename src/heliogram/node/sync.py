@@ -331,7 +331,8 @@ class Union:
         indices = [one.index for one in items]
         ordered = all(a < b for a, b in pairwise(indices))
         inside = not indices or (request.start <= indices[0] and indices[-1] < page.next)
-        onward = page.next > request.start or page.next >= page.end
+        # A page ends with an entry or with the log: nobody leads us on by empty ones.
+        onward = page.next >= page.end or (bool(indices) and page.next > request.start)
         if not (ordered and inside and onward and all(i.epoch == self.seat.epoch for i in items)):
             self._name(relay, Fault.FORGERY)
             return False
