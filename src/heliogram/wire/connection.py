@@ -303,10 +303,10 @@ class RelayConnection:
         self._now = now
         self._nonce = entropy(limits.NONCE_SIZE)
         self._state = State.START
-        # A list and a dict, for they are small when empty and a relay has many connections. They have at most
+        # Lists, for they are small when empty and a relay has many connections. They have at most
         # `max_pending` elements.
         self._queue: list[frames.Request | Ended] = []
-        self._pending: dict[int, None] = {}
+        self._pending: list[int] = []
         self._channels: dict[int, Scope] = {}
         self._undecided: frames.Authorise | frames.InboxAuthorise | None = None
         self._out: list[bytes] = []
@@ -349,7 +349,7 @@ class RelayConnection:
         elif len(self._pending) >= self._limits.max_pending:
             self._fault(frame.id, ErrorCode.TOO_MANY_PENDING)
         else:
-            self._pending[frame.id] = None
+            self._pending.append(frame.id)
             self._queue.append(frame)
 
     def receive_end(self) -> None:
@@ -455,7 +455,7 @@ class RelayConnection:
         if not isinstance(frame, frames.Push):
             if frame.id not in self._pending:
                 raise LocalError("an answer without a request")
-            del self._pending[frame.id]
+            self._pending.remove(frame.id)
         self._state = state
         return frames.encode(frame)
 
@@ -503,7 +503,8 @@ class RelayConnection:
             self._fault(head[1], ErrorCode.UNKNOWN_FRAME)
 
     def _answer(self, id: int, code: ErrorCode) -> None:
-        self._pending.pop(id, None)
+        if id in self._pending:
+            self._pending.remove(id)
         self._out.append(frames.encode(frames.Failure(id, code)))
 
     def _fault(self, id: int, code: ErrorCode) -> None:

@@ -124,8 +124,9 @@ class Session:
     async def run(self) -> None:
         """Serve until the connection ends, whoever ends it."""
         loop = self._server.loop
-        hello = loop.call_later(
-            self._server.config.hello_seconds, self._bid_farewell, ErrorCode.IDLE
+        patience = self._server.config.hello_seconds
+        hello: asyncio.TimerHandle | None = loop.call_later(
+            patience, self._bid_farewell, ErrorCode.IDLE
         )
         turn = 0
         try:
@@ -143,8 +144,12 @@ class Session:
                         self._put(pong(message.data))
                 elif message.type is not WSMsgType.PONG:
                     break
-                if self._core.state is not State.START:
+                del (
+                    message
+                )  # this loop waits for the next one most of the time, in thousands of sessions
+                if hello is not None and self._core.state is not State.START:
                     hello.cancel()
+                    hello = None
                 if not self._messages.take(1, now=self._heard):
                     await asyncio.sleep(_PAUSE)
                 elif (turn := turn + 1) % _TURN == 0:
@@ -153,7 +158,8 @@ class Session:
                     self._wake = loop.create_future()
                     await self._wake
         finally:
-            hello.cancel()
+            if hello is not None:
+                hello.cancel()
             self._core.receive_end()
             for topic in self._topics:
                 self._server.listeners.remove(topic, self)
