@@ -23,8 +23,14 @@ from heliogram.wire.errors import ErrorCode, RemoteError
 from heliogram.wire.limits import KEY_SIZE, SIGNATURE_SIZE
 
 
-class Label(Enum):
-    """What a signature or a hash is for."""
+class Purpose(Enum):
+    """What a signature or a hash is for. Each room that signs has its own, and no text is used twice."""
+
+    _value_: bytes
+
+
+class Label(Purpose):
+    """What nodes and relays sign and hash between each other."""
 
     # Signed by a relay.
     HELLO = b"hello"
@@ -51,12 +57,12 @@ class Label(Enum):
     WORK = b"work"
 
 
-def labelled(label: Label, content: bytes) -> bytes:
+def labelled(label: Purpose, content: bytes) -> bytes:
     """`content` under its label: what is signed or hashed."""
     return b"Heliogram 1 " + label.value + b"\x00" + content
 
 
-def labelled_hash(label: Label, content: bytes) -> bytes:
+def labelled_hash(label: Purpose, content: bytes) -> bytes:
     """SHA-256 of `content` under its label."""
     return hashlib.sha256(labelled(label, content)).digest()
 
@@ -71,14 +77,14 @@ class SigningKey:
         self.public, self._secret = crypto_sign_seed_keypair(seed)
 
     def __repr__(self) -> str:
-        return "<SigningKey>"
+        return f"<{type(self).__name__}>"
 
-    def sign(self, label: Label, content: bytes) -> bytes:
+    def sign(self, label: Purpose, content: bytes) -> bytes:
         """The signature of `content` under `label`."""
         return bytes(crypto_sign(labelled(label, content), self._secret)[:SIGNATURE_SIZE])
 
 
-def verify(public: bytes, label: Label, content: bytes, signature: bytes) -> bool:
+def verify(public: bytes, label: Purpose, content: bytes, signature: bytes) -> bool:
     """Whether the holder of `public` signed `content` under `label`. Never raises."""
     if len(public) != KEY_SIZE or len(signature) != SIGNATURE_SIZE:
         return False
