@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from heliogram.relay.batch import Batch
 from heliogram.relay.inboxes import STATEMENT_MINUTES
+from heliogram.relay.serving.host import Host
 from heliogram.relay.store.logs import EARLIEST
-
-if TYPE_CHECKING:
-    from heliogram.relay.serving.server import Server
 
 #: Seconds between two rounds, and between two slices of one.
 ROUND, PAUSE = 60.0, 0.05
@@ -26,7 +24,7 @@ Slice = Callable[[Batch], bool]
 class Expiry:
     """The round of all tables."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Host) -> None:
         self._server = server
 
     async def run(self) -> None:

@@ -39,6 +39,7 @@ from heliogram.relay.operating.journal import place
 from heliogram.relay.serving import site, tls
 from heliogram.relay.serving.door import KEEPALIVE, Door, Gate, watched
 from heliogram.relay.serving.expiry import Expiry
+from heliogram.relay.serving.host import Flushed
 from heliogram.relay.serving.limiter import Addresses
 from heliogram.relay.serving.listeners import Listeners
 from heliogram.relay.serving.metrics import Metrics
@@ -87,7 +88,7 @@ class Server:
         self._readers = threading.local()
         self._opened: list[Store] = []
         self._waiting = 0
-        self._ready: list[Session] = []
+        self._ready: list[Flushed] = []
         self._sessions: set[Session] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._runners: list[web.AppRunner] = []
@@ -144,7 +145,7 @@ class Server:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def flush_soon(self, session: Session) -> None:
+    def flush_soon(self, session: Flushed) -> None:
         """Write what a session has to say when everything of this turn is known."""
         if not self._ready:
             self.loop.call_soon(self._flush)

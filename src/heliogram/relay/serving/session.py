@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
@@ -25,6 +25,7 @@ from heliogram.relay.errors import (
     Unavailable,
 )
 from heliogram.relay.operating.journal import place
+from heliogram.relay.serving.host import Host
 from heliogram.relay.serving.limiter import Bucket
 from heliogram.relay.serving.listeners import Subscription, Topic, inbox_topic
 from heliogram.relay.serving.service import PAGES, READS, SIGNATURES, SMALL, WRITES, weight
@@ -41,9 +42,6 @@ from heliogram.wire.connection import (
     State,
 )
 from heliogram.wire.errors import ErrorCode, RemoteError
-
-if TYPE_CHECKING:
-    from heliogram.relay.serving.server import Server
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +90,7 @@ class Session:
     )
 
     def __init__(
-        self, server: Server, websocket: web.WebSocketResponse, transport: asyncio.Transport
+        self, server: Host, websocket: web.WebSocketResponse, transport: asyncio.Transport
     ) -> None:
         config, now = server.config, server.loop.time()
         self._server = server
