@@ -109,7 +109,8 @@ IDLE, GOAL = 1000, 16 << 10
 
 async def test_an_idle_connection_is_small(tmp_path: Path) -> None:
     # Nobody is hurried here: how long a busy machine takes for a greeting is no matter.
-    settings = {**SETTINGS, "hello_seconds": 60, "idle_seconds": 3600}
+    room = {"max_connections": 2 * IDLE, "max_connections_per_address": 2 * IDLE}
+    settings = {**SETTINGS, **room, "hello_seconds": 60, "idle_seconds": 3600}
     connections: list[Raw] = []
     with RelayProcess(tmp_path, settings=settings) as process:
         try:
