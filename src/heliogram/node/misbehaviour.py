@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from heliogram.codec import DecodeError, Reader, optional, u8, u32
 from heliogram.wire.limits import HASH_SIZE, SIGNATURE_SIZE
@@ -230,6 +230,6 @@ class Ballots:
             self.found.append(Misbehaviour(key, fault, proof))
 
 
-def _forget(rounds: dict) -> None:  # type: ignore[type-arg]
+def _forget(rounds: dict[Any, Any]) -> None:
     while len(rounds) > MAX_ROUNDS:
         del rounds[next(iter(rounds))]

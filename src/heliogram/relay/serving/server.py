@@ -211,7 +211,7 @@ class Server:
         )  # fmt: skip
         application = web.Application()
         application.on_response_prepare.append(site.quiet)
-        application.router.add_get("/ws", self._connect)
+        application.router.add_get("/ws", self._connect, expect_handler=site.expected)
         application.router.add_routes(blob_routes(self.blobs))
         application.router.add_routes(site.routes(self.config))
         try:

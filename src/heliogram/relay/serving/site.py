@@ -8,7 +8,6 @@ is no more than that: who asks for a WebSocket at the right path finds the relay
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
 from html import escape
 from typing import Final
 
@@ -49,14 +48,16 @@ _TEXTS: Final = {
     ),
     404: ("Not Found", "The requested URL was not found on this server."),
     405: ("Method Not Allowed", "The requested method is not allowed for this URL."),
+    417: (
+        "Expectation Failed",
+        "The expectation given in the Expect request-header\nfield could not be met by this server.",
+    ),
     500: (
         "Internal Server Error",
         "The server encountered an internal error or\nmisconfiguration and was unable to complete\n"
         "your request.",
     ),
 }
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def routes(config: Config) -> list[web.RouteDef]:
@@ -77,11 +78,11 @@ def routes(config: Config) -> list[web.RouteDef]:
         return error(404)
 
     return [
-        web.get("/", home),
-        web.get("/robots.txt", robots),
-        web.route("*", "/", forbidden),
-        web.route("*", "/robots.txt", forbidden),
-        web.route("*", "/{path:.*}", nothing),
+        web.get("/", home, expect_handler=expected),
+        web.get("/robots.txt", robots, expect_handler=expected),
+        web.route("*", "/", forbidden, expect_handler=expected),
+        web.route("*", "/robots.txt", forbidden, expect_handler=expected),
+        web.route("*", "/{path:.*}", nothing, expect_handler=expected),
     ]
 
 
@@ -104,6 +105,14 @@ def error(status: int) -> web.Response:
     )
 
 
+async def expected(request: web.Request) -> web.StreamResponse | None:
+    """What follows an `Expect` header: the body is never wanted, and other expectations are refused.
+
+    aiohttp's own answer would say its name, and repeat what the client wrote.
+    """
+    return None if request.headers["Expect"].lower() == "100-continue" else error(417)
+
+
 async def quiet(request: web.Request, response: web.StreamResponse) -> None:
     """For `on_response_prepare` of the whole application: no answer says what this really is."""
     del request
@@ -113,15 +122,6 @@ async def quiet(request: web.Request, response: web.StreamResponse) -> None:
     ordered = sorted(headers.items(), key=lambda item: _ORDER.get(item[0].lower(), len(_ORDER)))
     headers.clear()
     headers.extend(ordered)
-
-
-@web.middleware
-async def dress(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give errors that aiohttp would show in its own way the look of the site."""
-    try:
-        return await handler(request)
-    except web.HTTPException as found:
-        return error(found.status) if found.status >= 400 else found
 
 
 def _page(config: Config) -> bytes:
