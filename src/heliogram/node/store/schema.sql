@@ -1,0 +1,278 @@
+-- Everything that a node keeps, one encrypted file a profile. Times are Unix seconds unless they say otherwise.
+-- Version 1. A change of this file comes with a step in upgrades/.
+
+-- What there is one of: the account's seed, our device, our inbox, the proxy. Values are msgpack.
+CREATE TABLE settings (
+    name  TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- Relays for what we begin, in the order in which they were added.
+CREATE TABLE relays (
+    key         BLOB PRIMARY KEY,
+    description BLOB NOT NULL,               -- an encoded RelayDescription
+    added       INTEGER NOT NULL
+);
+
+-- What relays did that none may do, and the proof where there is one.
+CREATE TABLE faults (
+    relay BLOB NOT NULL,
+    fault TEXT NOT NULL,                     -- the name of a Fault
+    proof BLOB,
+    time  INTEGER NOT NULL,
+    PRIMARY KEY (relay, fault)
+);
+
+-- --- Conversations ---------------------------------------------------------------------------------
+
+CREATE TABLE conversations (
+    number      INTEGER PRIMARY KEY,
+    id          BLOB NOT NULL UNIQUE,        -- the MLS group id
+    kind        TEXT NOT NULL,               -- direct, group, self
+    peer        BLOB,                        -- the other account, of a direct one
+    name        TEXT NOT NULL DEFAULT '',    -- as all see it; of a direct one empty
+    description TEXT NOT NULL DEFAULT '',
+    picture     BLOB NOT NULL DEFAULT x'',
+    expiry      INTEGER NOT NULL DEFAULT 0,
+    phase       TEXT NOT NULL,               -- opening, open, wounded, dead, out
+    created     INTEGER NOT NULL,
+    reports     INTEGER NOT NULL DEFAULT 1,
+    pinned      INTEGER NOT NULL DEFAULT 0,
+    muted       INTEGER NOT NULL DEFAULT 0,
+    archived    INTEGER NOT NULL DEFAULT 0,
+    draft       TEXT NOT NULL DEFAULT '',
+    unread      INTEGER NOT NULL DEFAULT 0,
+    last        INTEGER,                     -- messages.number of the newest that is shown
+    clock       INTEGER NOT NULL DEFAULT 0,  -- the latest `sent` that counts here, in milliseconds
+    predecessor INTEGER REFERENCES conversations (number),
+    successor   INTEGER REFERENCES conversations (number)
+);
+
+-- Who is in, as of the newest epoch that we follow: for lists and names without loading the group.
+CREATE TABLE members (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    account      BLOB NOT NULL,
+    role         INTEGER NOT NULL,
+    devices      INTEGER NOT NULL,
+    PRIMARY KEY (conversation, account)
+) WITHOUT ROWID;
+
+-- `Effects.records` of a Conversation.
+CREATE TABLE records (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    name         BLOB NOT NULL,
+    value        BLOB NOT NULL,
+    PRIMARY KEY (conversation, name)
+) WITHOUT ROWID;
+
+-- What a Log keeps of its own: cursors, vouchers, an election.
+CREATE TABLE log_state (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    name         BLOB NOT NULL,
+    value        BLOB NOT NULL,
+    PRIMARY KEY (conversation, name)
+) WITHOUT ROWID;
+
+-- Decisions, to bring relays level and to show the chain to others.
+CREATE TABLE decisions (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    epoch        INTEGER NOT NULL,
+    decision     BLOB NOT NULL,
+    time         INTEGER NOT NULL,
+    PRIMARY KEY (conversation, epoch)
+);
+
+-- What is to be said, until all relays have it. `entry` is there once it was encrypted in `epoch`.
+CREATE TABLE outbox (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    kind         TEXT NOT NULL,              -- a media type
+    content      BLOB NOT NULL,
+    message      INTEGER,                    -- messages.number, of what is shown
+    created      INTEGER NOT NULL,
+    held         INTEGER NOT NULL DEFAULT 0, -- its files are not on their relays yet
+    epoch        INTEGER,
+    entry        BLOB,
+    grace        INTEGER NOT NULL DEFAULT 0,
+    stored       INTEGER NOT NULL DEFAULT 0  -- a quorum has signed
+);
+CREATE INDEX outbox_of ON outbox (conversation, number);
+
+-- What each relay saw of what we said.
+CREATE TABLE traces (
+    message INTEGER NOT NULL,
+    relay   BLOB NOT NULL,
+    what    TEXT NOT NULL,                   -- post, closed, blob
+    size    INTEGER NOT NULL,                -- bytes of the frame
+    minute  INTEGER NOT NULL,
+    epoch   INTEGER NOT NULL,
+    stored  INTEGER NOT NULL
+);
+CREATE INDEX traces_of ON traces (message);
+
+-- Changes that somebody here wants: done, or told as failed.
+CREATE TABLE wishes (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    command      TEXT NOT NULL,              -- the tag of the command that it came from
+    wish         BLOB NOT NULL,
+    created      INTEGER NOT NULL
+);
+
+-- --- Messages --------------------------------------------------------------------------------------
+
+CREATE TABLE messages (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    sent         INTEGER NOT NULL,           -- milliseconds, the sender's hybrid clock: the order of all
+    id           BLOB,                       -- 32 bytes; NULL for a line of history
+    sender       BLOB,                       -- account
+    device       BLOB,
+    mine         INTEGER NOT NULL,
+    kind         TEXT NOT NULL,              -- as in api.Message
+    text         TEXT NOT NULL,
+    content      BLOB,                       -- the message's bytes as they came, newest version
+    received     INTEGER NOT NULL,
+    epoch        INTEGER NOT NULL,
+    reply_to     BLOB,
+    state        TEXT NOT NULL,
+    edited       INTEGER NOT NULL DEFAULT 0,
+    files        INTEGER NOT NULL DEFAULT 0, -- how many
+    expires      INTEGER,                    -- when it goes, once that is known
+    event        TEXT NOT NULL DEFAULT '',
+    data         BLOB                        -- of a line: msgpack of what happened
+);
+CREATE INDEX messages_in_order ON messages (conversation, sent, number);
+CREATE UNIQUE INDEX messages_by_id ON messages (id, conversation) WHERE id IS NOT NULL;
+CREATE INDEX messages_to_go ON messages (expires) WHERE expires IS NOT NULL;
+
+-- Edits, deletions and reactions whose message has not come yet.
+CREATE TABLE early (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    target       BLOB NOT NULL,
+    id           BLOB NOT NULL,
+    sender       BLOB NOT NULL,
+    content      BLOB NOT NULL,
+    sent         INTEGER NOT NULL,
+    received     INTEGER NOT NULL,
+    PRIMARY KEY (conversation, target, id)
+) WITHOUT ROWID;
+
+CREATE TABLE reactions (
+    message INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
+    sender  BLOB NOT NULL,
+    id      BLOB NOT NULL,                   -- of the message that reacts
+    emoji   TEXT NOT NULL,
+    content BLOB NOT NULL,                   -- its bytes: what takes it back copies from them
+    sent    INTEGER NOT NULL,
+    PRIMARY KEY (message, sender, id)
+) WITHOUT ROWID;
+
+-- What others reported of messages of ours.
+CREATE TABLE reports (
+    message INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
+    account BLOB NOT NULL,
+    status  INTEGER NOT NULL,
+    time    INTEGER NOT NULL,
+    PRIMARY KEY (message, account)
+) WITHOUT ROWID;
+
+-- What we have to report and have not yet.
+CREATE TABLE owed (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    id           BLOB NOT NULL,
+    status       INTEGER NOT NULL,
+    PRIMARY KEY (conversation, id)
+) WITHOUT ROWID;
+
+CREATE VIRTUAL TABLE search USING fts5 (
+    text,
+    content = 'messages',
+    content_rowid = 'number',
+    tokenize = 'unicode61 remove_diacritics 2',
+    prefix = '2 3'
+);
+
+-- --- Files -----------------------------------------------------------------------------------------
+
+CREATE TABLE files (
+    message      INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
+    place        INTEGER NOT NULL,           -- which file of the message, from 0
+    blob         BLOB NOT NULL,              -- its id
+    name         TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    size         INTEGER NOT NULL,           -- of the plaintext
+    inline       INTEGER NOT NULL DEFAULT 0,
+    duration     REAL,
+    thumbnail    BLOB,
+    state        TEXT NOT NULL,              -- as in api.FileInfo
+    spool        TEXT,                       -- a sealed copy below the profile, while it goes up or comes down
+    path         TEXT,                       -- where the opened copy lies
+    stored       BLOB NOT NULL DEFAULT x'',  -- keys of relays that have all of it, one after the other
+    done         INTEGER NOT NULL DEFAULT 0,
+    expires      INTEGER,
+    PRIMARY KEY (message, place)
+);
+
+-- --- People ----------------------------------------------------------------------------------------
+
+-- Names by which accounts introduced themselves.
+CREATE TABLE names (
+    account BLOB PRIMARY KEY,
+    name    TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE contacts (
+    account      BLOB PRIMARY KEY,
+    name         TEXT NOT NULL,              -- what we call them
+    verified     INTEGER NOT NULL DEFAULT 0,
+    blocked      INTEGER NOT NULL DEFAULT 0,
+    link         BLOB,                       -- the encoded ContactLink that leads to them
+    conversation INTEGER REFERENCES conversations (number),
+    devices      BLOB,                       -- their newest DeviceList
+    state        TEXT NOT NULL,              -- as in api.Contact
+    trouble      TEXT NOT NULL DEFAULT '',
+    added        INTEGER NOT NULL
+);
+
+-- Links that lead to us. `state`: adding, here, revoking, gone.
+CREATE TABLE links (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
+    secret   BLOB NOT NULL UNIQUE,
+    one_time INTEGER NOT NULL,
+    name     TEXT NOT NULL,
+    account  BLOB,                           -- whom it was made for
+    state    TEXT NOT NULL,
+    created  INTEGER NOT NULL
+);
+
+CREATE TABLE requests (
+    id       BLOB PRIMARY KEY,               -- SHA-256 of the opened invitation
+    item     BLOB NOT NULL,                  -- the encoded Invitation
+    account  BLOB NOT NULL,
+    kind     TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    members  INTEGER NOT NULL,
+    link     INTEGER REFERENCES links (number),
+    received INTEGER NOT NULL,
+    state    TEXT NOT NULL                   -- waiting, accepted, declined
+);
+
+-- Key packages of ours with their private parts, until they are used.
+CREATE TABLE packages (
+    reference   BLOB PRIMARY KEY,
+    package     BLOB NOT NULL,
+    last_resort INTEGER NOT NULL,
+    created     INTEGER NOT NULL,
+    ends        INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- What has been begun at inboxes and must come to an end: first contact, invitations to leave, our own inbox.
+CREATE TABLE jobs (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind         TEXT NOT NULL,
+    account      BLOB,
+    conversation INTEGER REFERENCES conversations (number) ON DELETE CASCADE,
+    state        BLOB NOT NULL,
+    created      INTEGER NOT NULL
+);
