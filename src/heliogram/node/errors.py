@@ -17,6 +17,11 @@
         StoreFull         there is no room on the disk
         StoreDamaged      the files are not what this program wrote
         StoreNewer        a later version of the program wrote them
+      ProfileError        the profile cannot be used as it is
+        NoProfile         there is none here
+        ProfileExists     there is one here
+        ProfileBusy       a node of it runs
+        PassphraseNeeded  nobody said the passphrase
 
 No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
 """
@@ -302,3 +307,63 @@ class StoreNewer(StoreError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "store newer"
+
+
+class ProfileError(NodeError):
+    """The profile cannot be used as it is. The text says what to do."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "profile"
+
+
+class NoProfile(ProfileError):
+    """There is no profile in this directory: create one."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no profile here yet")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "no profile"
+
+
+class ProfileExists(ProfileError):
+    """There is a profile in this directory: open it."""
+
+    def __init__(self) -> None:
+        super().__init__("there is a profile here already")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "profile exists"
+
+
+class ProfileBusy(ProfileError):
+    """A node of this profile runs: use that one, or stop it first."""
+
+    def __init__(self) -> None:
+        super().__init__("a node of this profile is running: stop it first")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "profile busy"
+
+
+class PassphraseNeeded(ProfileError):
+    """The profile needs its passphrase, and there was nobody to ask."""
+
+    def __init__(self) -> None:
+        super().__init__("the profile needs its passphrase")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "passphrase needed"
