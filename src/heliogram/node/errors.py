@@ -17,6 +17,8 @@
         StoreFull         there is no room on the disk
         StoreDamaged      the files are not what this program wrote
         StoreNewer        a later version of the program wrote them
+      NotFound            nothing has this name, or these digits in front
+      Ambiguous           more than one thing has this name, or these digits in front
 
 No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
 """
@@ -302,3 +304,35 @@ class StoreNewer(StoreError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "store newer"
+
+
+class NotFound(NodeError):
+    """Nothing here has this name, or an id that begins so. `kind` says of what: "person", "chat", "link"…"""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return f"there is no such {self.kind}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"no such {self.kind}"
+
+
+class Ambiguous(NodeError):
+    """More than one thing has this name, or an id that begins so: give more of the id. `kind` as above."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return f"this may be more than one {self.kind}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"ambiguous {self.kind}"
