@@ -19,6 +19,11 @@
         StoreNewer        a later version of the program wrote them
       NotFound            nothing has this name, or these digits in front
       Ambiguous           more than one thing has this name, or these digits in front
+      ProfileError        the profile cannot be used as it is
+        NoProfile         there is none here
+        ProfileExists     there is one here
+        ProfileBusy       a node of it runs
+        PassphraseNeeded  nobody said the passphrase
 
 No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
 """
@@ -336,3 +341,63 @@ class Ambiguous(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return f"ambiguous {self.kind}"
+
+
+class ProfileError(NodeError):
+    """The profile cannot be used as it is. The text says what to do."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "profile"
+
+
+class NoProfile(ProfileError):
+    """There is no profile in this directory: create one."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no profile here yet")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "no profile"
+
+
+class ProfileExists(ProfileError):
+    """There is a profile in this directory: open it."""
+
+    def __init__(self) -> None:
+        super().__init__("there is a profile here already")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "profile exists"
+
+
+class ProfileBusy(ProfileError):
+    """A node of this profile runs: use that one, or stop it first."""
+
+    def __init__(self) -> None:
+        super().__init__("a node of this profile is running: stop it first")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "profile busy"
+
+
+class PassphraseNeeded(ProfileError):
+    """The profile needs its passphrase, and there was nobody to ask."""
+
+    def __init__(self) -> None:
+        super().__init__("the profile needs its passphrase")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "passphrase needed"
