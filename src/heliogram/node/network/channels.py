@@ -72,9 +72,12 @@ class Channels:
         return channel
 
     def spare(self) -> Channel | None:
-        """The channel that is needed least; None if all are in use."""
-        idle = [one for one in self._channels.values() if one.open and not one.busy]
-        return min(idle, key=lambda one: (one.listening, one.used), default=None)
+        """The channel that is needed least; None if one without a subscription will be idle soon."""
+        every = self._channels.values()
+        idle = [one for one in every if one.open and not one.busy]
+        if any(not one.listening for one in every):
+            idle = [one for one in idle if not one.listening]
+        return min(idle, key=lambda one: one.used, default=None)
 
     def drop(self, channel: Channel) -> None:
         """Forget one, whose number is free then."""

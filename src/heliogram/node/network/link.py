@@ -85,6 +85,7 @@ class Link:
         self._patience = patience
         #: Whether it is over, and whether the relay has said goodbye.
         self.over = self.leaving = False
+        self._reading = False
         #: Whether the relay has answered any request.
         self.proven = False
         #: Seconds from our hello to the greeting.
@@ -179,14 +180,15 @@ class Link:
 
     async def close(self) -> None:
         """End the connection. Everything that waits is lost."""
-        self._end()
-        self.task.cancel()
+        self.abandon()
         await asyncio.gather(self.task, return_exceptions=True)
 
     def abandon(self) -> None:
         """End the connection at once; the socket is closed behind."""
         self._end()
-        self.task.cancel()
+        if self._reading:
+            self._reading = False
+            self.task.cancel()
 
     # --- out ---
 
@@ -229,6 +231,7 @@ class Link:
     async def _run(self) -> None:
         writer = self._loop.create_task(self._drain())
         try:
+            self._reading = True
             await self._read()
         except RemoteError as error:
             wrong = error.code is ErrorCode.WRONG_RELAY
@@ -239,6 +242,7 @@ class Link:
                 else ConnectionFault.NO_RELAY
             )  # fmt: skip
         finally:
+            self._reading = False  # what follows is short, and not to be interrupted
             writer.cancel()
             self._end()
             try:
@@ -247,9 +251,6 @@ class Link:
                     await self._websocket.close()
             except (aiohttp.ClientError, OSError, TimeoutError):
                 self._cut()
-            except asyncio.CancelledError:
-                self._cut()
-                raise
 
     async def _read(self) -> None:
         """Take what comes until there is no more. Raises `RemoteError` when the relay breaks a rule."""
