@@ -24,6 +24,10 @@
         ProfileExists     there is one here
         ProfileBusy       a node of it runs
         PassphraseNeeded  nobody said the passphrase
+      InvalidEndpoint     an address at which no relay can be
+      InvalidProxy        a proxy that cannot be used
+      NoConnection        a relay that cannot be reached, or is another one
+      TransferFailed      a blob that did not go up or come down
 
 No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
 """
@@ -401,3 +405,84 @@ class PassphraseNeeded(ProfileError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "passphrase needed"
+
+
+class ConnectionFault(Enum):
+    """Why there is no connection to a relay."""
+
+    UNREACHABLE = "unreachable"
+    #: Something answers there, and cannot prove that it is this relay.
+    WRONG_KEY = "wrong key"
+    #: Something answers there that speaks another language.
+    NO_RELAY = "no relay"
+    #: No version of the protocol in common: the older side must be updated.
+    VERSION = "version"
+
+
+class TransferFault(Enum):
+    """Why a blob did not go up or come down."""
+
+    #: No connection, or it ended or stood still: go on later from where it stands.
+    LOST = "lost"
+    #: The relay cannot do it now: go on later.
+    LATER = "later"
+    #: The relay's disk is full: try others.
+    FULL = "full"
+    #: The relay does not have it, or not any more: try others.
+    GONE = "gone"
+    #: The ticket or the upload is over: announce it again.
+    TICKET = "ticket"
+    #: What the relay has does not hash to its name: begin again.
+    DAMAGED = "damaged"
+    #: The relay does not take it, or answers what no relay may.
+    REFUSED = "refused"
+
+
+class InvalidEndpoint(NodeError):
+    """No relay can be at this address: not `wss://HOST[:PORT][/PATH]`, or too long."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "invalid endpoint"
+
+
+class InvalidProxy(NodeError):
+    """Not `socks5://ADDRESS:PORT` with an IP address, or `localhost`."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "invalid proxy"
+
+
+class NoConnection(NodeError):
+    """A relay cannot be reached, or is another one; `fault` says which. Try again later."""
+
+    def __init__(self, fault: ConnectionFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"no connection: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"connection {self.fault.value}"
+
+
+class TransferFailed(NodeError):
+    """A blob did not go up or come down; `fault` says why, and so what to do."""
+
+    def __init__(self, fault: TransferFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"the blob did not go through: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"transfer {self.fault.value}"
