@@ -6,16 +6,20 @@ cannot do is sign for the account that the contact link names.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from heliogram import mls
+from heliogram.mls.crypto import suite_of
 from heliogram.mls.key_packages import check_key_package
 from heliogram.mls.ratchet_tree import check_lifetime
 from heliogram.node.components import REQUIRED, fits
 from heliogram.node.identity.authentication import DeviceAuthentication, certificate_of
 from heliogram.node.identity.devices import DeviceCertificate
+from heliogram.node.membership import conversation_config
+
+_MAX_LIFETIME = conversation_config(DeviceAuthentication()).max_lifetime
 
 
 class OfferFault(Enum):
@@ -69,7 +73,7 @@ class Wanted:
     ) -> tuple[DeviceCertificate, mls.KeyPackage] | OfferFault:
         try:
             package = mls.KeyPackage.from_message(message)
-            suite = mls.suite_of(package.cipher_suite)
+            suite = suite_of(package.cipher_suite)
             check_key_package(package, suite)
         except mls.MLSError:
             return OfferFault.FOREIGN
@@ -85,7 +89,7 @@ class Wanted:
         if package.cipher_suite != self.suite or not self._can(leaf):
             return OfferFault.UNFIT
         try:
-            check_lifetime(leaf, now, mls.Config.max_lifetime)
+            check_lifetime(leaf, now, _MAX_LIFETIME)
         except mls.InvalidMessage:
             return OfferFault.OUT_OF_TIME
         return certificate, package

@@ -275,7 +275,7 @@ class OwnInbox:
                 at.pace.failed(now)
 
     def _put(self, at: _At, request: frames.PackagesPut) -> None:
-        if at.filling is None or at.filling.puts[0] is not request and not _same(at, request):
+        if at.filling is None or (at.filling.puts[0] is not request and not _same(at, request)):
             return
         del at.filling.puts[0]
         if not at.filling.puts:

@@ -1,14 +1,14 @@
-"""Reaching somebody by a contact link: one key package of each of their devices, from any relay that has them.
+"""Reaching somebody by a contact link: one key package of each of their devices, from any relay.
 
-One relay is asked at a time, for what it gives is gone there. If it has nothing, gives what cannot be used, or
-does not answer soon, the next one is asked. `found` has the key packages; `failure` is set when there is no
-point in going on.
+One relay is asked at a time, for what it gives is gone there. If it has nothing, gives what cannot be used,
+or does not answer soon, the next one is asked. `found` has the key packages; `failure` is set when there is
+no point in going on.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from heliogram import mls
@@ -91,9 +91,7 @@ class Reach:
         at.asked = now
         number = at.number.to_bytes(4, "big")
         nonce = hashlib.sha256(self._seed + at.relay.key + number).digest()
-        content = package_take_content(
-            at.relay.key, self._link.inbox, self._key.public, nonce
-        )
+        content = package_take_content(at.relay.key, self._link.inbox, self._key.public, nonce)
         finish = partial(_frame, self._link.inbox, self._key, content, nonce)
         return [Ask(self, at.relay, Work(work_target(content), False, finish))]
 
@@ -133,6 +131,9 @@ class Reach:
                 self.faults[at.relay.key] = offer.faults
             self.found = offer.packages
             at.again = now + LATER
+            if not self.found and self.faults.keys() == self._at.keys():
+                seen = frozenset[OfferFault]().union(*self.faults.values())
+                self.failure = next(one.value for one in OfferFault if one in seen)
         elif isinstance(answer, frames.Failure):
             self._failed(at, answer.code, now)
         else:
