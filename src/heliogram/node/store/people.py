@@ -11,7 +11,6 @@ from typing import Any
 from heliogram.node.store.database import Store
 
 
-
 @dataclass(slots=True)
 class ContactRow:
     """Somebody whom we know."""
@@ -94,17 +93,28 @@ class PeopleTables:
 
     def contact(self, account: bytes) -> ContactRow | None:
         """Somebody whom we know."""
-        row = self._store.one("SELECT account, name, verified, blocked, link, given, conversation, state, trouble, added FROM contacts WHERE account = ?", (account,))
+        row = self._store.one(
+            "SELECT account, name, verified, blocked, link, given, conversation, state, trouble, added"
+            " FROM contacts WHERE account = ?",
+            (account,),
+        )
         return None if row is None else _contact(row)
 
     def contacts(self) -> list[ContactRow]:
         """All of them."""
-        return [_contact(row) for row in self._store.query("SELECT account, name, verified, blocked, link, given, conversation, state, trouble, added FROM contacts")]
+        return [
+            _contact(row)
+            for row in self._store.query(
+                "SELECT account, name, verified, blocked, link, given, conversation, state, trouble, added"
+                " FROM contacts"
+            )
+        ]
 
     def save_contact(self, row: ContactRow) -> None:
         """Keep a contact as it is now."""
         self._store.execute(
-            "INSERT OR REPLACE INTO contacts (account, name, verified, blocked, link, given, conversation, state, trouble, added) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            "INSERT OR REPLACE INTO contacts (account, name, verified, blocked, link, given, conversation, state, trouble, added)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?)",
             (
                 row.account,
                 row.name,
@@ -163,17 +173,28 @@ class PeopleTables:
 
     def links(self) -> list[LinkRow]:
         """Links of ours that lead to us, by age."""
-        rows = self._store.query("SELECT number, secret, public, one_time, personal, name, account, state, created FROM links WHERE state <> 'gone' ORDER BY number")
+        rows = self._store.query(
+            "SELECT number, secret, public, one_time, personal, name, account, state, created"
+            " FROM links WHERE state <> 'gone' ORDER BY number"
+        )
         return [_link(row) for row in rows]
 
     def link(self, number: int) -> LinkRow | None:
         """A link of ours, also one that is gone."""
-        row = self._store.one("SELECT number, secret, public, one_time, personal, name, account, state, created FROM links WHERE number = ?", (number,))
+        row = self._store.one(
+            "SELECT number, secret, public, one_time, personal, name, account, state, created"
+            " FROM links WHERE number = ?",
+            (number,),
+        )
         return None if row is None else _link(row)
 
     def link_of_key(self, public: bytes) -> LinkRow | None:
         """The link of ours with this public key, also one that is gone."""
-        row = self._store.one("SELECT number, secret, public, one_time, personal, name, account, state, created FROM links WHERE public = ?", (public,))
+        row = self._store.one(
+            "SELECT number, secret, public, one_time, personal, name, account, state, created"
+            " FROM links WHERE public = ?",
+            (public,),
+        )
         return None if row is None else _link(row)
 
     def add_link(
@@ -308,13 +329,18 @@ class PeopleTables:
 
     def request(self, id: bytes) -> RequestRow | None:
         """An invitation, whatever became of it."""
-        row = self._store.one("SELECT id, item, account, kind, name, members, link, received, state FROM requests WHERE id = ?", (id,))
+        row = self._store.one(
+            "SELECT id, item, account, kind, name, members, link, received, state"
+            " FROM requests WHERE id = ?",
+            (id,),
+        )
         return None if row is None else RequestRow(*row)
 
     def waiting(self) -> list[RequestRow]:
         """Invitations that wait, oldest first."""
         rows = self._store.query(
-            "SELECT id, item, account, kind, name, members, link, received, state FROM requests WHERE state = 'waiting' ORDER BY received, id"
+            "SELECT id, item, account, kind, name, members, link, received, state"
+            " FROM requests WHERE state = 'waiting' ORDER BY received, id"
         )
         return [RequestRow(*row) for row in rows]
 
@@ -328,7 +354,8 @@ class PeopleTables:
     def add_request(self, row: RequestRow) -> None:
         """Keep an invitation."""
         self._store.execute(
-            "INSERT INTO requests (id, item, account, kind, name, members, link, received, state) VALUES (?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO requests (id, item, account, kind, name, members, link, received, state)"
+            " VALUES (?,?,?,?,?,?,?,?,?)",
             (
                 row.id,
                 row.item,
@@ -359,7 +386,8 @@ class PeopleTables:
     def jobs(self) -> list[JobRow]:
         """Everything that has been begun here."""
         rows = self._store.query(
-            "SELECT number, kind, account, conversation, state, created FROM jobs WHERE kind IN ('reach', 'adding', 'drop') ORDER BY number"
+            "SELECT number, kind, account, conversation, state, created"
+            " FROM jobs WHERE kind IN ('reach', 'adding', 'drop') ORDER BY number"
         )
         return [JobRow(*row) for row in rows]
 
