@@ -28,6 +28,8 @@
       InvalidProxy        a proxy that cannot be used
       NoConnection        a relay that cannot be reached, or is another one
       TransferFailed      a blob that did not go up or come down
+      NoRelays            there is no relay to begin anything with
+      CodesDiffer         a safety code that is not the one of these two
 
 No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
 """
@@ -486,3 +488,21 @@ class TransferFailed(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return f"transfer {self.fault.value}"
+
+
+class NoRelays(NodeError):
+    """There is no relay to begin anything with: add one."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "no relays"
+
+
+class CodesDiffer(NodeError):
+    """A safety code is not the one of these two people: somebody may stand between them. Must be loud."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "codes differ"
