@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from heliogram.node.chain import Decision
-from heliogram.node.store.database import Store
+from heliogram.node.store.database import Store, Value
 
 _COLUMNS = (
-    "number, id, kind, peer, name, description, picture, expiry, phase, created, reports, pinned,"
+    "number, id, kind, peer, name, description, picture, expiry, relays, phase, created, reports, pinned,"
     " muted, archived, draft, unread, last, clock, predecessor, successor"
 )
 
 #: Columns that `Logs.change` may set.
 _CHANGEABLE = frozenset(
     {
-        *("name", "description", "picture", "expiry", "phase", "reports", "pinned", "muted"),
-        *("archived", "draft", "unread", "last", "clock", "predecessor", "successor", "peer"),
+        *("name", "description", "picture", "expiry", "relays", "phase", "reports", "pinned"),
+        *("muted", "archived", "draft", "unread", "last", "clock", "predecessor", "successor", "peer"),
     }
 )
 
@@ -39,10 +40,13 @@ class ConversationRow:
     description: str = field(repr=False)
     picture: bytes = field(repr=False)
     expiry: int
+    #: An encoded `Configuration`.
+    relays: bytes = field(repr=False)
     #: opening, open, wounded, dead, out
     phase: str
     created: int
-    reports: bool
+    #: 0: never, 1: always, 2: unless the conversation is large.
+    reports: int
     pinned: bool
     muted: bool
     archived: bool
@@ -178,16 +182,14 @@ class Logs:
         peer: bytes | None = None,
         phase: str = "opening",
         created: int,
-        reports: bool = True,
         predecessor: int | None = None,
     ) -> int:
         """A new conversation; its number."""
-        row = self._store.one(
-            "INSERT INTO conversations (id, kind, peer, phase, created, reports, predecessor)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING number",
-            (id, kind, peer, phase, created, reports, predecessor),
+        return self._insert(
+            "INSERT INTO conversations (id, kind, peer, phase, created, predecessor)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (id, kind, peer, phase, created, predecessor),
         )
-        return 0 if row is None else int(row[0])
 
     def get(self, number: int) -> ConversationRow | None:
         """A conversation."""
@@ -213,7 +215,7 @@ class Logs:
         )
         return None if row is None else int(row[0])
 
-    def change(self, number: int, **values: object) -> None:
+    def change(self, number: int, **values: Value) -> None:
         """Set columns. Raises `ValueError` for one that does not change."""
         if not values.keys() <= _CHANGEABLE:
             raise ValueError("a column of conversations that does not change")
@@ -260,12 +262,11 @@ class Logs:
         held: bool = False,
     ) -> int:
         """Something to be said; its number."""
-        row = self._store.one(
+        return self._insert(
             "INSERT INTO outbox (conversation, kind, content, message, created, held)"
-            " VALUES (?, ?, ?, ?, ?, ?) RETURNING number",
+            " VALUES (?, ?, ?, ?, ?, ?)",
             (conversation, kind, content, message, created, held),
         )
-        return 0 if row is None else int(row[0])
 
     def outgoing(self, number: int) -> OutboxRow | None:
         """What has this number in the outbox."""
@@ -334,12 +335,10 @@ class Logs:
 
     def want(self, conversation: int, command: str, wish: bytes, *, created: int) -> int:
         """A change that is wanted; its number."""
-        row = self._store.one(
-            "INSERT INTO wishes (conversation, command, wish, created) VALUES (?, ?, ?, ?)"
-            " RETURNING number",
+        return self._insert(
+            "INSERT INTO wishes (conversation, command, wish, created) VALUES (?, ?, ?, ?)",
             (conversation, command, wish, created),
         )
-        return 0 if row is None else int(row[0])
 
     def wish(self, number: int) -> WishRow | None:
         """The wish with this number."""
@@ -393,12 +392,15 @@ class Logs:
             (relay, fault, proof, time),
         )
 
+    def _insert(self, sql: str, values: tuple[Value, ...]) -> int:
+        return self._store.execute(sql, values).lastrowid or 0
 
-def _conversation(row: tuple[object, ...]) -> ConversationRow:
-    number, id, kind, peer, name, description, picture, expiry, phase, created, *rest = row
+
+def _conversation(row: tuple[Any, ...]) -> ConversationRow:
+    number, id, kind, peer, name, description, picture, expiry, relays, phase, created, *rest = row
     reports, pinned, muted, archived, draft, unread, last, clock, predecessor, successor = rest
     return ConversationRow(
-        *(number, id, kind, peer, name, description, picture, expiry, phase, created),  # type: ignore[arg-type]
-        *(bool(reports), bool(pinned), bool(muted), bool(archived)),
-        *(draft, unread, last, clock, predecessor, successor),  # type: ignore[arg-type]
+        *(number, id, kind, peer, name, description, picture, expiry, relays, phase, created),
+        *(reports, bool(pinned), bool(muted), bool(archived)),
+        *(draft, unread, last, clock, predecessor, successor),
     )
