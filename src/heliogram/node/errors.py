@@ -12,8 +12,6 @@
       InvalidInvitation   an invitation that leads nowhere, or not where it says
       DamagedState        saved state that this program did not write
       NotNow              our caller asked for what this state does not allow
-      NotFound            nothing has this name, or these digits in front
-      Ambiguous           more than one thing has this name, or these digits in front
       WrongPassphrase     what should open the profile does not
       StoreError          the profile's files cannot be read or written
         StoreFull         there is no room on the disk
@@ -246,38 +244,6 @@ class NotNow(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "not now"
-
-
-class NotFound(NodeError):
-    """Nothing here has this name, or an id that begins so. `kind` says of what: "person", "chat", "link"…"""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
-
-    def __str__(self) -> str:
-        return f"there is no such {self.kind}"
-
-    @property
-    def code(self) -> str:
-        """What a face looks its sentence up by."""
-        return f"no such {self.kind}"
-
-
-class Ambiguous(NodeError):
-    """More than one thing has this name, or an id that begins so: give more of the id. `kind` as above."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
-
-    def __str__(self) -> str:
-        return f"this may be more than one {self.kind}"
-
-    @property
-    def code(self) -> str:
-        """What a face looks its sentence up by."""
-        return f"ambiguous {self.kind}"
 
 
 class WrongPassphrase(NodeError):
