@@ -34,9 +34,10 @@ CREATE TABLE conversations (
     description TEXT NOT NULL DEFAULT '',
     picture     BLOB NOT NULL DEFAULT x'',
     expiry      INTEGER NOT NULL DEFAULT 0,
+    relays      BLOB NOT NULL DEFAULT x'',   -- the encoded Configuration of the newest epoch that we follow
     phase       TEXT NOT NULL,               -- opening, open, wounded, dead, out
     created     INTEGER NOT NULL,
-    reports     INTEGER NOT NULL DEFAULT 1,
+    reports     INTEGER NOT NULL DEFAULT 2,  -- whether we report what we read: 0 no, 1 yes, 2 unless it is large
     pinned      INTEGER NOT NULL DEFAULT 0,
     muted       INTEGER NOT NULL DEFAULT 0,
     archived    INTEGER NOT NULL DEFAULT 0,
@@ -135,8 +136,9 @@ CREATE TABLE messages (
     received     INTEGER NOT NULL,
     epoch        INTEGER NOT NULL,
     reply_to     BLOB,
-    state        TEXT NOT NULL,
-    edited       INTEGER NOT NULL DEFAULT 0,
+    state        TEXT NOT NULL,              -- as in api.Message; of others': received, then read
+    edited       INTEGER NOT NULL DEFAULT 0, -- `sent` of the newest edit
+    version      BLOB,                       -- the id of that edit
     files        INTEGER NOT NULL DEFAULT 0, -- how many
     expires      INTEGER,                    -- when it goes, once that is known
     event        TEXT NOT NULL DEFAULT '',
@@ -144,10 +146,30 @@ CREATE TABLE messages (
     words        TEXT,                       -- what is searched, where that is not `text`
     facets       TEXT NOT NULL DEFAULT ''    -- for filters: words.py. Empty for what is not searched
 );
-CREATE INDEX messages_in_order ON messages (conversation, sent, number);
+CREATE INDEX messages_in_order ON messages (conversation, sent, ifnull(id, x''), number);
+CREATE INDEX messages_unread ON messages (conversation) WHERE state = 'received';
 CREATE UNIQUE INDEX messages_by_id ON messages (id, conversation) WHERE id IS NOT NULL;
 CREATE INDEX messages_to_go ON messages (expires) WHERE expires IS NOT NULL;
 CREATE INDEX messages_unread ON messages (conversation) WHERE mine = 0 AND state = 'received' AND id IS NOT NULL;
+
+-- Edits by their own ids: who answers an edited message names one of them.
+CREATE TABLE versions (
+    id           BLOB NOT NULL,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    message      INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
+    PRIMARY KEY (id, conversation)
+) WITHOUT ROWID;
+CREATE INDEX versions_of ON versions (message);
+
+-- What a decision changed, until a quorum holds it: only then it is shown.
+CREATE TABLE unstable (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    epoch        INTEGER NOT NULL,
+    event        TEXT NOT NULL,
+    data         BLOB NOT NULL               -- msgpack of what happened
+);
+CREATE INDEX unstable_of ON unstable (conversation, epoch);
 
 -- Edits, deletions and reactions whose message has not come yet.
 CREATE TABLE early (
@@ -165,7 +187,7 @@ CREATE TABLE reactions (
     message INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
     sender  BLOB NOT NULL,
     id      BLOB NOT NULL,                   -- of the message that reacts
-    emoji   TEXT NOT NULL,
+    emoji   TEXT NOT NULL,                   -- empty once it was taken back
     content BLOB NOT NULL,                   -- its bytes: what takes it back copies from them
     sent    INTEGER NOT NULL,
     PRIMARY KEY (message, sender, id)
