@@ -13,6 +13,13 @@
       InvalidInvitation   an invitation that leads nowhere, or not where it says
       DamagedState        saved state that this program did not write
       NotNow              our caller asked for what this state does not allow
+      WrongPassphrase     what should open the profile does not
+      StoreError          the profile's files cannot be read or written
+        StoreFull         there is no room on the disk
+        StoreDamaged      the files are not what this program wrote
+        StoreNewer        a later version of the program wrote them
+      NotFound            nothing has this name, or these digits in front
+      Ambiguous           more than one thing has this name, or these digits in front
 
 No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
 """
@@ -266,3 +273,95 @@ class NotNow(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "not now"
+
+
+class WrongPassphrase(NodeError):
+    """The passphrase or the key does not open the profile. Nothing of it was shown: ask again."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "wrong passphrase"
+
+
+class StoreError(NodeError):
+    """The profile's files cannot be read or written. What was being written is undone, all else is there.
+
+    The text says what to do, and holds nothing of the profile.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "store"
+
+
+class StoreFull(StoreError):
+    """There is no room on the disk. Nothing is lost: make some, and try again."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no room on the profile's disk: make some, and try again")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "store full"
+
+
+class StoreDamaged(StoreError):
+    """The files are not what this program wrote: bring them back from a backup."""
+
+    def __init__(self) -> None:
+        super().__init__("the profile's files are damaged: bring them back from a backup")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "store damaged"
+
+
+class StoreNewer(StoreError):
+    """A later version of the program wrote the profile: use that one."""
+
+    def __init__(self) -> None:
+        super().__init__("a later version of Heliogram wrote this profile: use that one")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "store newer"
+
+
+class NotFound(NodeError):
+    """Nothing here has this name, or an id that begins so. `kind` says of what: "person", "chat", "link"…"""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return f"there is no such {self.kind}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"no such {self.kind}"
+
+
+class Ambiguous(NodeError):
+    """More than one thing has this name, or an id that begins so: give more of the id. `kind` as above."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return f"this may be more than one {self.kind}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"ambiguous {self.kind}"

@@ -192,6 +192,8 @@ CREATE VIRTUAL TABLE search USING fts5 (
     tokenize = 'unicode61 remove_diacritics 2',
     prefix = '2 3'
 );
+-- What is deleted leaves the index at once, not when its segments are merged some day.
+INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
 
 -- --- Files -----------------------------------------------------------------------------------------
 

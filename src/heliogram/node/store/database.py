@@ -1,0 +1,210 @@
+"""The store: one encrypted SQLite file that is durable, current, and forgets what is deleted.
+
+    store = Store.open(path, key)
+    with store.transaction():                  # all of it, or nothing; on disk at the end
+        store.execute("UPDATE …", (…,))
+    rows = store.query("SELECT …", (…,))
+
+WAL with `synchronous=FULL`: a commit is on disk before it returns. `secure_delete` overwrites what is
+deleted, the search index too; `temp_store=MEMORY` leaves nothing in temporary files. The file is its
+owner's only, from its first moment. When the disk is full or fails, the transaction is undone and the store
+goes on as it was.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlcipher3 import dbapi2
+
+from heliogram.mls import Secret
+from heliogram.node.errors import StoreError
+from heliogram.node.store.connection import Connection, Row, Value, check_file
+from heliogram.node.store.disk import create_private, make_directory, sync_directory, sync_file
+from heliogram.node.store.schema import Schema, forget_copies, lay_out, remove, upgrade
+
+__all__ = ["Reader", "Row", "Store", "Value"]
+
+_SAVEPOINT: Final = "inner"
+
+
+class Store(Connection):
+    """The connection that writes. One a file, and not for two threads at once: see `reader`."""
+
+    def __init__(self, path: Path, key: Secret) -> None:
+        """Use `create` or `open`."""
+        self._path = path
+        self._key = key
+        self._depth = 0
+        #: The trouble that undid the running transaction.
+        self._trouble: StoreError | None = None
+        super().__init__(path, key)
+
+    @classmethod
+    def create(cls, path: Path, key: Secret, *, schema: Schema | None = None) -> Store:
+        """A new store. The file is there when it is complete. Raises `StoreError`, also if there is one."""
+        schema = schema or Schema.of_this_program()
+        new = path.with_name(path.name + ".new")
+        try:
+            make_directory(path.parent)
+            if path.exists():
+                raise StoreError("there is a profile's database already")
+            remove(new)
+            create_private(new)
+            connection = Connection(new, key)
+            try:
+                lay_out(connection, schema)
+            finally:
+                connection.close()
+            sync_file(new)
+            os.rename(new, path)
+            sync_directory(path.parent)
+        except OSError as error:
+            raise StoreError(f"the profile cannot be written: {error.strerror}") from None
+        return cls.open(path, key, schema=schema)
+
+    @classmethod
+    def open(cls, path: Path, key: Secret, *, schema: Schema | None = None) -> Store:
+        """The store in this file, brought to this program's version.
+
+        Raises `WrongPassphrase`, `StoreNewer`, `StoreDamaged`, or another `StoreError`.
+        """
+        schema = schema or Schema.of_this_program()
+        # SQLite would take an empty file for a new database.
+        try:
+            if path.stat().st_size == 0:
+                raise StoreError("the profile's database is empty: bring it back from a backup")
+        except OSError as error:
+            raise StoreError(f"the profile cannot be read: {error.strerror}") from None
+        store = cls(path, key)
+        try:
+            version = check_file(store, schema.version)
+            # What a killed process wrote may be readable and not on disk. Nothing may leave on the strength
+            # of it.
+            store.checkpoint()
+            if version < schema.version:
+                upgrade(store, path, key, schema, version)
+            else:
+                forget_copies(path)
+        except OSError as error:
+            store._raw.close()
+            raise StoreError(f"the profile cannot be written: {error.strerror}") from None
+        except BaseException:
+            store._raw.close()
+            raise
+        return store
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
+
+    # --- Settings ------------------------------------------------------------------------------
+
+    def setting(self, name: str) -> bytes | None:
+        """What is kept under a name in `settings`."""
+        row = self.one("SELECT value FROM settings WHERE name = ?", (name,))
+        return row[0] if row else None
+
+    def set_setting(self, name: str, value: bytes | None) -> None:
+        """Keep a value under a name; None forgets it."""
+        if value is None:
+            self.execute("DELETE FROM settings WHERE name = ?", (name,))
+        else:
+            self.execute(
+                "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                (name, value),
+            )
+
+    # --- Transactions -----------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and on disk at the end. Within another one: a part that can be undone alone.
+
+        Raises `StoreError`, and then nothing is kept of the outermost one; the store can be used at once.
+        """
+        outermost = self._depth == 0
+        if outermost:
+            self._trouble = None
+        self.execute("BEGIN IMMEDIATE" if outermost else f"SAVEPOINT {_SAVEPOINT}")
+        self._depth += 1
+        try:
+            yield
+            self.execute("COMMIT" if outermost else f"RELEASE {_SAVEPOINT}")
+        except BaseException:
+            self._undo(outermost)
+            raise
+        finally:
+            self._depth -= 1
+
+    def checkpoint(self) -> bool:
+        """Move the WAL into the file and cut it to nothing; False if somebody reads just now."""
+        row = self.one("PRAGMA wal_checkpoint(TRUNCATE)")
+        return row is not None and row[0] == 0
+
+    def reader(self) -> Reader:
+        """Another connection, for one other thread: it reads what is committed and never waits for writes."""
+        return Reader(self._path, self._key)
+
+    def close(self) -> None:
+        """Close it. Nothing is left but the file itself, if nobody else has it open and the disk works."""
+        try:
+            self.checkpoint()
+        except StoreError:
+            pass  # what is committed is in the WAL: the next start finds it
+        finally:
+            self._raw.close()
+
+    def _check(self) -> None:
+        # After some errors SQLite undoes the transaction itself. What comes then must not be written alone.
+        if self._depth and self._trouble is not None:
+            raise self._trouble
+
+    def _failed(self, error: dbapi2.Error) -> Exception:
+        ours = super()._failed(error)
+        # The disk failed: whatever SQLite kept of the running transaction, it is not the whole.
+        if self._depth and isinstance(ours, StoreError):
+            self._trouble = ours
+        return ours
+
+    def _undo(self, outermost: bool) -> None:
+        if not self._raw.in_transaction:
+            return
+        try:
+            if outermost:
+                self._raw.execute("ROLLBACK")
+            else:
+                self._raw.execute(f"ROLLBACK TO {_SAVEPOINT}")
+                self._raw.execute(f"RELEASE {_SAVEPOINT}")
+        except dbapi2.Error as error:
+            raise self._failed(error) from None
+
+
+class Reader(Connection):
+    """A connection that only reads. Use it as a context manager, or close it."""
+
+    def __init__(self, path: Path, key: Secret) -> None:
+        """Use `Store.reader`."""
+        super().__init__(path, key)
+        self.execute("PRAGMA query_only=ON")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All queries within see one state of the store."""
+        self.execute("BEGIN")
+        try:
+            self.one("SELECT 1 FROM sqlite_schema")
+            yield
+        finally:
+            self.execute("ROLLBACK")
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
