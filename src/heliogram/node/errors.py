@@ -5,6 +5,7 @@
       InvalidLink         a contact link or a safety code that cannot be used
       InvalidWords        recovery words that are none
       InvalidFile         a file that is not what its message says, or changed while it was sealed
+      InvalidPicture      a picture that cannot be freed of its metadata: it can only go as a file
       NotInChain          not the decision that comes next
       NotOpened           sealed bytes that do not open, or hold something else
       TooLong             content that fits no size
@@ -79,6 +80,18 @@ class FileFault(Enum):
     DAMAGED = "damaged"
     #: Ours: the file became another one while it was being sealed. Begin again, with a new key.
     CHANGED = "changed"
+
+
+class PictureFault(Enum):
+    """Why a picture cannot be cleaned."""
+
+    #: Only pictures that stand still are.
+    ANIMATED = "animated"
+    TOO_LARGE = "too large"
+    #: Broken, or of no format that we read.
+    UNREADABLE = "unreadable"
+    #: Its decoder took more time or memory than any picture may.
+    COSTLY = "costly"
 
 
 class NodeError(Exception):
@@ -166,6 +179,22 @@ class InvalidFile(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return f"file {self.fault.value}"
+
+
+class InvalidPicture(NodeError):
+    """A picture cannot be freed of its metadata; `fault` says why. As a file it goes with all of it."""
+
+    def __init__(self, fault: PictureFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"the picture cannot be cleaned: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"picture {self.fault.value}"
 
 
 class NotInChain(NodeError):
