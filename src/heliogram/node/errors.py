@@ -11,6 +11,7 @@
       TooLong             content that fits no size
       NotAllowed          a change that all members would refuse
       InvalidInvitation   an invitation that leads nowhere, or not where it says
+      InvalidDecisions    decisions that a member served, and that are none
       DamagedState        saved state that this program did not write
       NotNow              our caller asked for what this state does not allow
       WrongPassphrase     what should open the profile does not
@@ -250,6 +251,14 @@ class InvitationFault(Enum):
     #: A group that no honest member makes.
     BAD_GROUP = "bad group"
     BAD_SIGNATURE = "bad signature"
+    #: It says that it goes on from a conversation of ours, and does not.
+    NO_SUCCESSOR = "no successor"
+    #: It goes on from an epoch that we have not reached. Follow the decisions, then try again.
+    AHEAD = "ahead"
+    #: It goes on from an epoch that is over: we went on from there, and whoever made it must follow.
+    BEHIND = "behind"
+    #: It goes on from another branch of a conversation of ours: there was a fork. A person may still join it.
+    ANOTHER_BRANCH = "another branch"
 
 
 class InvalidInvitation(NodeError):
@@ -266,6 +275,15 @@ class InvalidInvitation(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return f"invitation {self.fault.value}"
+
+
+class InvalidDecisions(NodeError):
+    """What a member served is no list of decisions. Nothing has changed: ask another member."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "invalid decisions"
 
 
 class DamagedState(NodeError):
