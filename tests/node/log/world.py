@@ -249,13 +249,11 @@ class Device:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """One turn: what is done inside, what follows, written; then what is to be sent leaves."""
-        if not self.up:
-            return
         kept = self.disk.copy() if self.world.crash_rate else None
         self.turns += 1
         try:
-            self.world.border(self)
             yield
+            self.world.border(self)
             asks: list[Ask] = []
             happened: list[told.Happening] = []
             if self.live is not None:
@@ -334,6 +332,12 @@ class Device:
             self.world.invite(self, event)
 
     # --- What its person wants ---
+
+    def now(self, do: Callable[[Log], None]) -> None:
+        """Something comes to the log, if it runs."""
+        if self.up and self.live is not None:
+            with self.turn():
+                do(self.live)
 
     def say(self, text: bytes, kind: str = "application/mimi-content", **how: Any) -> None:
         with self.turn():

@@ -133,8 +133,8 @@ class Log:
         log._leaving = ground.notes.leaving
         log._founding.load()
         log._sending.load()
-        log._reading.load()
         log._deciding.load()
+        log._reading.load(log._deciding.unstable())
         return log
 
     def __repr__(self) -> str:
@@ -387,9 +387,11 @@ class Log:
             place = ground.place
             self._watch = ground.begin(Tip(place.seat, place.instances), place)
 
+    def _looks_on(self) -> bool:
+        return self._ground.conversation.phase is Phase.OPEN and self._founding.open
+
     def _looks(self) -> bool:
-        open = self._ground.conversation.phase is Phase.OPEN and self._founding.open
-        return open and self._watch is None
+        return self._looks_on() and self._watch is None
 
     def _drop_watch(self) -> None:
         self._ground.end(self._watch)
@@ -434,6 +436,8 @@ class Log:
         """A relay's answer."""
         ground = self._ground
         ground.now = now
+        if ground.conversation.phase is Phase.OUT:
+            return
         if isinstance(ask.token, Single):
             ask.token.then(request, answer)
         elif isinstance(ask.token, Step):
@@ -444,6 +448,8 @@ class Log:
     def lost(self, ask: Ask, now: float) -> None:
         """There is no answer."""
         self._ground.now = now
+        if self._ground.conversation.phase is Phase.OUT:
+            return
         if isinstance(ask.token, Single):
             ask.token.lost()
         elif isinstance(ask.token, Step):
@@ -502,7 +508,7 @@ class Log:
             isinstance(answer, frames.Peeked) and answer.certificate
         ):
             self._deciding.learn(relay, place, answer.certificate)
-        elif isinstance(answer, frames.Peeked) and answer.round > 0:
+        elif isinstance(answer, frames.Peeked) and answer.round > 0 and self._looks_on():
             self._deciding.votes()
 
     def _advanced(self, relay: bytes, push: frames.Advanced) -> None:

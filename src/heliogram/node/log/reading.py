@@ -56,9 +56,13 @@ class Reading:
         #: What was said and must be acted upon.
         self.said: list[Event] = []
 
-    def load(self) -> None:
-        """Go on from where each relay was read to."""
+    def load(self, unstable: set[int]) -> None:
+        """Go on from where each relay was read to; `unstable` as in `Deciding`."""
         self._cursors = self._ground.notes.cursors()
+        for epoch in sorted(self._cursors):
+            if epoch < self._ground.epoch:
+                self.begin(epoch, live=False)
+                self.closed(epoch, stable=epoch not in unstable)
 
     # --- Which epochs -----------------------------------------------------------------------------
 
