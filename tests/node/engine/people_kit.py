@@ -1,7 +1,8 @@
 """People with stores on disk and inboxes on real relays, and conversations between them.
 
-`Talking` is the other side of `People`: real `Conversation`s whose decisions are signed by relay keys in this
-process and whose entries go from hand to hand. It has no sockets, so all that is seen of sockets is of inboxes.
+`Talking` is the other side of `People`: real `Conversation`s whose decisions are signed by relay keys in
+this process and whose entries go from hand to hand. It has no sockets: all that goes over sockets is of
+inboxes.
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ class Talking:
             " VALUES (?, ?, ?, ?, 'open', ?)",
             (live.group_id, kind, peer, name, int(self._context.time)),
         )
-        number = cursor.lastrowid
+        number = int(cursor.lastrowid or 0)
         self.talks[number] = Talk(live, len(self._net.entries.get(live.group_id, [])))
         self._write(number, effects)
         return number

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from heliogram.node import api
+from tests.node.conversation.world import CLASSIC
 from tests.node.engine.people_kit import Net, Somebody, until
 from tests.relay.process import RelayProcess
 
@@ -21,9 +22,9 @@ class World:
         self.net = Net()
         self.people: list[Somebody] = []
 
-    async def person(self, called: str, **how: int) -> Somebody:
+    async def person(self, called: str, *, suite: int = CLASSIC) -> Somebody:
         """Somebody whose inbox is ready."""
-        one = Somebody(called, self.path, self.net, self.relays, **how)
+        one = Somebody(called, self.path, self.net, self.relays, suite)
         self.people.append(one)
         await one.settled()
         return one

@@ -1,4 +1,4 @@
-"""Carries asks to real relays over real sockets, one connection a circuit and relay, and brings back answers."""
+"""Carries asks to real relays, one connection a circuit and relay, and brings back the answers."""
 
 from __future__ import annotations
 
