@@ -290,7 +290,7 @@ class Logs:
     def _outbox(self, where: str, value: int) -> list[OutboxRow]:
         rows = self._store.query(
             "SELECT number, conversation, kind, content, message, created, held, epoch, entry,"
-            f" grace, stored FROM outbox WHERE {where}",  # noqa: S608
+            f" grace, stored FROM outbox WHERE {where}",
             (value,),
         )
         return [
