@@ -14,6 +14,7 @@ from heliogram.node.engine.context import Context
 from heliogram.node.engine.sides import PeopleSide
 from heliogram.node.store.history import History
 from heliogram.node.store.logs import Logs
+from heliogram.node.value import WelcomeBlob
 
 
 class FilesSide(Protocol):
@@ -31,6 +32,14 @@ class FilesSide(Protocol):
     def infos(self, message: int) -> tuple[api.FileInfo, ...]:
         """The files of a message, as faces see them."""
 
+    def store_welcome(
+        self, conversation: int, id: bytes, blob: bytes, relays: Sequence[bytes]
+    ) -> None:
+        """A Welcome that must lie on relays: `Log.blob_stored` of the conversation's log for each."""
+
+    def fetch_welcome(self, conversation: int, welcome: WelcomeBlob) -> None:
+        """A Welcome to fetch: then `Log.blob_fetched`."""
+
 
 class NoFiles:
     """A node without the part for files: it shows nothing of them."""
@@ -47,6 +56,14 @@ class NoFiles:
     def infos(self, message: int) -> tuple[api.FileInfo, ...]:
         """None."""
         return ()
+
+    def store_welcome(
+        self, conversation: int, id: bytes, blob: bytes, relays: Sequence[bytes]
+    ) -> None:
+        """Nothing: who needs it waits."""
+
+    def fetch_welcome(self, conversation: int, welcome: WelcomeBlob) -> None:
+        """Nothing: who needs it waits."""
 
 
 class Desk:

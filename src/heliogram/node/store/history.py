@@ -110,7 +110,14 @@ class History:
             " ON CONFLICT DO NOTHING",
             (conversation, *values.values()),
         )
-        return done.lastrowid if done.rowcount == 1 else None
+        if done.rowcount != 1:
+            return None
+        number = int(done.lastrowid)
+        if values.get("text"):
+            self._store.execute(
+                "INSERT INTO search (rowid, text) VALUES (?, ?)", (number, values["text"])
+            )
+        return number
 
     def get(self, number: int) -> MessageRow | None:
         """The message with this number."""
@@ -173,10 +180,25 @@ class History:
             (*values.values(), number),
         )
 
-    def remove(self, number: int) -> None:
+    def reword(self, row: MessageRow, text: str, **values: Value) -> None:
+        """Give a message another text, for search too; and set other columns of it."""
+        self._forget_words(row)
+        self.change(row.number, text=text, **values)
+        if text:
+            self._store.execute("INSERT INTO search (rowid, text) VALUES (?, ?)", (row.number, text))
+
+    def remove(self, row: MessageRow) -> None:
         """Delete a message with all that belongs to it."""
-        self._store.execute("DELETE FROM traces WHERE message=?", (number,))
-        self._store.execute("DELETE FROM messages WHERE number=?", (number,))
+        self._forget_words(row)
+        self._store.execute("DELETE FROM traces WHERE message=?", (row.number,))
+        self._store.execute("DELETE FROM messages WHERE number=?", (row.number,))
+
+    def _forget_words(self, row: MessageRow) -> None:
+        if row.text:
+            self._store.execute(
+                "INSERT INTO search (search, rowid, text) VALUES ('delete', ?, ?)",
+                (row.number, row.text),
+            )
 
     def edited(self, row: MessageRow, id: bytes) -> None:
         """Remember the id of an edit, as long as they are not too many."""
@@ -282,6 +304,13 @@ class History:
             (id, conversation),
         )
         return None if row is None else ReactionRow(*row)
+
+    def change_reaction(self, one: ReactionRow, emoji: str) -> None:
+        """It is another emoji now."""
+        self._store.execute(
+            "UPDATE reactions SET emoji=? WHERE message=? AND sender=? AND id=?",
+            (emoji, one.message, one.sender, one.id),
+        )
 
     def take_back(self, one: ReactionRow) -> None:
         """It counts no longer. Its id stays, so that it cannot come again."""
