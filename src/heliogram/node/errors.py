@@ -19,6 +19,8 @@
         StoreNewer        a later version of the program wrote them
       NotFound            nothing has this name, or these digits in front
       Ambiguous           more than one thing has this name, or these digits in front
+      NoRelays            there is no relay to begin anything with
+      CodesDiffer         a safety code that is not the one of these two
 
 No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
 """
@@ -336,3 +338,21 @@ class Ambiguous(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return f"ambiguous {self.kind}"
+
+
+class NoRelays(NodeError):
+    """There is no relay to begin anything with: add one."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "no relays"
+
+
+class CodesDiffer(NodeError):
+    """A safety code is not the one of these two people: somebody may stand between them. Must be loud."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "codes differ"

@@ -240,10 +240,11 @@ CREATE TABLE files (
 
 -- --- People ----------------------------------------------------------------------------------------
 
--- Names by which accounts introduced themselves.
+-- How accounts introduced themselves, and their newest list of devices.
 CREATE TABLE names (
     account BLOB PRIMARY KEY,
-    name    TEXT NOT NULL
+    name    TEXT NOT NULL,
+    devices BLOB                             -- an encoded DeviceList
 ) WITHOUT ROWID;
 
 CREATE TABLE contacts (
@@ -252,27 +253,44 @@ CREATE TABLE contacts (
     verified     INTEGER NOT NULL DEFAULT 0,
     blocked      INTEGER NOT NULL DEFAULT 0,
     link         BLOB,                       -- the encoded ContactLink that leads to them
+    given        INTEGER REFERENCES links (number), -- the link of ours that they were given
     conversation INTEGER REFERENCES conversations (number),
-    devices      BLOB,                       -- their newest DeviceList
     state        TEXT NOT NULL,              -- as in api.Contact
     trouble      TEXT NOT NULL DEFAULT '',
     added        INTEGER NOT NULL
 );
 
--- Links that lead to us. `state`: adding, here, revoking, gone.
+-- Links that lead to us. `state`: here, used (a one-time link that somebody came by), gone.
 CREATE TABLE links (
     number   INTEGER PRIMARY KEY AUTOINCREMENT,
     secret   BLOB NOT NULL UNIQUE,
+    public   BLOB NOT NULL UNIQUE,           -- the link's key, as relays know it
     one_time INTEGER NOT NULL,
+    personal INTEGER NOT NULL,               -- made for contacts, not to be given around
     name     TEXT NOT NULL,
-    account  BLOB,                           -- whom it was made for
+    account  BLOB,                           -- whom it was made for first
     state    TEXT NOT NULL,
     created  INTEGER NOT NULL
 );
 
+-- Relays that have our inbox or shall have it. They stay when a relay is no longer in our list.
+CREATE TABLE inboxes (
+    relay       BLOB PRIMARY KEY,
+    description BLOB NOT NULL,               -- an encoded InboxRelay
+    opened      INTEGER NOT NULL DEFAULT 0,
+    filled      INTEGER                      -- the period of the schedule that it was last filled in
+) WITHOUT ROWID;
+
+-- Which relay knows which link.
+CREATE TABLE link_places (
+    relay BLOB NOT NULL REFERENCES inboxes (relay) ON DELETE CASCADE,
+    link  BLOB NOT NULL,                     -- links.public
+    PRIMARY KEY (relay, link)
+) WITHOUT ROWID;
+
 CREATE TABLE requests (
     id       BLOB PRIMARY KEY,               -- SHA-256 of the opened invitation
-    item     BLOB NOT NULL,                  -- the encoded Invitation
+    item     BLOB NOT NULL,                  -- the encoded Invitation, as long as it waits
     account  BLOB NOT NULL,
     kind     TEXT NOT NULL,
     name     TEXT NOT NULL,
@@ -282,14 +300,18 @@ CREATE TABLE requests (
     state    TEXT NOT NULL                   -- waiting, accepted, declined
 );
 
--- Key packages of ours with their private parts, until they are used.
+-- Key packages of ours with their private parts, until they are used or nobody can use them any more.
 CREATE TABLE packages (
     reference   BLOB PRIMARY KEY,
     package     BLOB NOT NULL,
     last_resort INTEGER NOT NULL,
+    relay       BLOB,                        -- the one relay that was given it; NULL if none was
+    replaced    INTEGER NOT NULL DEFAULT 0,  -- no relay gives it to anybody any more
     created     INTEGER NOT NULL,
     ends        INTEGER NOT NULL
-) WITHOUT ROWID;
+);
+CREATE INDEX packages_of ON packages (relay, replaced);
+CREATE INDEX packages_to_go ON packages (ends);
 
 -- What has been begun at inboxes and must come to an end: first contact, invitations to leave, our own inbox.
 CREATE TABLE jobs (
