@@ -19,6 +19,7 @@
         StoreNewer        a later version of the program wrote them
       NotFound            nothing has this name, or these digits in front
       Ambiguous           more than one thing has this name, or these digits in front
+      ChatEnded           nothing can be said or changed in this conversation any more
       NoRelays            there is no relay to begin anything with
       CodesDiffer         a safety code that is not the one of these two
 
@@ -338,6 +339,15 @@ class Ambiguous(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return f"ambiguous {self.kind}"
+
+
+class ChatEnded(NodeError):
+    """We are out of this conversation, or it is dead. What was said can be read."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "chat ended"
 
 
 class NoRelays(NodeError):
