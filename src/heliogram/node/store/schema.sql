@@ -142,12 +142,15 @@ CREATE TABLE messages (
     files        INTEGER NOT NULL DEFAULT 0, -- how many
     expires      INTEGER,                    -- when it goes, once that is known
     event        TEXT NOT NULL DEFAULT '',
-    data         BLOB                        -- of a line: msgpack of what happened
+    data         BLOB,                       -- of a line: msgpack of what happened
+    words        TEXT,                       -- what is searched, where that is not `text`
+    facets       TEXT NOT NULL DEFAULT ''    -- for filters: words.py. Empty for what is not searched
 );
 CREATE INDEX messages_in_order ON messages (conversation, sent, ifnull(id, x''), number);
 CREATE INDEX messages_unread ON messages (conversation) WHERE state = 'received';
 CREATE UNIQUE INDEX messages_by_id ON messages (id, conversation) WHERE id IS NOT NULL;
 CREATE INDEX messages_to_go ON messages (expires) WHERE expires IS NOT NULL;
+CREATE INDEX messages_unread ON messages (conversation) WHERE mine = 0 AND state = 'received' AND id IS NOT NULL;
 
 -- Edits by their own ids: who answers an edited message names one of them.
 CREATE TABLE versions (
@@ -189,6 +192,7 @@ CREATE TABLE reactions (
     sent    INTEGER NOT NULL,
     PRIMARY KEY (message, sender, id)
 ) WITHOUT ROWID;
+CREATE INDEX reactions_by_id ON reactions (id);
 
 -- What others reported of messages of ours.
 CREATE TABLE reports (
@@ -207,15 +211,31 @@ CREATE TABLE owed (
     PRIMARY KEY (conversation, id)
 ) WITHOUT ROWID;
 
+-- Words of messages. It keeps no text of its own: to forget a message it must be told its words, and the
+-- triggers do that wherever a message goes.
 CREATE VIRTUAL TABLE search USING fts5 (
     text,
-    content = 'messages',
-    content_rowid = 'number',
-    tokenize = 'unicode61 remove_diacritics 2',
+    content = '',
+    tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co So'",
     prefix = '2 3'
 );
 -- What is deleted leaves the index at once, not when its segments are merged some day.
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+
+CREATE TRIGGER messages_added AFTER INSERT ON messages WHEN new.facets <> '' BEGIN
+    INSERT INTO search (rowid, text)
+        VALUES (new.number, coalesce(new.words, new.text) || ' ' || new.facets);
+END;
+CREATE TRIGGER messages_removed AFTER DELETE ON messages WHEN old.facets <> '' BEGIN
+    INSERT INTO search (search, rowid, text)
+        VALUES ('delete', old.number, coalesce(old.words, old.text) || ' ' || old.facets);
+END;
+CREATE TRIGGER messages_changed AFTER UPDATE OF number, text, words, facets ON messages BEGIN
+    INSERT INTO search (search, rowid, text)
+        SELECT 'delete', old.number, coalesce(old.words, old.text) || ' ' || old.facets WHERE old.facets <> '';
+    INSERT INTO search (rowid, text)
+        SELECT new.number, coalesce(new.words, new.text) || ' ' || new.facets WHERE new.facets <> '';
+END;
 
 -- --- Files -----------------------------------------------------------------------------------------
 
