@@ -80,7 +80,9 @@ class Groups:
         relays = None
         if command.relays:
             own = own_relays(desk)
-            relays = list({one.key: one for one in (meant(own, text) for text in command.relays)}.values())
+            relays = list(
+                {one.key: one for one in (meant(own, text) for text in command.relays)}.values()
+            )
         number = self._talks.found(
             "group",
             name=command.name,

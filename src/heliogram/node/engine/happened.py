@@ -45,12 +45,12 @@ def changed(desk: Desk, conversation: ConversationRow, event: Change) -> None:
     if data is not None:
         name = type(event).__name__
         packed = msgspec.msgpack.encode(data)
-        desk.history.hold(conversation.number, event.epoch, name, packed)
+        desk.logs.hold(conversation.number, event.epoch, name, packed)
 
 
 def stable(desk: Desk, conversation: int, epoch: int) -> None:
     """A quorum holds the decision of `epoch`, and so those before: show what they changed."""
-    for at, event, data in desk.history.held(conversation, epoch):
+    for at, event, data in desk.logs.take_held(conversation, epoch):
         _add(desk, conversation, event, msgspec.msgpack.decode(data), at, data)
 
 
@@ -104,11 +104,10 @@ def _add(
     if row is None:
         return
     # A line is no message of anybody: it stands where we heard of it, and moves no clock.
-    number = desk.history.add(
-        conversation,
+    number = desk.messages.add(
+        conversation=conversation,
         sent=clock.next_time(row.clock, desk.context.time),
         sender=sender or data.get("by"),
-        mine=0,
         kind=kind,
         text="",
         received=desk.time,
@@ -117,14 +116,13 @@ def _add(
         event=event,
         data=packed,
     )
-    if number is not None:
-        desk.is_added(number, conversation)
+    desk.is_added(number, conversation)
 
 
 def _lately(desk: Desk, conversation: int, event: str) -> int:
     """How many of the last rows are lines of this event, without another in between."""
     count = 0
-    for row in reversed(desk.history.page(conversation, limit=MAX_UNREADABLE)):
+    for row in reversed(desk.messages.page(conversation, limit=MAX_UNREADABLE)):
         if row.event != event:
             break
         count += 1

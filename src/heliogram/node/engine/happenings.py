@@ -165,7 +165,7 @@ class Happenings:
         if row is not None and row.message is not None:
             minute = self._desk.time // 60
             logs.trace(row.message, TraceRow(b"", "entry", len(entry), minute, epoch, False))
-            self._desk.history.change(row.message, epoch=epoch)
+            self._desk.messages.set_epoch(row.message, epoch)
 
     def _signed_for(self, one: SignedFor) -> None:
         logs = self._desk.logs
@@ -183,9 +183,9 @@ class Happenings:
         """A message of ours stands somewhere else; what was delivered is not moved back."""
         row = self._desk.logs.outgoing(item)
         message = None if row is None or row.message is None else row.message
-        found = None if message is None else self._desk.history.get(message)
+        found = None if message is None else self._desk.messages.get(message)
         if found is not None and found.state == "queued":
-            self._desk.history.change(found.number, state=state)
+            self._desk.messages.set_state(found.number, state)
             self._desk.is_changed(found.number)
 
     # --- Wishes and relays ------------------------------------------------------------------------
@@ -206,7 +206,7 @@ class Happenings:
         desk = self._desk
         if one.fault is not None:
             name = one.fault.fault.name.lower().replace("_", " ")
-            proof = one.fault.proof
+            proof = None if one.fault.proof is None else one.fault.proof.encode()
             desk.logs.fault(one.relay, name, proof, time=desk.time)
         index = log.conversation.seat.configuration.index_of(one.relay)
         if index is not None:

@@ -9,7 +9,6 @@ from heliogram.node.engine import naming
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.views import Views, guarantee, relay_info
-from heliogram.node.errors import NotFound
 from heliogram.node.store.logs import ConversationRow
 from heliogram.wire.objects import RelayDescription
 
@@ -70,16 +69,10 @@ class Listing:
         )
 
     def _history(self, command: api.GetHistory, extra: object) -> list[api.Message]:
-        history = self._desk.history
         chat = naming.chat(self._desk, command.chat)
-        marks = []
-        for number in (command.before, command.after):
-            row = None if number is None else history.get(number)
-            if number is not None and (row is None or row.conversation != chat.number):
-                raise NotFound("message")
-            marks.append(row)
-        before, after = marks
-        rows = history.page(chat.number, before=before, after=after, limit=command.limit)
+        rows = self._desk.messages.page(
+            chat.number, before=command.before, after=command.after, limit=command.limit
+        )
         return [self._views.message(row) for row in rows]
 
     def _message(self, command: api.GetMessage, extra: object) -> api.Message:
@@ -96,7 +89,7 @@ class Listing:
             self._desk.logs.change(row.number, **values)
             self._desk.chat_changed(row.number)
         if command.reports is False:
-            self._desk.history.paid(row.number)
+            self._desk.marks.drop_owed(row.number)
         fresh = self._desk.logs.get(row.number)
         return self._views.chat(fresh or row)
 

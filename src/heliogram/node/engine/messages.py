@@ -7,7 +7,7 @@ content that is none becomes a line, what we do not know is shown as unknown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from heliogram.content import bodies, revisions
 from heliogram.content.bodies import Kind
@@ -18,13 +18,12 @@ from heliogram.node.engine import clock, happened, reading
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.making import room_uri
 from heliogram.node.engine.reports import Reports
+from heliogram.node.engine.views import SEVERAL
 from heliogram.node.identity.accounts import account_uri
 from heliogram.node.inbox.card import CARD
-from heliogram.node.store.history import EarlyRow, MessageRow, ReactionRow
 from heliogram.node.store.logs import ConversationRow
-
-#: Between several emoji of one reaction in the store.
-SEVERAL = "\x1f"
+from heliogram.node.store.marks import EarlyRow, ReactionRow
+from heliogram.node.store.messages import MessageRow
 
 #: Characters of one emoji, as it is shown.
 MAX_SHOWN_EMOJI = 16
@@ -107,8 +106,10 @@ class Messages:
         if mine and message.expires is not None:
             ends = message.expires.ends(desk.time)
         seen = reading.shown(message)
-        number = desk.history.add(
-            conversation.number,
+        if desk.messages.by_id(conversation.number, said.id) is not None:
+            return None
+        number = desk.messages.add(
+            conversation=conversation.number,
             sent=said.sent,
             id=said.id,
             sender=said.sender,
@@ -123,35 +124,33 @@ class Messages:
             state="queued" if mine else "received",
             files=len(seen.files),
             expires=ends,
+            also=_file_names(seen),
         )
-        if number is None:
-            return None
         if seen.files and not mine:
             desk.files.received(number, seen.files)
         desk.is_added(number, conversation.number)
         if not mine:
             self._reports.delivered(conversation, said.sender, said.id)
-        for early in desk.history.take_early(conversation.number, said.id):
-            self._take_early(conversation, early)
+        self._take_early(conversation, said.id)
         return number
 
-    def _take_early(self, conversation: ConversationRow, early: EarlyRow) -> None:
-        message = reading.of_bytes(early.content)
-        if message is not None:
-            said = Said(message, early.content, early.id, early.sender, early.sent)
-            self.take(conversation, said)
+    def _take_early(self, conversation: ConversationRow, target: bytes) -> None:
+        """Do what has waited for this message."""
+        for early in self._desk.marks.take_early(conversation.number, target):
+            message = reading.of_bytes(early.content)
+            if message is not None:
+                said = Said(message, early.content, early.id, early.sender, early.sent)
+                self.take(conversation, said)
 
     def _wait(self, conversation: ConversationRow, target: bytes, said: Said) -> None:
-        early = EarlyRow(
-            target, said.id, said.sender, said.content, said.sent, int(self._desk.time)
-        )
-        self._desk.history.keep_early(conversation.number, early)
+        early = EarlyRow(said.id, said.sender, said.content, said.sent, self._desk.time)
+        self._desk.marks.add_early(conversation.number, target, early)
 
     # --- Reactions --------------------------------------------------------------------------------
 
     def _react(self, conversation: ConversationRow, said: Said) -> None:
         target = said.message.in_reply_to or b""
-        row = self._desk.history.by_version(conversation.number, target)
+        row = self._desk.by_version(conversation.number, target)
         if row is None:
             self._wait(conversation, target, said)
             return
@@ -159,32 +158,38 @@ class Messages:
         if row.kind == "deleted" or not emoji:
             return
         made = ReactionRow(row.number, said.sender, said.id, emoji, said.content, said.sent)
-        if self._desk.history.react(made):
+        if self._desk.marks.add_reaction(made):
             self._desk.is_changed(row.number)
-            for early in self._desk.history.take_early(conversation.number, said.id):
-                self._take_early(conversation, early)
+            self._take_early(conversation, said.id)
 
     def _unreact(self, conversation: ConversationRow, said: Said) -> None:
+        desk, target = self._desk, said.message.replaces or b""
+        reaction = self._reaction(conversation, said)
+        if reaction is not None:
+            desk.marks.remove_reaction(reaction.message, said.sender, target)
+            desk.is_changed(reaction.message)
+        elif desk.messages.by_id(conversation.number, target) is None:
+            self._wait(conversation, target, said)
+
+    def _reaction(self, conversation: ConversationRow, said: Said) -> ReactionRow | None:
+        """The sender's reaction that is meant."""
         target = said.message.replaces or b""
-        reaction = self._desk.history.reaction(conversation.number, target)
-        if reaction is None:
-            if self._desk.history.by_id(conversation.number, target) is None:
-                self._wait(conversation, target, said)
-        elif reaction.sender == said.sender and reaction.emoji:
-            self._desk.history.take_back(reaction)
-            self._desk.is_changed(reaction.message)
+        return self._desk.marks.reaction(
+            target, conversation=conversation.number, sender=said.sender
+        )
 
     # --- Edits and deletions ----------------------------------------------------------------------
 
     def _revise(self, conversation: ConversationRow, said: Said) -> None:
-        history, target = self._desk.history, said.message.replaces or b""
-        row = history.by_id(conversation.number, target)
+        target = said.message.replaces or b""
+        row = self._desk.messages.by_id(conversation.number, target)
         if row is None:
-            reaction = history.reaction(conversation.number, target)
+            reaction = self._reaction(conversation, said)
             if reaction is None:
                 self._wait(conversation, target, said)
-            elif reaction.sender == said.sender and reaction.emoji:
-                history.change_reaction(reaction, _emoji(said.message))
+            elif said.sent > reaction.sent and (emoji := _emoji(said.message)):
+                newer = replace(reaction, emoji=emoji, content=said.content, sent=said.sent)
+                self._desk.marks.add_reaction(newer)
                 self._desk.is_changed(reaction.message)
             return
         first = reading.of_bytes(row.content)
@@ -200,7 +205,7 @@ class Messages:
 
     def _edit(self, row: MessageRow, first: Message, said: Said) -> None:
         desk = self._desk
-        desk.history.edited(row, said.id)
+        desk.marks.add_version(row.conversation, row.number, said.id)
         if (said.sent, said.id) <= (row.edited, row.version or b""):
             return  # a later edit is here already
         newest = revisions.revised(first, said.message)
@@ -209,14 +214,16 @@ class Messages:
             content = newest.encode()
         except ContentError:
             return  # the body fits, but not with what stays of the first version
-        desk.history.reword(
-            row,
-            seen.text,
+        desk.messages.revise(
+            row.number,
             kind=seen.kind,
+            text=seen.text,
             content=content,
             edited=said.sent,
             version=said.id,
+            reply_to=row.reply_to,
             files=len(seen.files),
+            also=_file_names(seen),
         )
         if [one.part for one in seen.files] != [one.part for one in before.files]:
             desk.files.gone(row.number)
@@ -228,23 +235,17 @@ class Messages:
         """A message was taken back: what it said goes, that it was there stays."""
         desk = self._desk
         desk.files.gone(row.number)
-        desk.history.forget_reactions(row.number)
-        desk.history.reword(
-            row,
-            "",
-            kind="deleted",
-            content=None,
-            reply_to=None,
-            files=0,
-            expires=None,
-            state="read" if row.state == "received" else row.state,
-        )
+        desk.marks.remove_reactions(row.number)
+        desk.messages.revise(row.number, kind="deleted", text="", content=None, edited=0)
+        desk.messages.set_expiry(row.number, None)
+        if row.state == "received":
+            desk.messages.set_state(row.number, "read")
         desk.is_changed(row.number)
         desk.recount(row.conversation)
 
     def expire(self) -> None:
         """Messages whose time is over go from here."""
-        for row in self._desk.history.due(self._desk.context.time):
+        for row in self._desk.messages.due(self._desk.time):
             self.remove(row)
 
     def remove(self, row: MessageRow) -> None:
@@ -252,7 +253,7 @@ class Messages:
         desk = self._desk
         conversation = desk.logs.get(row.conversation)
         desk.files.gone(row.number)
-        desk.history.remove(row)
+        desk.messages.remove(row.number)
         if conversation is not None:
             desk.is_gone(row.number, conversation.id, conversation.number)
             desk.recount(conversation.number)
@@ -266,3 +267,8 @@ def _emoji(message: Message) -> str:
         if short:
             found.append(short)
     return SEVERAL.join(found)
+
+
+def _file_names(seen: reading.Shown) -> str:
+    """What is searched besides the text."""
+    return "\n".join(one.part.filename for one in seen.files if one.part.filename)

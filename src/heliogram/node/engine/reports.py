@@ -14,8 +14,9 @@ from heliogram.content.errors import ContentError
 from heliogram.content.status import Report, Status, later
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.views import Views
-from heliogram.node.store.history import MessageRow
 from heliogram.node.store.logs import ConversationRow
+from heliogram.node.store.marks import ReportRow
+from heliogram.node.store.messages import MessageRow
 
 #: Seconds until a report goes by itself, at least and at most: between two people, and among more.
 DIRECT_DELAY = (2.0, 8.0)
@@ -46,7 +47,7 @@ class Reports:
 
     def begin(self) -> None:
         """After a start: what is owed from before goes after a new delay."""
-        for number in self._desk.history.owing():
+        for number in self._desk.marks.owing():
             self._schedule(number)
 
     def delivered(self, conversation: ConversationRow, sender: bytes, id: bytes) -> None:
@@ -61,7 +62,7 @@ class Reports:
 
     def forget(self, conversation: int) -> None:
         """Nothing is reported there any more."""
-        self._desk.history.paid(conversation)
+        self._desk.marks.drop_owed(conversation)
         self._due.pop(conversation, None)
 
     def due(self) -> list[int]:
@@ -76,22 +77,19 @@ class Reports:
     def take(self, conversation: int) -> bytes | None:
         """The report that goes now, if there is something to report. It is owed no longer."""
         self._due.pop(conversation, None)
-        owed = self._desk.history.owed(conversation, MAX_REPORTED)
+        owed = self._desk.marks.take_owed(conversation, MAX_REPORTED)
         if not owed:
             return None
-        self._desk.history.paid(conversation, [id for id, _ in owed])
         if len(owed) == MAX_REPORTED:
             self._schedule(conversation)
         return Report(tuple(owed)).encode()
 
-    def _owe(
-        self, conversation: ConversationRow, sender: bytes, id: bytes, status: Status
-    ) -> None:
+    def _owe(self, conversation: ConversationRow, sender: bytes, id: bytes, status: Status) -> None:
         if sender == self._desk.account or not self._views.reports(conversation):
             return
         if self._desk.people.is_blocked(sender):
             return
-        self._desk.history.owe(conversation.number, id, status)
+        self._desk.marks.add_owed(conversation.number, id, status)
         if conversation.number not in self._due:
             self._schedule(conversation.number)
 
@@ -111,21 +109,21 @@ class Reports:
         except ContentError:
             return
         for id, status in report.statuses:
-            row = self._desk.history.by_id(conversation.number, id)
+            row = self._desk.messages.by_id(conversation.number, id)
             if row is not None and row.mine:
                 self._reported(row, sender, status)
 
     def _reported(self, row: MessageRow, sender: bytes, status: int) -> None:
-        history = self._desk.history
-        known = {one.account: one.status for one in history.reports(row.number)}
+        marks = self._desk.marks
+        reports = marks.reports([row.number]).get(row.number, ())
+        known = {one.account: one.status for one in reports}
         counts = status if sender not in known else later(known[sender], status)
-        if known.get(sender) == counts:
+        if not marks.set_report(ReportRow(row.number, sender, counts, self._desk.time)):
             return
-        history.report(row.number, sender, counts, time=self._desk.time)
         known[sender] = counts
         state = self._state(row, known)
         if state != row.state:
-            history.change(row.number, state=state)
+            self._desk.messages.set_state(row.number, state)
         self._desk.is_changed(row.number)
 
     def _state(self, row: MessageRow, known: dict[bytes, int]) -> str:

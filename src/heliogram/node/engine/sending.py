@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from heliogram.content import making
 from heliogram.content.errors import ContentError
@@ -15,12 +14,12 @@ from heliogram.node.engine import clock, naming, reading
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.making import Made, body, made
-from heliogram.node.engine.messages import SEVERAL, Messages, Said
+from heliogram.node.engine.messages import Messages, Said
 from heliogram.node.engine.reports import Reports
-from heliogram.node.engine.views import Views
+from heliogram.node.engine.views import SEVERAL, Views
 from heliogram.node.errors import ChatEnded, NotAllowed, NotFound
-from heliogram.node.store.history import MessageRow
 from heliogram.node.store.logs import ConversationRow
+from heliogram.node.store.messages import MessageRow
 from heliogram.node.transfer.prepared import Prepared
 
 #: Says something in a conversation: its row, the media type, the content, the message, whether it waits.
@@ -121,7 +120,8 @@ class Sending:
         if row.id is None or row.kind == "deleted":
             raise NotAllowed("nobody reacts to what was deleted")
         chat = self._open_number(row.conversation)
-        ours = [one for one in desk.history.reactions(row.number) if one.sender == desk.account]
+        every = desk.marks.reactions([row.number]).get(row.number, ())
+        ours = [one for one in every if one.sender == desk.account]
         emoji = reading.bounded(command.emoji).replace(SEVERAL, "").strip()
         if not command.emoji:
             for one in ours:
@@ -142,19 +142,12 @@ class Sending:
     def _read(self, command: api.MarkRead, extra: object) -> api.Done:
         desk = self._desk
         chat = naming.chat(desk, command.chat)
-        until = None
-        if command.number is not None:
-            until = desk.history.get(command.number)
-            if until is None or until.conversation != chat.number:
-                raise NotFound("message")
-        rows = desk.history.unread(chat.number, until)
+        rows = desk.messages.mark_read(chat.number, command.number)
         for row in rows:
             content = reading.of_bytes(row.content)
-            ends: dict[str, Any] = {}
             if content is not None and content.expires is not None:
-                ends = {"expires": content.expires.ends(desk.time)}
+                desk.messages.set_expiry(row.number, content.expires.ends(desk.time))
                 desk.is_changed(row.number)
-            desk.history.change(row.number, state="read", **ends)
         if rows:
             self._reports.read(chat, rows)
             desk.recount(chat.number)
@@ -213,7 +206,7 @@ class Sending:
         return chat
 
     def _shown(self, number: int) -> api.Message:
-        row = self._desk.history.get(number)
+        row = self._desk.messages.get(number)
         if row is None:
             raise NotFound("message")
         return self._views.message(row)

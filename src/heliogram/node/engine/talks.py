@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 from heliogram import mls
 from heliogram.content.framing import MESSAGE_STATUS
@@ -98,9 +99,7 @@ class Talks:
             now=self.desk.time,
             entropy=context.entropy,
         )
-        number = self.desk.logs.add(
-            conversation.group_id, kind, peer=peer, created=self.desk.time
-        )
+        number = self.desk.logs.add(conversation.group_id, kind, peer=peer, created=self.desk.time)
         self._logs[number] = Log.found(
             conversation, effects, self._keeping(number), **self._how(number)
         )
@@ -229,7 +228,7 @@ class Talks:
         now = self.context.now
         if self._to_load:
             return now
-        ends = self.desk.history.next_due()
+        ends = self.desk.messages.next_expiry()
         times = chain(
             (log.deadline(now) for log in self._logs.values()),
             (self._reports.deadline(),),
@@ -298,7 +297,7 @@ class Talks:
     def _keeping(self, number: int) -> Keeping:
         return Keeping(self.context.store, number, lambda: self.context.time)
 
-    def _how(self, number: int) -> dict[str, object]:
+    def _how(self, number: int) -> dict[str, Any]:
         people = self.desk.people
 
         def revoked() -> frozenset[bytes]:
@@ -348,13 +347,15 @@ class Talks:
     def _tell(self) -> None:
         """Tell faces what has changed in this turn, each thing once."""
         desk, tell = self.desk, self.context.tell
-        for conversation in {row.conversation for one in desk.added if (row := desk.history.get(one))}:
+        for conversation in {
+            row.conversation for one in desk.added if (row := desk.messages.get(one))
+        }:
             desk.recount(conversation)
         for kind, numbers in ((api.MessageAdded, desk.added), (api.MessageChanged, desk.changed)):
             for number in numbers:
                 if kind is api.MessageChanged and number in desk.added:
                     continue
-                row = desk.history.get(number)
+                row = desk.messages.get(number)
                 if row is not None:
                     tell(kind(self.views.message(row)))
         for number in desk.chats:

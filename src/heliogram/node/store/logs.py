@@ -22,7 +22,17 @@ _COLUMNS = (
 _CHANGEABLE = frozenset(
     {
         *("name", "description", "picture", "expiry", "relays", "phase", "reports", "pinned"),
-        *("muted", "archived", "draft", "unread", "last", "clock", "predecessor", "successor", "peer"),
+        *(
+            "muted",
+            "archived",
+            "draft",
+            "unread",
+            "last",
+            "clock",
+            "predecessor",
+            "successor",
+            "peer",
+        ),
     }
 )
 
@@ -177,7 +187,7 @@ class Keeping:
 
 
 class Logs:
-    """The tables `conversations`, `members`, `outbox`, `traces`, `wishes`, `relays`."""
+    """Tables of conversations, of what is to be said and wished there, and of relays."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -303,7 +313,7 @@ class Logs:
             (value,),
         )
         return [
-            OutboxRow(*row[:6], bool(row[6]), row[7], row[8], bool(row[9]), bool(row[10]))
+            _outbox_row(row)
             for row in rows
         ]
 
@@ -353,7 +363,10 @@ class Logs:
             " ORDER BY rowid",
             (message,),
         )
-        return [TraceRow(bytes(row[0]), *row[1:5], bool(row[5])) for row in rows]
+        return [
+            TraceRow(relay, what, size, minute, epoch, bool(stored))
+            for relay, what, size, minute, epoch, stored in rows
+        ]
 
     # --- Wishes ---
 
@@ -384,6 +397,28 @@ class Logs:
     def granted(self, number: int) -> None:
         """It is done, or was told as failed."""
         self._store.execute("DELETE FROM wishes WHERE number=?", (number,))
+
+    # --- Changes that are not stable yet ---
+
+    def hold(self, conversation: int, epoch: int, event: str, data: bytes) -> None:
+        """Keep what a decision changed until a quorum holds it."""
+        self._store.execute(
+            "INSERT INTO unstable (conversation, epoch, event, data) VALUES (?, ?, ?, ?)",
+            (conversation, epoch, event, data),
+        )
+
+    def take_held(self, conversation: int, epoch: int) -> list[tuple[int, str, bytes]]:
+        """What decisions up to that of `epoch` changed: epoch, event, data. It is kept no longer."""
+        rows = self._store.query(
+            "SELECT epoch, event, data FROM unstable WHERE conversation=? AND epoch<=?"
+            " ORDER BY number",
+            (conversation, epoch),
+        )
+        if rows:
+            self._store.execute(
+                "DELETE FROM unstable WHERE conversation=? AND epoch<=?", (conversation, epoch)
+            )
+        return rows
 
     # --- Relays for what we begin ---
 
@@ -427,4 +462,12 @@ def _conversation(row: tuple[Any, ...]) -> ConversationRow:
         *(number, id, kind, peer, name, description, picture, expiry, relays, phase, created),
         *(reports, bool(pinned), bool(muted), bool(archived)),
         *(draft, unread, last, clock, predecessor, successor),
+    )
+
+
+def _outbox_row(row: tuple[Any, ...]) -> OutboxRow:
+    number, conversation, kind, content, message, created, held, epoch, entry, grace, stored = row
+    return OutboxRow(
+        *(number, conversation, kind, content, message, created, bool(held), epoch, entry),
+        *(bool(grace), bool(stored)),
     )
