@@ -146,7 +146,7 @@ class Happenings:
 
     def _phase(self, row: ConversationRow, log: Log) -> None:
         phase = _PHASES[log.conversation.phase]
-        if phase == "open" and not log.opened:
+        if phase == "open" and not log.ready:
             phase = "opening"
         if phase != row.phase:
             self._desk.logs.change(row.number, phase=phase)

@@ -60,6 +60,8 @@ class Talks:
         self._to_load = [row.number for row in desk.logs.every() if row.phase in _LISTENING]
         self._reports = Reports(desk, self.views)
         self._begun = False
+        #: Whether another part wanted something after this one had settled: then there is another turn.
+        self._stirred = False
         self._messages = Messages(desk, self._reports)
         self._happenings = Happenings(desk, self._messages, self._reports)
         self._sending = Sending(desk, self.views, self._messages, self._reports, self._say)
@@ -90,6 +92,7 @@ class Talks:
     ) -> int:
         """A new conversation of ours, whose log is being opened. Raises `NoRelays`, `NotAllowed`."""
         context = self.context
+        self._stirred = True
         chosen = chosen_relays(self.desk) if relays is None else list(relays)
         configuration = configured(chosen, quorum, log=context.entropy(32))
         conversation, effects = Conversation.found(
@@ -136,6 +139,7 @@ class Talks:
     ) -> int:
         """Go in; `welcome` is what was fetched, if it lies in a blob. Raises `InvalidInvitation`."""
         logs = self.desk.logs
+        self._stirred = True
         conversation, effects = Conversation.join(
             invitation,
             self.desk.people.packages(),
@@ -172,6 +176,7 @@ class Talks:
 
     def log(self, number: int) -> Log:
         """The log of a conversation, loaded if need be. Raises `NotNow` if it cannot be."""
+        self._stirred = True
         found = self._logs.get(number)
         if found is None:
             found = self._load(number)
@@ -212,6 +217,7 @@ class Talks:
         self._messages.expire()
         for number in self._reports.due():
             self._report(number)
+        self._stirred = False
         for number, log in list(self._logs.items()):
             for one in log.settle(now=self.context.now, time=self.desk.time):
                 self._happenings.take(number, log, one)
@@ -226,7 +232,7 @@ class Talks:
     def deadline(self) -> float | None:
         """When the next turn must be."""
         now = self.context.now
-        if self._to_load:
+        if self._to_load or self._stirred:
             return now
         ends = self.desk.messages.next_expiry()
         times = chain(
