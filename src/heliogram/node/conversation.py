@@ -414,7 +414,8 @@ class Conversation:
         header, key = Header.from_bytes(decision.value.header), self._held.keys[self.epoch].value
         try:
             body = Body.unseal(key, decision.value.header, decision.value.body)
-            outcome = judging.process(group, body, self.seat, self._previous(), now=now)
+            at = self.seat, self._previous()
+            outcome = judging.process(group, self._witness, body, *at, now=now)
         except NotOpened:
             return self._dead("nobody can read it")
         except mls.InvalidMessage as error:
