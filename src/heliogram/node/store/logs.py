@@ -22,17 +22,7 @@ _COLUMNS = (
 _CHANGEABLE = frozenset(
     {
         *("name", "description", "picture", "expiry", "relays", "phase", "reports", "pinned"),
-        *(
-            "muted",
-            "archived",
-            "draft",
-            "unread",
-            "last",
-            "clock",
-            "predecessor",
-            "successor",
-            "peer",
-        ),
+        *("muted", "archived", "draft", "unread", "last", "clock", "predecessor", "successor", "peer"),
     }
 )
 
