@@ -70,7 +70,9 @@ class NoFiles:
 class Desk:
     """Tables, people, files; and what has changed in this turn."""
 
-    def __init__(self, context: Context, people: PeopleSide, files: FilesSide | None = None) -> None:
+    def __init__(
+        self, context: Context, people: PeopleSide, files: FilesSide | None = None
+    ) -> None:
         self.context = context
         self.people = people
         self.files: FilesSide = files or NoFiles()

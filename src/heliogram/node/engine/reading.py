@@ -69,7 +69,9 @@ def unknown(part: Part) -> str:
     inner = next((one for one in _parts(part) if isinstance(one, SinglePart)), None)
     if inner is None:
         return ""
-    kind = "".join(char for char in inner.content_type[:100] if char.isascii() and char.isprintable())
+    kind = "".join(
+        char for char in inner.content_type[:100] if char.isascii() and char.isprintable()
+    )
     return f"{kind}, {len(inner.content)}"
 
 

@@ -172,7 +172,9 @@ class Views:
             for one in self._desk.logs.members(row.number)
         ]
         order = ("owner", "admin", "member")
-        return tuple(sorted(found, key=lambda one: (order.index(one.role), one.who.name.casefold())))
+        return tuple(
+            sorted(found, key=lambda one: (order.index(one.role), one.who.name.casefold()))
+        )
 
     @staticmethod
     def configuration(row: ConversationRow) -> Configuration | None:

@@ -22,7 +22,17 @@ _COLUMNS = (
 _CHANGEABLE = frozenset(
     {
         *("name", "description", "picture", "expiry", "relays", "phase", "reports", "pinned"),
-        *("muted", "archived", "draft", "unread", "last", "clock", "predecessor", "successor", "peer"),
+        *(
+            "muted",
+            "archived",
+            "draft",
+            "unread",
+            "last",
+            "clock",
+            "predecessor",
+            "successor",
+            "peer",
+        ),
     }
 )
 
