@@ -107,7 +107,9 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "No node runs for this profile.", "Start one: heliogram serve", UNREACHABLE
     ),
     "already running": Sentence(
-        "A node of this profile is running already.", "Use it, or stop it: heliogram lock", UNREACHABLE
+        "A node of this profile is running already.",
+        "Use it, or stop it: heliogram lock",
+        UNREACHABLE,
     ),
     "interrupted": Sentence(
         "The node went away before it answered.",

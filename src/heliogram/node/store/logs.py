@@ -312,10 +312,7 @@ class Logs:
             f" grace, stored FROM outbox WHERE {where}",
             (value,),
         )
-        return [
-            _outbox_row(row)
-            for row in rows
-        ]
+        return [_outbox_row(row) for row in rows]
 
     def waiting(self) -> int:
         """How many messages of ours a quorum has not signed for."""
