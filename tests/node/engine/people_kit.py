@@ -79,6 +79,8 @@ class Talking:
         self.said: list[bytes] = []
         #: The error's code with which a wish to add people fails next.
         self.fails: str = ""
+        #: Whether invitations get one wrong byte inside of what is sealed.
+        self.spoils = False
         for number, _ in context.store.query("SELECT number, id FROM conversations"):
             rows = context.store.query(
                 "SELECT name, value FROM records WHERE conversation = ?", (number,)
@@ -131,7 +133,8 @@ class Talking:
         self, conversation: int, draft: Invitation, profile: bytes, secret: bytes, inbox: bytes
     ) -> bytes:
         live = self.talks[conversation].live
-        return live.invitation(draft, profile, secret, inbox, entropy=self._context.entropy)
+        item = live.invitation(draft, profile, secret, inbox, entropy=self._context.entropy)
+        return item[:-1] + bytes((item[-1] ^ self.spoils,))
 
     def join(
         self,
