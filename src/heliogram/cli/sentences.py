@@ -1,7 +1,7 @@
 """What people read when something cannot be done: for each error's code a sentence, a hint, an exit code.
 
-Exit codes: 0 done; 1 refused or failed; 2 used in a wrong way; 3 no node can be reached, or its profile not be
-opened; 4 not done in time, and maybe later.
+Exit codes: 0 done; 1 refused or failed; 2 used in a wrong way; 3 no node can be reached, or its profile
+cannot be opened; 4 not done in time, and maybe later.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "No node runs for this profile.", "Start one: heliogram serve", UNREACHABLE
     ),
     "already running": Sentence(
-        "A node of this profile is running already.", "Use it, or stop it: heliogram lock", UNREACHABLE
+        "A node of this profile is running already.",
+        "Use it, or stop it: heliogram lock",
+        UNREACHABLE,
     ),
     "interrupted": Sentence(
         "The node went away before it answered.",
