@@ -14,6 +14,7 @@
       InvalidDecisions    decisions that a member served, and that are none
       DamagedState        saved state that this program did not write
       NotNow              our caller asked for what this state does not allow
+      ChatEnded           nothing can be said or changed in this conversation any more
       WrongPassphrase     what should open the profile does not
       StoreError          the profile's files cannot be read or written
         StoreFull         there is no room on the disk
@@ -79,6 +80,16 @@ class FileFault(Enum):
     WRONG_KEY = "wrong key"
     #: Bytes changed, are missing, doubled, out of order or too many.
     DAMAGED = "damaged"
+    #: Ours: it is not there, no plain file, or not ours to read.
+    UNREADABLE = "unreadable"
+    #: Ours: larger than any relay takes, or too many for one message.
+    TOO_LARGE = "too large"
+    #: Ours: no recording in Ogg or WebM, so no voice note.
+    NOT_A_VOICE = "not a voice note"
+    #: No relay has it any more.
+    GONE = "gone"
+    #: It cannot be written where it should be saved.
+    NOT_SAVED = "not saved"
     #: Ours: the file became another one while it was being sealed. Begin again, with a new key.
     CHANGED = "changed"
 
@@ -302,6 +313,15 @@ class NotNow(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "not now"
+
+
+class ChatEnded(NodeError):
+    """We are out of this conversation, or it is dead. What was said can be read."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "chat ended"
 
 
 class WrongPassphrase(NodeError):

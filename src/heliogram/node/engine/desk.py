@@ -12,8 +12,10 @@ from heliogram.content.bodies import File
 from heliogram.node import api
 from heliogram.node.engine.context import Context
 from heliogram.node.engine.sides import PeopleSide
-from heliogram.node.store.history import History
 from heliogram.node.store.logs import Logs
+from heliogram.node.store.marks import Marks
+from heliogram.node.store.messages import MessageRow, Messages
+from heliogram.node.value import WelcomeBlob
 
 
 class FilesSide(Protocol):
@@ -30,6 +32,14 @@ class FilesSide(Protocol):
 
     def infos(self, message: int) -> tuple[api.FileInfo, ...]:
         """The files of a message, as faces see them."""
+
+    def store_welcome(
+        self, conversation: int, id: bytes, blob: bytes, relays: Sequence[bytes]
+    ) -> None:
+        """A Welcome that must lie on relays: `Log.blob_stored` of the conversation's log for each."""
+
+    def fetch_welcome(self, conversation: int, welcome: WelcomeBlob) -> None:
+        """A Welcome to fetch: then `Log.blob_fetched`."""
 
 
 class NoFiles:
@@ -48,16 +58,27 @@ class NoFiles:
         """None."""
         return ()
 
+    def store_welcome(
+        self, conversation: int, id: bytes, blob: bytes, relays: Sequence[bytes]
+    ) -> None:
+        """Nothing: who needs it waits."""
+
+    def fetch_welcome(self, conversation: int, welcome: WelcomeBlob) -> None:
+        """Nothing: who needs it waits."""
+
 
 class Desk:
     """Tables, people, files; and what has changed in this turn."""
 
-    def __init__(self, context: Context, people: PeopleSide, files: FilesSide | None = None) -> None:
+    def __init__(
+        self, context: Context, people: PeopleSide, files: FilesSide | None = None
+    ) -> None:
         self.context = context
         self.people = people
         self.files: FilesSide = files or NoFiles()
         self.logs = Logs(context.store)
-        self.history = History(context.store)
+        self.messages = Messages(context.store)
+        self.marks = Marks(context.store)
         #: Messages that are new or changed, chats that changed, in the order in which they did.
         self.added: dict[int, None] = {}
         self.changed: dict[int, None] = {}
@@ -72,6 +93,14 @@ class Desk:
     def account(self) -> bytes:
         """Our own account."""
         return self.context.account
+
+    def by_version(self, conversation: int, id: bytes) -> MessageRow | None:
+        """The message of which this is the id, or that of an edit of it."""
+        found = self.messages.by_id(conversation, id)
+        if found is None:
+            number = self.marks.message_of_version(conversation, id)
+            found = None if number is None else self.messages.get(number)
+        return found
 
     def is_added(self, message: int, conversation: int) -> None:
         """A message is new."""
@@ -95,10 +124,10 @@ class Desk:
 
     def recount(self, conversation: int) -> None:
         """Write what lists show of a conversation's messages: how many are unread, which is the last."""
-        last = self.history.last(conversation)
+        last = self.messages.last(conversation)
         self.logs.change(
             conversation,
-            unread=self.history.count_unread(conversation),
+            unread=self.messages.count_unread(conversation),
             last=None if last is None else last.number,
         )
         self.chats[conversation] = None

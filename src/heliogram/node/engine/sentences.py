@@ -83,14 +83,20 @@ def span(seconds: int) -> str:
 def _metadata(by: str, data: Mapping[str, Any]) -> list[str]:
     said = []
     if "name" in data:
-        said.append(f"{by} named the conversation “{data['name']}”." if data["name"] else
-                    f"{by} took the conversation's name away.")
+        said.append(
+            f"{by} named the conversation “{data['name']}”."
+            if data["name"]
+            else f"{by} took the conversation's name away."
+        )
     if "description" in data:
         said.append(f"{by} changed the description.")
     if "picture" in data:
         said.append(f"{by} changed the picture.")
     if "expiry" in data:
         after = data["expiry"]
-        said.append(f"{by} let messages go {span(after)} after they are read." if after else
-                    f"{by} lets messages stay.")
+        said.append(
+            f"{by} let messages go {span(after)} after they are read."
+            if after
+            else f"{by} lets messages stay."
+        )
     return said or [f"{by} changed nothing."]

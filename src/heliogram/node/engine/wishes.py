@@ -54,8 +54,7 @@ def _fields(wish: Wish) -> list[Any]:
             return ["rename", wish.metadata.encode()]
         case ChangeRelays():
             return ["relays", wish.configuration.encode(), wish.emergency]
-        case RenewKeys():
-            return ["renew"]
+    return ["renew"]
 
 
 def _wish(kind: str, fields: list[Any]) -> Wish:

@@ -6,7 +6,7 @@ a group. Each `Keeping` is the part of the store that belongs to one log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,17 @@ _COLUMNS = (
 _CHANGEABLE = frozenset(
     {
         *("name", "description", "picture", "expiry", "relays", "phase", "reports", "pinned"),
-        *("muted", "archived", "draft", "unread", "last", "clock", "predecessor", "successor", "peer"),
+        *(
+            "muted",
+            "archived",
+            "draft",
+            "unread",
+            "last",
+            "clock",
+            "predecessor",
+            "successor",
+            "peer",
+        ),
     }
 )
 
@@ -110,9 +120,11 @@ class WishRow:
 class Keeping:
     """What one log keeps: the records of its `Conversation`, its own state, decisions."""
 
-    def __init__(self, store: Store, number: int) -> None:
+    def __init__(self, store: Store, number: int, time: Callable[[], float]) -> None:
+        """`time` tells Unix seconds: when a decision came."""
         self._store = store
         self.number = number
+        self._time = time
 
     def records(self) -> dict[bytes, bytes]:
         """All records of the conversation."""
@@ -124,6 +136,14 @@ class Keeping:
     def write(self, records: Mapping[bytes, bytes | None]) -> None:
         """Write `Effects.records`."""
         self._write("records", records)
+
+    def states(self, prefix: bytes) -> dict[bytes, bytes]:
+        """All pieces of the log's own state whose names begin so."""
+        rows = self._store.query(
+            "SELECT name, value FROM log_state WHERE conversation=? AND name BETWEEN ? AND ?",
+            (self.number, prefix, prefix + b"\xff" * 64),
+        )
+        return {bytes(name): bytes(value) for name, value in rows}
 
     def get(self, name: bytes) -> bytes | None:
         """A piece of the log's own state."""
@@ -143,12 +163,12 @@ class Keeping:
         )
         return None if row is None else Decision.from_bytes(bytes(row[0]))
 
-    def keep(self, decision: Decision, *, time: int = 0) -> None:
+    def keep(self, decision: Decision) -> None:
         """Keep a decision, to bring relays level."""
         self._store.execute(
             "INSERT OR REPLACE INTO decisions (conversation, epoch, decision, time)"
             " VALUES (?, ?, ?, ?)",
-            (self.number, decision.epoch, decision.encode(), time),
+            (self.number, decision.epoch, decision.encode(), int(self._time())),
         )
 
     def _write(self, table: str, values: Mapping[bytes, bytes | None]) -> None:
@@ -167,7 +187,7 @@ class Keeping:
 
 
 class Logs:
-    """The tables `conversations`, `members`, `outbox`, `traces`, `wishes`, `relays`."""
+    """Tables of conversations, of what is to be said and wished there, and of relays."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -205,6 +225,10 @@ class Logs:
         """All of them, by number."""
         rows = self._store.query(f"SELECT {_COLUMNS} FROM conversations ORDER BY number")  # noqa: S608
         return [_conversation(row) for row in rows]
+
+    def has_self(self) -> bool:
+        """Whether there is a conversation with ourselves."""
+        return self._store.one("SELECT 1 FROM conversations WHERE kind='self'") is not None
 
     def direct_with(self, account: bytes) -> int | None:
         """The newest direct conversation with an account."""
@@ -273,6 +297,11 @@ class Logs:
         rows = self._outbox("number=?", number)
         return rows[0] if rows else None
 
+    def outgoing_of(self, message: int) -> OutboxRow | None:
+        """What is to be said of a message of ours."""
+        rows = self._outbox("message=? ORDER BY number", message)
+        return rows[0] if rows else None
+
     def outbox(self, conversation: int) -> list[OutboxRow]:
         """What a conversation has to say, in order."""
         return self._outbox("conversation=? ORDER BY number", conversation)
@@ -280,13 +309,10 @@ class Logs:
     def _outbox(self, where: str, value: int) -> list[OutboxRow]:
         rows = self._store.query(
             "SELECT number, conversation, kind, content, message, created, held, epoch, entry,"
-            f" grace, stored FROM outbox WHERE {where}",  # noqa: S608
+            f" grace, stored FROM outbox WHERE {where}",
             (value,),
         )
-        return [
-            OutboxRow(*row[:6], bool(row[6]), row[7], row[8], bool(row[9]), bool(row[10]))
-            for row in rows
-        ]
+        return [_outbox_row(row) for row in rows]
 
     def waiting(self) -> int:
         """How many messages of ours a quorum has not signed for."""
@@ -322,6 +348,11 @@ class Logs:
             (message, seen.relay, seen.what, seen.size, seen.minute, seen.epoch, seen.stored),
         )
 
+    def count_traces(self, message: int) -> int:
+        """How much is kept of what relays saw of a message."""
+        row = self._store.one("SELECT COUNT(*) FROM traces WHERE message=?", (message,))
+        return 0 if row is None else int(row[0])
+
     def traces(self, message: int) -> list[TraceRow]:
         """What relays saw of a message, in order."""
         rows = self._store.query(
@@ -329,7 +360,10 @@ class Logs:
             " ORDER BY rowid",
             (message,),
         )
-        return [TraceRow(bytes(row[0]), *row[1:5], bool(row[5])) for row in rows]
+        return [
+            TraceRow(relay, what, size, minute, epoch, bool(stored))
+            for relay, what, size, minute, epoch, stored in rows
+        ]
 
     # --- Wishes ---
 
@@ -360,6 +394,28 @@ class Logs:
     def granted(self, number: int) -> None:
         """It is done, or was told as failed."""
         self._store.execute("DELETE FROM wishes WHERE number=?", (number,))
+
+    # --- Changes that are not stable yet ---
+
+    def hold(self, conversation: int, epoch: int, event: str, data: bytes) -> None:
+        """Keep what a decision changed until a quorum holds it."""
+        self._store.execute(
+            "INSERT INTO unstable (conversation, epoch, event, data) VALUES (?, ?, ?, ?)",
+            (conversation, epoch, event, data),
+        )
+
+    def take_held(self, conversation: int, epoch: int) -> list[tuple[int, str, bytes]]:
+        """What decisions up to that of `epoch` changed: epoch, event, data. It is kept no longer."""
+        rows = self._store.query(
+            "SELECT epoch, event, data FROM unstable WHERE conversation=? AND epoch<=?"
+            " ORDER BY number",
+            (conversation, epoch),
+        )
+        if rows:
+            self._store.execute(
+                "DELETE FROM unstable WHERE conversation=? AND epoch<=?", (conversation, epoch)
+            )
+        return rows
 
     # --- Relays for what we begin ---
 
@@ -403,4 +459,12 @@ def _conversation(row: tuple[Any, ...]) -> ConversationRow:
         *(number, id, kind, peer, name, description, picture, expiry, relays, phase, created),
         *(reports, bool(pinned), bool(muted), bool(archived)),
         *(draft, unread, last, clock, predecessor, successor),
+    )
+
+
+def _outbox_row(row: tuple[Any, ...]) -> OutboxRow:
+    number, conversation, kind, content, message, created, held, epoch, entry, grace, stored = row
+    return OutboxRow(
+        *(number, conversation, kind, content, message, created, bool(held), epoch, entry),
+        *(bool(grace), bool(stored)),
     )
