@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Sequence
 from getpass import getpass
 from pathlib import Path
@@ -15,7 +16,7 @@ from heliogram.cli.sentences import USAGE
 from heliogram.node import api
 from heliogram.node.identity.names import clean
 from heliogram.node.identity.words import COUNT, from_words
-from heliogram.node.local import found, open_node  # type: ignore[import-not-found]
+from heliogram.node.local import create_profile_account, open_node
 from heliogram.node.profile import passphrase
 from heliogram.node.profile.config import Config
 from heliogram.node.profile.profile import Profile
@@ -42,7 +43,7 @@ def begin(
     if words_file is not None and words_file.exists():
         raise Stop(f"There is a file {words_file} already.", exit=USAGE)
     with _profile(face, keyring) as profile:
-        words = found(profile, name=name)
+        words = create_profile_account(profile, name, now=int(time.time()))
         if words_file is not None:
             _write(words_file, words)
         added = _add_relays(profile, relays)
@@ -66,7 +67,7 @@ def restore(
     from_words(words)
     name = _name(name)
     with _profile(face, keyring) as profile:
-        found(profile, name=name, words=words)
+        create_profile_account(profile, name, words=words, now=int(time.time()))
         added = _add_relays(profile, relays)
     if face.as_json:
         face.screen.json({"home": str(face.directory.root), "name": name, "relays": added})

@@ -22,7 +22,7 @@ async def near(face: Face) -> AsyncIterator[api.Node]:
         await client.connect()
     except NotRunning:
         from heliogram.cli.own import open_profile
-        from heliogram.node.local import open_node  # type: ignore[import-not-found]
+        from heliogram.node.local import open_node
 
         with open_profile(face) as profile:
             node = await open_node(profile)

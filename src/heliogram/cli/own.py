@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliogram.node import api
 from heliogram.node.control import protocol
-from heliogram.node.local import LocalNode, open_node  # type: ignore[import-not-found]
+from heliogram.node.local import LocalNode, open_node
 from heliogram.node.profile import passphrase
 from heliogram.node.profile.profile import Profile
 

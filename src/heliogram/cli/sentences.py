@@ -149,7 +149,7 @@ _LISTS: Final = {
     "link": "heliogram link list",
     "request": "heliogram requests",
     "relay": "heliogram relays list",
-    "message": "heliogram read NAME shows the first digits of each message's id",
+    "message": "heliogram read NAME",
     "file": "heliogram files list NAME",
     "member": "heliogram group info NAME",
 }
@@ -164,7 +164,7 @@ def sentence(error: NodeError) -> Sentence:
     for beginning, family in _FAMILIES:
         if found is None and error.code.startswith(beginning):
             kind = error.code.removeprefix(beginning)
-            details |= {"kind": kind, "list": _LISTS.get(kind, "")}
+            details |= {"kind": kind, "list": f"Look: {_LISTS[kind]}" if kind in _LISTS else ""}
             found = family
     if found is None:
         found = Sentence(_UNKNOWN, "Another version of Heliogram may say more.")

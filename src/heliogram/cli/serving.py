@@ -13,7 +13,7 @@ from heliogram.cli.own import open_profile
 from heliogram.node import api
 from heliogram.node.control.place import Place
 from heliogram.node.control.server import Server
-from heliogram.node.local import open_node  # type: ignore[import-not-found]
+from heliogram.node.local import LocalNode, open_node
 
 
 def serve(face: Face) -> None:
@@ -38,10 +38,8 @@ def serve(face: Face) -> None:
         runner.run(run())
 
 
-async def _until_locked(node: api.Node, stop: asyncio.Event) -> None:
-    async for notice in node.notices():
-        if isinstance(notice, api.Locked):
-            break
+async def _until_locked(node: LocalNode, stop: asyncio.Event) -> None:
+    await node.locked()
     stop.set()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -90,12 +91,18 @@ def lock(face: Face) -> None:
     """Let the running node forget all keys and stop."""
     from heliogram.cli.reaching import Running
     from heliogram.node.control.place import Place
+    from heliogram.node.profile.lock import is_locked
 
     running = Running(Place(face.directory.socket()), face.timeout)
     try:
         running.call(api.Lock())
     finally:
         running.close()
+    until = time.monotonic() + face.timeout
+    while is_locked(face.directory.lock):
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.02)
     face.done("The node has stopped.")
 
 
