@@ -147,7 +147,6 @@ CREATE TABLE messages (
     facets       TEXT NOT NULL DEFAULT ''    -- for filters: words.py. Empty for what is not searched
 );
 CREATE INDEX messages_in_order ON messages (conversation, sent, ifnull(id, x''), number);
-CREATE INDEX messages_unread ON messages (conversation) WHERE state = 'received';
 CREATE UNIQUE INDEX messages_by_id ON messages (id, conversation) WHERE id IS NOT NULL;
 CREATE INDEX messages_to_go ON messages (expires) WHERE expires IS NOT NULL;
 CREATE INDEX messages_unread ON messages (conversation) WHERE mine = 0 AND state = 'received' AND id IS NOT NULL;
