@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from heliogram.node import api
 from heliogram.node.asking import Address
-from heliogram.node.errors import InvalidFile, TransferFailed, TransferFault
+from heliogram.node.errors import InvalidFile, NodeError, StoreError, TransferFailed, TransferFault
 from heliogram.node.network import blobs
 from heliogram.node.network.dialling import Dialler
 from heliogram.node.transfer import fetching
@@ -83,7 +84,12 @@ class Mover:
             while True:
                 await self._awake.wait()
                 self._awake.clear()
-                moves: Moves = await self._call(TakeMoves(), None)
+                try:
+                    moves: Moves = await self._call(TakeMoves(), None)
+                except StoreError:
+                    await asyncio.sleep(EVERY)
+                    self._awake.set()
+                    continue
                 for task, move in list(self._tasks.items()):
                     if move.key in moves.stop:
                         task.cancel()
@@ -117,7 +123,9 @@ class Mover:
         else:
             async with self._down:
                 ended = await self._fetch(move)
-        await self._call(Moved(), ended)
+        # If it cannot be written, the engine is made anew and begins the move again.
+        with suppress(NodeError):
+            await self._call(Moved(), ended)
 
     # --- Up ---
 
