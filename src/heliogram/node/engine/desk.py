@@ -1,4 +1,4 @@
-"""What the modules of talks share: tables, the other parts, and what faces are to be told at the end of a turn.
+"""What the modules of talks share: tables, the other parts, and what faces are to be told of a turn.
 
 In one turn much may happen to one message. Faces hear of each message and each conversation once.
 """

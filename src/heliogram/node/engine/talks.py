@@ -21,7 +21,7 @@ from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, wishes
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.desk import Desk, FilesSide
-from heliogram.node.engine.groups import Groups, chosen_relays, configured
+from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configured
 from heliogram.node.engine.happenings import Happenings
 from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
@@ -40,6 +40,9 @@ from heliogram.wire.objects import RelayDescription
 
 #: Logs that are loaded in one turn after the start.
 LOADED_AT_ONCE = 4
+
+#: Seconds after which no more relays are added to those that the conversation with ourselves begins with.
+ADDED_TOGETHER = 10.0
 
 _LISTENING = frozenset(("opening", "open", "wounded", "dead"))
 _NAMES = {suite.value: suite.name for suite in mls.CipherSuite}
@@ -235,10 +238,12 @@ class Talks:
         if self._to_load or self._stirred:
             return now
         ends = self.desk.messages.next_expiry()
+        own = self._own_due()
         times = chain(
             (log.deadline(now) for log in self._logs.values()),
             (self._reports.deadline(),),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
+            (None if own is None else now + max(0.0, own - self.context.time),),
         )
         return min((one for one in times if one is not None), default=None)
 
@@ -263,9 +268,18 @@ class Talks:
             self._say(row, MESSAGE_STATUS, content, None, False)
 
     def _found_own(self) -> None:
-        """The conversation with ourselves, as soon as there are relays for it."""
-        if self.desk.account and not self.desk.logs.has_self() and self.desk.logs.relays():
+        """The conversation with ourselves, as soon as there are relays for it, and no more are added."""
+        due = self._own_due()
+        if due is not None and due <= self.context.time:
             self.found("self")
+
+    def _own_due(self) -> float | None:
+        """When it is founded (Unix seconds); None if that is done, or cannot be."""
+        logs = self.desk.logs
+        many, last = logs.count_relays()
+        if not many or not self.desk.account or logs.has_self():
+            return None
+        return 0.0 if many >= USUAL else last + ADDED_TOGETHER
 
     def _load_some(self) -> None:
         for number in self._to_load[-LOADED_AT_ONCE:]:
