@@ -331,9 +331,8 @@ class Conversation:
     ) -> Effects:
         """The invitation to `to`, our successor of this conversation, for all who said `reports` here.
 
-        It goes into the grace lane of each epoch in which they said so, and only they can open it. Who said it
-        in an epoch whose keys are gone is passed over. Raises `NotNow` if nobody is left, `TooLong` for what
-        does not fit there.
+        It goes into the grace lane of each epoch in which they said so; only they can open it. Where an
+        epoch's keys are gone, they are passed over. Raises `NotNow` if nobody is left, `TooLong`.
         """
         waiting: dict[int, list[bytes]] = {}
         for report in reports:
@@ -435,22 +434,19 @@ class Conversation:
         group = self._active()
         seat = link.following(self.seat)
         self._witness.forget()
-        header = Header.from_bytes(decision.value.header)
+        header, key = Header.from_bytes(decision.value.header), self._held.keys[self.epoch].value
         try:
-            body = Body.unseal(
-                self._held.keys[self.epoch].value, decision.value.header, decision.value.body
-            )
-            outcome = judging.process(group, body, self.seat, self._previous(), now=now)
+            body = Body.unseal(key, decision.value.header, decision.value.body)
+            at = self.seat, self._previous()
+            outcome = judging.process(group, self._witness, body, *at, now=now)
         except NotOpened:
             return self._dead("nobody can read it")
         except mls.InvalidMessage as error:
             if error.rule not in PRIVATE:
                 return self._dead(error.what)
-            return (
-                self._wounded(error.rule)
-                if judging.same_relays(group, self._witness.proposals, header)
-                else self._misheaded()
-            )
+            if not judging.same_relays(group, self._witness.proposals, header):
+                return self._misheaded()
+            return self._wounded(error.rule)
         if isinstance(outcome, mls.Removed):
             if not judging.same_relays(group, self._witness.proposals, header):
                 return self._misheaded()
@@ -637,6 +633,9 @@ class Conversation:
     def ground(self) -> Ground:
         """Where we stand, for a successor. Raises `NotNow` when we are out."""
         group, standing = self._member(), self._held.standing
+        # Not those that wait in the group: to say that we cannot follow, we had to drop them there.
+        departures = map(departure_of, self._held.waiting.values())
+        leaving = {leaf for leaf in departures if leaf is not None}
         return Ground(
             self.seat.configuration.log,
             self.epoch,
@@ -644,7 +643,7 @@ class Conversation:
             self.charter,
             group.suite,
             dict(group.members()),
-            frozenset(one.sender.index for one in group.pending_proposals),
+            frozenset(leaving),
             group.own_leaf_index,
             standing.signature_key,
             self._held.keys[self.epoch].successor,

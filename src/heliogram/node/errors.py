@@ -80,6 +80,16 @@ class FileFault(Enum):
     WRONG_KEY = "wrong key"
     #: Bytes changed, are missing, doubled, out of order or too many.
     DAMAGED = "damaged"
+    #: Ours: it is not there, no plain file, or not ours to read.
+    UNREADABLE = "unreadable"
+    #: Ours: larger than any relay takes, or too many for one message.
+    TOO_LARGE = "too large"
+    #: Ours: no recording in Ogg or WebM, so no voice note.
+    NOT_A_VOICE = "not a voice note"
+    #: No relay has it any more.
+    GONE = "gone"
+    #: It cannot be written where it should be saved.
+    NOT_SAVED = "not saved"
     #: Ours: the file became another one while it was being sealed. Begin again, with a new key.
     CHANGED = "changed"
 

@@ -36,6 +36,9 @@ REACH, ADDING, DROP = "reach", "adding", "drop"
 #: Seconds to wait for others who are being reached, so that one commit adds them all.
 GATHER = 5.0
 
+#: Seconds after which somebody who could not be reached is given up.
+GIVEN_UP = 14 * 86_400
+
 #: Seconds for which the other relays of an inbox are tried once one of them has the item.
 RETRIED = 3 * 86_400
 
@@ -212,8 +215,10 @@ class FirstContact:
             if OfferFault.FOREIGN in faults and relay not in job.warned:
                 job.warned.add(relay)
                 self._hooks.foreign(relay, job.row.account)
-        if reach.failure:
-            self._failed(job, job.row.account, job.row.conversation, reach.failure)
+        late = self._context.time - job.row.created > GIVEN_UP
+        if reach.failure or (late and not reach.found):
+            code = reach.failure or "not reached"
+            self._failed(job, job.row.account, job.row.conversation, code)
         elif reach.found and job.found is None:
             job.found = self._context.now
             if job.row.conversation is None:

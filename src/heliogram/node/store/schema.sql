@@ -216,7 +216,7 @@ CREATE VIRTUAL TABLE search USING fts5 (
     text,
     content = '',
     tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co So'",
-    prefix = '2 3'
+    prefix = '1 2 3'
 );
 -- What is deleted leaves the index at once, not when its segments are merged some day.
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
@@ -241,20 +241,39 @@ END;
 CREATE TABLE files (
     message      INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
     place        INTEGER NOT NULL,           -- which file of the message, from 0
-    blob         BLOB NOT NULL,              -- its id
-    name         TEXT NOT NULL,
-    content_type TEXT NOT NULL,
+    blob         BLOB NOT NULL,              -- its id: SHA-256 of the sealed file
+    key          BLOB NOT NULL,
+    plain        BLOB NOT NULL,              -- SHA-256 of the file
+    name         TEXT NOT NULL,              -- safe, and as it is shown
+    content_type TEXT NOT NULL,              -- as its sender says; once it is here, as its bytes say
     size         INTEGER NOT NULL,           -- of the plaintext
     inline       INTEGER NOT NULL DEFAULT 0,
     duration     REAL,
     thumbnail    BLOB,
     state        TEXT NOT NULL,              -- as in api.FileInfo
-    spool        TEXT,                       -- a sealed copy below the profile, while it goes up or comes down
+    doubt        TEXT NOT NULL DEFAULT '',   -- as in api.FileInfo
+    trouble      TEXT NOT NULL DEFAULT '',   -- why it does not move: an error's code
+    relays       BLOB NOT NULL,              -- the encoded Configuration of the time when it was sent
+    spool        TEXT,                       -- the name of a sealed copy, while it goes up or comes down
+    directory    TEXT NOT NULL DEFAULT '',   -- where to save it
     path         TEXT,                       -- where the opened copy lies
+    seed         BLOB,                       -- of ours: what secrets are made from that delete it at relays
     stored       BLOB NOT NULL DEFAULT x'',  -- keys of relays that have all of it, one after the other
-    done         INTEGER NOT NULL DEFAULT 0,
+    created      INTEGER NOT NULL,
     expires      INTEGER,
     PRIMARY KEY (message, place)
+);
+CREATE INDEX files_moving ON files (state) WHERE state IN ('sending', 'downloading');
+CREATE INDEX files_spooled ON files (spool) WHERE spool IS NOT NULL;
+
+-- Blobs of ours that relays are to delete before their time.
+CREATE TABLE takebacks (
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    blob    BLOB NOT NULL,
+    relay   BLOB NOT NULL,                   -- an encoded RelayDescription
+    secret  BLOB NOT NULL,
+    circuit BLOB NOT NULL,
+    created INTEGER NOT NULL
 );
 
 -- --- People ----------------------------------------------------------------------------------------

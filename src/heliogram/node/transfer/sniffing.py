@@ -24,9 +24,10 @@ PICTURES = frozenset(("image/jpeg", "image/png", "image/webp", "image/avif", "im
 #: Recordings that may be played in their place.
 VOICES = frozenset(("audio/ogg", "audio/webm"))
 
-_HTML, _SVG, _SCRIPT, _ZIP, _TEXT = (
-    *("text/html", "image/svg+xml", "text/x-shellscript", "application/zip", "text/plain"),
-)
+#: A drawing that may hold scripts: a document, and no picture to us.
+SVG = "image/svg+xml"
+
+_HTML, _SCRIPT, _ZIP, _TEXT = "text/html", "text/x-shellscript", "application/zip", "text/plain"
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 
@@ -78,7 +79,7 @@ _ENDINGS = {
         "image/heic": "heic heif",
         "image/bmp": "bmp",
         "image/tiff": "tif tiff",
-        _SVG: "svg svgz",
+        SVG: "svg svgz",
         "application/pdf": "pdf",
         _ZIP: "zip",
         f"{_OFFICE}.wordprocessingml.document": "docx",
@@ -132,7 +133,7 @@ _ACTIVE = frozenset(
         *("application/x-executable", "application/x-msdownload", "application/x-mach-binary"),
         *("application/java-vm", "application/java-archive", "application/x-ms-shortcut"),
         *("application/vnd.android.package-archive", "application/x-python-zip"),
-        *("application/x-desktop", "text/x-script", _SCRIPT, _HTML, _SVG),
+        *("application/x-desktop", "text/x-script", _SCRIPT, _HTML, SVG),
         *("application/xhtml+xml", "text/javascript", "application/javascript"),
     )
 )
@@ -271,7 +272,7 @@ def _sniff_text(data: bytes) -> str | None:
     if start.startswith(b"<"):
         bare = _TAG.sub(b"", start).lstrip()[:64].lower()
         if bare.startswith(b"<svg") or b"<svg" in start[:1024].lower():
-            return _SVG
+            return SVG
         if start[:14].lower().startswith(b"<!doctype html") or _PAGE.match(bare):
             return _HTML
         if start.startswith(b"<?xml"):
