@@ -13,8 +13,9 @@ import signal
 import sys
 from pathlib import Path
 
-from heliogram.node import api
 from heliogram.node.local import LocalNode, open_node
+
+from heliogram.node import api
 from heliogram.node.profile import Profile
 
 

@@ -102,6 +102,8 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     kind: str
     #: What is shown; for a line, the sentence.
     text: str = ""
+    #: Whether `text` is only the beginning: `GetMessage` gives all of it.
+    cut: bool = False
     markdown: bool = False
     #: When it was sent (as its sender says) and when it came here.
     time: int

@@ -221,6 +221,18 @@ class Conversation:
         return self._held.group is not None and bool(self._held.group.pending_proposals)
 
     @property
+    def departures(self) -> frozenset[int]:
+        """Leaves of those who have announced to leave, us too: they wait for a commit."""
+        if self._held.group is None:
+            return frozenset()
+        return frozenset(one.sender.index for one in self._held.group.pending_proposals)
+
+    @property
+    def staged_keys(self) -> EpochKeys | None:
+        """The keys of the epoch that our staged value would start."""
+        return None if self._held.staged is None else self._held.staged.keys
+
+    @property
     def epoch_authenticator(self) -> mls.Secret:
         """Equal for all who are in the same epoch of the same branch, and nobody else."""
         return self._member().epoch_authenticator
@@ -246,16 +258,27 @@ class Conversation:
 
     # --- Sending ----------------------------------------------------------------------------------
 
-    def send(self, content: bytes, kind: str = MIMI_CONTENT, *, entropy: Entropy) -> Effects:
+    def send(
+        self,
+        content: bytes,
+        kind: str = MIMI_CONTENT,
+        *,
+        grace: bool = False,
+        entropy: Entropy,
+    ) -> Effects:
         """An entry that says `content`. Raises `NotNow` when we may not send, and `TooLong`.
 
         Not while somebody's departure waits for a commit (RFC 9420, 12.4), nor before fresh keys after we
-        came in by a last resort.
+        came in by a last resort. With `grace`: for the grace lane of an epoch from which nobody can go on.
         """
         if kind not in (MIMI_CONTENT, MESSAGE_STATUS):
             raise NotAllowed("there is no such kind of content")
         if len(content) > MAX_MESSAGE:
             raise TooLong
+        if grace and self.phase is not Phase.OPEN:
+            # What is said here is about none of the departures that wait.
+            entry = self._entry(self._held.without_proposals(), framed(kind, content), entropy)
+            return self._held.effects(entries=(replace(entry, grace=True),))
         group = self._active()
         if self.must_renew or self._held.standing.leaving or group.pending_proposals:
             raise NotNow
@@ -308,9 +331,8 @@ class Conversation:
     ) -> Effects:
         """The invitation to `to`, our successor of this conversation, for all who said `reports` here.
 
-        It goes into the grace lane of each epoch in which they said so, and only they can open it. Who said it
-        in an epoch whose keys are gone is passed over. Raises `NotNow` if nobody is left, `TooLong` for what
-        does not fit there.
+        It goes into the grace lane of each epoch in which they said so; only they can open it. Where an
+        epoch's keys are gone, they are passed over. Raises `NotNow` if nobody is left, `TooLong`.
         """
         waiting: dict[int, list[bytes]] = {}
         for report in reports:
@@ -412,22 +434,19 @@ class Conversation:
         group = self._active()
         seat = link.following(self.seat)
         self._witness.forget()
-        header = Header.from_bytes(decision.value.header)
+        header, key = Header.from_bytes(decision.value.header), self._held.keys[self.epoch].value
         try:
-            body = Body.unseal(
-                self._held.keys[self.epoch].value, decision.value.header, decision.value.body
-            )
-            outcome = judging.process(group, body, self.seat, self._previous(), now=now)
+            body = Body.unseal(key, decision.value.header, decision.value.body)
+            at = self.seat, self._previous()
+            outcome = judging.process(group, self._witness, body, *at, now=now)
         except NotOpened:
             return self._dead("nobody can read it")
         except mls.InvalidMessage as error:
             if error.rule not in PRIVATE:
                 return self._dead(error.what)
-            return (
-                self._wounded(error.rule)
-                if judging.same_relays(group, self._witness.proposals, header)
-                else self._misheaded()
-            )
+            if not judging.same_relays(group, self._witness.proposals, header):
+                return self._misheaded()
+            return self._wounded(error.rule)
         if isinstance(outcome, mls.Removed):
             if not judging.same_relays(group, self._witness.proposals, header):
                 return self._misheaded()
@@ -614,6 +633,9 @@ class Conversation:
     def ground(self) -> Ground:
         """Where we stand, for a successor. Raises `NotNow` when we are out."""
         group, standing = self._member(), self._held.standing
+        # Not those that wait in the group: to say that we cannot follow, we had to drop them there.
+        departures = map(departure_of, self._held.waiting.values())
+        leaving = {leaf for leaf in departures if leaf is not None}
         return Ground(
             self.seat.configuration.log,
             self.epoch,
@@ -621,7 +643,7 @@ class Conversation:
             self.charter,
             group.suite,
             dict(group.members()),
-            frozenset(one.sender.index for one in group.pending_proposals),
+            frozenset(leaving),
             group.own_leaf_index,
             standing.signature_key,
             self._held.keys[self.epoch].successor,

@@ -14,6 +14,7 @@
       InvalidDecisions    decisions that a member served, and that are none
       DamagedState        saved state that this program did not write
       NotNow              our caller asked for what this state does not allow
+      ChatEnded           nothing can be said or changed in this conversation any more
       WrongPassphrase     what should open the profile does not
       StoreError          the profile's files cannot be read or written
         StoreFull         there is no room on the disk
@@ -312,6 +313,15 @@ class NotNow(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "not now"
+
+
+class ChatEnded(NodeError):
+    """We are out of this conversation, or it is dead. What was said can be read."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "chat ended"
 
 
 class WrongPassphrase(NodeError):

@@ -125,7 +125,7 @@ def describe(error: NodeError) -> Fault:
     if isinstance(error, RemoteNodeError):
         return Fault(error.code, "", error.fields)
     fields = {
-        name: getattr(error, name) if hasattr(error, name) else error.args[at]
+        name: getattr(error, name, error.args[at] if at < len(error.args) else None)
         for at, name in enumerate(arguments(type(error)))
     }
     return Fault(error.code, type(error).__name__, msgspec.to_builtins(fields))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,15 +34,21 @@ class PlainClient:
         self._send(protocol.encode_command(self._number, command), timeout)
         return self._answer(command)
 
-    def subscribe(self) -> Iterator[api.AnyNotice]:
-        """What happens from now on, until the node stops. No calls after that."""
-        self._number += 1
-        self._send(protocol.encode_subscription(self._number), None)
-        self._answer(None)
-        return self._notices()
+    def subscribe(self, timeout: float | None = None) -> Iterator[api.AnyNotice]:
+        """What happens from now on, until the node stops. No calls after that.
 
-    def _notices(self) -> Iterator[api.AnyNotice]:
+        Raises `TimeoutError` when `timeout` seconds are over; then close.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        self._number += 1
+        self._send(protocol.encode_subscription(self._number), timeout)
+        self._answer(None)
+        return self._notices(until)
+
+    def _notices(self, until: float | None) -> Iterator[api.AnyNotice]:
         while True:
+            if until is not None:
+                self._connection.settimeout(max(until - time.monotonic(), 0.001))
             try:
                 notice = protocol.notice_of(self._line())
             except Interrupted:

@@ -1,4 +1,4 @@
-"""What the modules of talks share: tables, the other parts, and what faces are to be told at the end of a turn.
+"""What the modules of talks share: tables, the other parts, and what faces are to be told of a turn.
 
 In one turn much may happen to one message. Faces hear of each message and each conversation once.
 """
@@ -12,8 +12,11 @@ from heliogram.content.bodies import File
 from heliogram.node import api
 from heliogram.node.engine.context import Context
 from heliogram.node.engine.sides import PeopleSide
-from heliogram.node.store.history import History
 from heliogram.node.store.logs import Logs
+from heliogram.node.store.marks import Marks
+from heliogram.node.store.messages import MessageRow, Messages
+from heliogram.node.value import WelcomeBlob
+from heliogram.wire.objects import RelayDescription
 
 
 class FilesSide(Protocol):
@@ -25,20 +28,34 @@ class FilesSide(Protocol):
     def received(self, message: int, files: Sequence[File]) -> None:
         """A message came that has these files."""
 
+    def take_back(self, message: int) -> None:
+        """A message of ours was taken back from all: let relays delete its files. Before `gone`."""
+
     def gone(self, message: int) -> None:
         """A message goes: its files with it."""
 
     def infos(self, message: int) -> tuple[api.FileInfo, ...]:
         """The files of a message, as faces see them."""
 
+    def carry(self, conversation: int, blob: bytes, data: bytes, relays: Sequence[bytes]) -> None:
+        """Bring a Welcome to relays: `Talks.blob_stored` for each. May be said again."""
+
+    def fetch_welcome(
+        self, conversation: int, welcome: WelcomeBlob, relays: Sequence[RelayDescription]
+    ) -> None:
+        """Fetch a Welcome: `Talks.blob_fetched`. Said again, it tries again."""
+
 
 class NoFiles:
-    """A node without the part for files: it shows nothing of them."""
+    """A node without the part for files: it shows nothing of them, and large Welcomes wait."""
 
     def sent(self, message: int, prepared: object) -> None:
         """Nothing."""
 
     def received(self, message: int, files: Sequence[File]) -> None:
+        """Nothing."""
+
+    def take_back(self, message: int) -> None:
         """Nothing."""
 
     def gone(self, message: int) -> None:
@@ -47,6 +64,14 @@ class NoFiles:
     def infos(self, message: int) -> tuple[api.FileInfo, ...]:
         """None."""
         return ()
+
+    def carry(self, conversation: int, blob: bytes, data: bytes, relays: Sequence[bytes]) -> None:
+        """Nothing."""
+
+    def fetch_welcome(
+        self, conversation: int, welcome: WelcomeBlob, relays: Sequence[RelayDescription]
+    ) -> None:
+        """Nothing."""
 
 
 class Desk:
@@ -59,7 +84,8 @@ class Desk:
         self.people = people
         self.files: FilesSide = files or NoFiles()
         self.logs = Logs(context.store)
-        self.history = History(context.store)
+        self.messages = Messages(context.store)
+        self.marks = Marks(context.store)
         #: Messages that are new or changed, chats that changed, in the order in which they did.
         self.added: dict[int, None] = {}
         self.changed: dict[int, None] = {}
@@ -74,6 +100,14 @@ class Desk:
     def account(self) -> bytes:
         """Our own account."""
         return self.context.account
+
+    def by_version(self, conversation: int, id: bytes) -> MessageRow | None:
+        """The message of which this is the id, or that of an edit of it."""
+        found = self.messages.by_id(conversation, id)
+        if found is None:
+            number = self.marks.message_of_version(conversation, id)
+            found = None if number is None else self.messages.get(number)
+        return found
 
     def is_added(self, message: int, conversation: int) -> None:
         """A message is new."""
@@ -97,10 +131,10 @@ class Desk:
 
     def recount(self, conversation: int) -> None:
         """Write what lists show of a conversation's messages: how many are unread, which is the last."""
-        last = self.history.last(conversation)
+        last = self.messages.last(conversation)
         self.logs.change(
             conversation,
-            unread=self.history.count_unread(conversation),
+            unread=self.messages.count_unread(conversation),
             last=None if last is None else last.number,
         )
         self.chats[conversation] = None

@@ -10,7 +10,7 @@ its end was not written is harmless: the same taking gives the same packages, th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -35,6 +35,9 @@ REACH, ADDING, DROP = "reach", "adding", "drop"
 
 #: Seconds to wait for others who are being reached, so that one commit adds them all.
 GATHER = 5.0
+
+#: Seconds after which somebody who could not be reached is given up.
+GIVEN_UP = 14 * 86_400
 
 #: Seconds for which the other relays of an inbox are tried once one of them has the item.
 RETRIED = 3 * 86_400
@@ -212,8 +215,10 @@ class FirstContact:
             if OfferFault.FOREIGN in faults and relay not in job.warned:
                 job.warned.add(relay)
                 self._hooks.foreign(relay, job.row.account)
-        if reach.failure:
-            self._failed(job, job.row.account, job.row.conversation, reach.failure)
+        late = self._context.time - job.row.created > GIVEN_UP
+        if reach.failure or (late and not reach.found):
+            code = reach.failure or "not reached"
+            self._failed(job, job.row.account, job.row.conversation, code)
         elif reach.found and job.found is None:
             job.found = self._context.now
             if job.row.conversation is None:
@@ -223,16 +228,14 @@ class FirstContact:
         """A direct conversation with somebody who was reached."""
         account = job.row.account
         try:
-            with self._context.store.transaction():
-                conversation = self._talks.found("direct", peer=account)
-                # Both are owners: either can go on without the other.
-                self._talks.add(conversation, packages, frozenset((account,)), Role.OWNER)
+            conversation = self._talks.found("direct", peer=account)
         except NodeError as error:
             self._failed(job, account, None, error.code)
             return
         job.row.conversation = conversation
-        self._adds(job)
         self._hooks.moved(account, "adding", "", conversation)
+        # Both are owners: either can go on without the other.
+        self._add([job], conversation, packages, Role.OWNER)
 
     def _add_gathered(self) -> None:
         """Add those who were reached, once nobody else is about to be or they have waited."""
@@ -253,20 +256,24 @@ class FirstContact:
                 if isinstance(one.source, Reach)
                 for package in one.source.found
             ]
-            accounts = frozenset(one.row.account for one in found)
-            try:
-                with self._context.store.transaction():
-                    self._talks.add(conversation, packages, accounts, Role(role))
-            except NodeError as error:
-                for one in found:
-                    self._failed(one, one.row.account, conversation, error.code)
-                continue
-            for one in found:
-                self._adds(one)
+            self._add(found, conversation, packages, Role(role))
 
-    def _adds(self, job: _Job) -> None:
-        job.row.kind, job.source = ADDING, None
-        self._save(job)
+    def _add(
+        self,
+        jobs: list[_Job],
+        conversation: int,
+        packages: Sequence[mls.KeyPackage],
+        role: Role,
+    ) -> None:
+        """Want these in. What talks say of it may come before they return."""
+        for job in jobs:
+            job.row.kind, job.source = ADDING, None
+            self._save(job)
+        accounts = frozenset(job.row.account for job in jobs)
+        try:
+            self._talks.add(conversation, packages, accounts, role)
+        except NodeError as error:
+            self.not_added(conversation, accounts, error.code)
 
     def _dropped(self, job: _Job, drop: Drop) -> None:
         state, now = job.state, int(self._context.time)

@@ -1,4 +1,4 @@
-"""Which chat or message somebody means: a name, or the first digits of an id, as long as they fit one only."""
+"""Which chat or message somebody means: a name, or the first digits of an id, if they fit one only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TypeVar
 from heliogram.node.engine.desk import Desk
 from heliogram.node.errors import Ambiguous, NotFound
 from heliogram.node.identity.names import clean
-from heliogram.node.store.history import MessageRow
 from heliogram.node.store.logs import ConversationRow
+from heliogram.node.store.messages import MessageRow
 
 T = TypeVar("T")
 
@@ -44,12 +44,7 @@ def chat(desk: Desk, text: str) -> ConversationRow:
 
 def message(desk: Desk, text: str) -> MessageRow:
     """The message whose id begins so. Raises `NotFound`, `Ambiguous`."""
-    wanted = text.strip().lower()
-    if not _DIGITS.fullmatch(wanted):
-        raise NotFound("message")
-    even = len(wanted) & ~1
-    prefix = bytes.fromhex(wanted[:even])
-    return _only(desk.history.beginning(prefix, wanted[even:]), "message")
+    return _only(desk.messages.by_prefix(text.strip()), "message")
 
 
 def _named(desk: Desk, rows: list[ConversationRow], wanted: str) -> list[ConversationRow]:

@@ -6,55 +6,31 @@ What waits at relays is in `node/inbox`, what is written in `store/people.py`. H
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from hashlib import sha256
 
 from heliogram import mls
-from heliogram.codec import DecodeError, decode_all
 from heliogram.node import api
-from heliogram.node.asking import Address, Ask
+from heliogram.node.asking import Ask
 from heliogram.node.components import Role
 from heliogram.node.engine.account import Me, load_account
+from heliogram.node.engine.cards import Cards
 from heliogram.node.engine.contact_links import ContactLinks
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.first_contact import FirstContact, Hooks
+from heliogram.node.engine.mailbox import Mailbox
 from heliogram.node.engine.names import Names
 from heliogram.node.engine.pool import Pool
 from heliogram.node.engine.requests import ACCEPTED, DECLINED, Requests
 from heliogram.node.engine.sides import Talks
-from heliogram.node.errors import (
-    Ambiguous,
-    CodesDiffer,
-    InvalidIdentity,
-    NotAllowed,
-    NotFound,
-    NotNow,
-)
+from heliogram.node.errors import Ambiguous, CodesDiffer, NotAllowed, NotFound, NotNow
 from heliogram.node.events import InvitationDue
-from heliogram.node.identity.devices import DeviceList, newer_list
-from heliogram.node.identity.links import ContactLink, InboxRelay
+from heliogram.node.identity.links import ContactLink
 from heliogram.node.identity.names import clean
 from heliogram.node.identity.safety import SafetyCode, safety_code
-from heliogram.node.inbox.card import MAX_CARD, Card
-from heliogram.node.inbox.own import (
-    Filled,
-    InboxLost,
-    InboxOpened,
-    ItemCame,
-    LinkAdded,
-    LinkRevoked,
-    OwnInbox,
-    Place,
-)
 from heliogram.node.invitation import Invitation
 from heliogram.node.membership import Device
 from heliogram.node.store.people import ContactRow, LinkRow, PeopleTables
 from heliogram.node.value import WelcomeBlob
 from heliogram.wire.objects import RelayDescription
-from heliogram.wire.signing import SigningKey
-
-#: The circuit of our own inbox.
-CIRCUIT = sha256(b"inbox").digest()
 
 
 class People:
@@ -73,17 +49,20 @@ class People:
         self._links = ContactLinks(context, self._tables, me)
         self._pool = Pool(context, self._tables, me)
         self._requests = Requests(context, self._tables, me, self._pool, self._names)
-        self._places: dict[bytes, InboxRelay] = {}
-        self._inbox = self._load_inbox(me.inbox)
+        self._cards = Cards(context, self._tables, me, self._links, self._names)
+        self._mailbox = Mailbox(context, self._tables, me, self._links, self._pool, self._requests)
         self._talks: Talks | None = None
         self._contacting: FirstContact | None = None
-        self._more = False
 
     def connect(self, talks: Talks) -> None:
         """Meet the other part of the engine."""
         self._talks = talks
         hooks = Hooks(
-            self._me.device.suite, self._revoked, self._card_for, self._moved, self._foreign
+            self._me.device.suite,
+            self._cards.revoked,
+            self._cards.invitation,
+            self._moved,
+            self._foreign,
         )
         self._contacting = FirstContact(self._context, self._tables, talks, hooks)
 
@@ -111,56 +90,6 @@ class People:
         """One-time key packages that lie ready for strangers, as far as we know."""
         return self._tables.ready_packages()
 
-    # --- Our inbox --------------------------------------------------------------------------------
-
-    def _load_inbox(self, owner: SigningKey) -> OwnInbox:
-        places = []
-        for relay, encoded, opened, filled, links in self._tables.places():
-            found = _relay(encoded)
-            self._places[relay] = found
-            if filled is not None:
-                self._pool.filled[relay] = filled
-            address = Address(found.key, found.endpoints)
-            places.append(Place(address, opened, filled is not None, links))
-        return OwnInbox(owner, places)
-
-    def _take_inbox(self) -> None:
-        """Write what relays said of our inbox, in the order in which they said it."""
-        tables = self._tables
-        for event in self._inbox.events():
-            match event:
-                case InboxOpened():
-                    tables.set_opened(event.relay)
-                case InboxLost():
-                    tables.set_lost(event.relay)
-                    self._pool.filled.pop(event.relay, None)
-                case LinkAdded():
-                    tables.add_link_place(event.relay, event.link)
-                case LinkRevoked():
-                    tables.remove_link_place(event.relay, event.link)
-                case Filled():
-                    self._pool.done(event.relay)
-                    self._end_used_links()
-                case ItemCame():
-                    self._requests.came(self._inbox.id, event.link, event.data)
-
-    def _end_used_links(self) -> None:
-        """One-time links that somebody came by end when relays hear of us anyway."""
-        for row in self._tables.links():
-            if row.state == "used":
-                self._tables.set_link_state(row.number, "gone")
-        self._tables.forget_gone_links()
-
-    def _keep_inbox(self) -> None:
-        """See to it that our inbox is where it shall be and has what it shall have."""
-        for relay in self._links.relays():
-            if self._places.get(relay.key) != relay:
-                self._places[relay.key] = relay
-                self._tables.save_place(relay.key, relay.encode())
-                self._inbox.add(Place(Address(relay.key, relay.endpoints)))
-        self._inbox.links = self._links.wanted()
-        self._more = self._pool.settle(self._inbox, list(self._places))
-
     # --- A part of the engine ---------------------------------------------------------------------
 
     @property
@@ -183,25 +112,17 @@ class People:
 
     def settle(self) -> None:
         """Do what follows from all that came in this turn."""
-        self._take_inbox()
         self.contacting.settle()
-        self._keep_inbox()
+        self._mailbox.settle()
 
     def asks(self) -> list[tuple[bytes, Ask]]:
         """What is to be sent, each with its circuit."""
-        inbox = [(CIRCUIT, ask) for ask in self._inbox.asks(self._context.now)]
-        return inbox + self.contacting.asks()
+        return self._mailbox.asks() + self.contacting.asks()
 
     def deadline(self) -> float | None:
         """When the next turn must be at the latest."""
-        now = self._context.now
-        if self._more:
-            return now
-        times = [self._pool.next_period - self._context.time + now]
-        for other in (self._inbox.deadline(now), self.contacting.deadline()):
-            if other is not None:
-                times.append(other)
-        return min(times)
+        times = (self._mailbox.deadline(), self.contacting.deadline())
+        return min((at for at in times if at is not None), default=None)
 
     # --- Links ------------------------------------------------------------------------------------
 
@@ -249,37 +170,43 @@ class People:
 
     def _add_contact(self, command: api.AddContact, _: object) -> api.Contact:
         link = ContactLink.from_text(command.link)
-        if link.account == self._me.id:
+        account = link.account
+        if account == self._me.id:
             raise NotAllowed("this link leads to ourselves")
-        contact = self._tables.contact(link.account)
+        if self.is_blocked(account):
+            raise NotAllowed("they are blocked")
+        request = self._requests.direct_from(account)
+        if request is not None and self.welcome_of(request) is None:
+            # They were first: going in is what is wanted.
+            self._accept(api.AcceptRequest(request), None)
+        contact = self._tables.contact(account)
+        begun = (
+            contact is not None
+            and contact.state != "failed"
+            and bool(contact.conversation is not None or contact.state == "adding")
+        )
         if contact is None:
-            contact = ContactRow(
-                link.account, clean(command.name), int(self._context.time), "adding"
-            )
-        elif command.name:
-            contact.name = clean(command.name)
-        if not self._tables.name(link.account):
-            self._tables.save_name(link.account, link.shown_name)
-        begun = contact.conversation is not None or contact.state == "waiting"
-        contact.link = link.encode()
-        contact.blocked = False
-        if not begun or contact.state == "failed":
-            contact.state, contact.trouble, contact.conversation = "adding", "", None
+            contact = ContactRow(account, "", int(self._context.time), "adding")
+        if name := clean(command.name):
+            contact.name = name
+        if not self._tables.name(account):
+            self._tables.save_name(account, link.shown_name)
+        if not begun:
+            contact.state, contact.trouble = "adding", ""
+            contact.conversation, contact.link = None, link.encode()
+        elif contact.link is None:
+            contact.link = link.encode()
         self._save(contact)
-        waiting = [row for row in self._requests.waiting() if row.account == link.account]
-        if contact.state == "adding" and not any(row.kind == "direct" for row in waiting):
-            if contact.conversation is None:
-                self.contacting.begin(link)
-        elif contact.state == "adding":
-            # They have invited us: going in is what is wanted.
-            request = next(row for row in waiting if row.kind == "direct")
-            if isinstance(Invitation.from_bytes(request.item).welcome, bytes):
-                self._accept(api.AcceptRequest(request.id.hex()), None)
-        return self.contact(link.account)
+        if not begun:
+            self.contacting.begin(link)
+        return self._shown(contact)
 
     def contact(self, account: bytes) -> api.Contact:
         """A contact, as shown. Raises `NotFound`."""
-        return self._shown(self._known(account))
+        contact = self._tables.contact(account)
+        if contact is None:
+            raise NotFound("contact")
+        return self._shown(contact)
 
     def _get_contacts(self, _: api.GetContacts, __: object) -> list[api.Contact]:
         shown = [self._shown(row) for row in self._tables.contacts()]
@@ -309,13 +236,13 @@ class People:
         return self._shown(contact)
 
     def _set_blocked(self, account: bytes, blocked: bool) -> ContactRow:
-        if account == self._me.id:
-            raise NotAllowed("this is ourselves")
-        contact = self._tables.contact(account)
-        if contact is None:
-            contact = ContactRow(account, "", int(self._context.time), "known")
+        contact = self._known(account)
         changed, contact.blocked = contact.blocked != blocked, blocked
-        given, contact.given = contact.given, None if blocked else contact.given
+        given = contact.given
+        if blocked:
+            contact.given = None
+            if contact.state == "adding":
+                contact.state, contact.trouble = "failed", "blocked"
         self._save(contact)
         if blocked and changed:
             row = None if given is None else self._tables.link(given)
@@ -323,15 +250,16 @@ class People:
                 self._give_anew(self._links.revoke(row))
             self._requests.drop_all(account)
             self.contacting.cancel(account)
-        elif changed and contact.conversation is not None:
+        elif changed:
             self._introduce(contact)
         return contact
 
     def _known(self, account: bytes) -> ContactRow:
+        """A contact. Whoever we know otherwise, from a group, becomes one. Raises `NotAllowed` for us."""
+        if account == self._me.id:
+            raise NotAllowed("this is ourselves")
         contact = self._tables.contact(account)
-        if contact is None:
-            raise NotFound("contact")
-        return contact
+        return contact or ContactRow(account, "", int(self._context.time), "known")
 
     def _save(self, contact: ContactRow) -> None:
         """Write a contact and tell faces."""
@@ -378,17 +306,17 @@ class People:
             welcome=extra if isinstance(extra, bytes) else None,
         )
         self._requests.end(row, ACCEPTED)
-        contact = self._tables.contact(row.account)
-        if contact is None:
-            contact = ContactRow(row.account, "", int(self._context.time), "known")
+        contact = self._known(row.account)
         if direct:
             contact.state, contact.trouble, contact.conversation = "known", "", conversation
         self._tables.save_contact(contact)
-        self.card_received(row.account, invitation.profile)
+        self._cards.take(row.account, invitation.profile)
+        contact = self._known(row.account)
         if direct:
-            self._introduce(self._known(row.account))
+            self._introduce(contact)
         else:
-            self.talks.say_profile(conversation, self._card().encode())
+            self._save(contact)
+            self.talks.say_profile(conversation, self._cards.group())
         return self.talks.chat(conversation)
 
     def _decline(self, command: api.DeclineRequest, _: object) -> api.Done:
@@ -400,96 +328,47 @@ class People:
 
     # --- Cards ------------------------------------------------------------------------------------
 
-    def _card(self) -> Card:
-        return Card(self._me.name, devices=self._me.devices)
-
-    def _card_for(self, account: bytes, conversation: int) -> bytes:
-        """The card of an invitation."""
-        row = self._context.store.one(
-            "SELECT kind, name FROM conversations WHERE number = ?", (conversation,)
-        )
-        kind, title = ("direct", "") if row is None else (row[0], row[1])
-        counted = self._context.store.one(
-            "SELECT count(*) FROM members WHERE conversation = ?", (conversation,)
-        )
-        card = replace(
-            self._card(),
-            kind="group" if kind == "group" else "direct",
-            title=title,
-            members=0 if counted is None else int(counted[0]),
-            certificate=self._me.certificate,
-        )
-        contact = self._tables.contact(account)
-        if contact is not None and kind != "group":
-            link = self._links.for_contact(contact)
-            self._tables.save_contact(contact)
-            card = replace(card, link=link)
-        return card.for_invitation()
-
     def _introduce(self, contact: ContactRow) -> None:
         """Say who we are to a contact, with a link for them alone."""
-        if contact.conversation is None:
-            return
-        link = self._links.for_contact(contact)
-        self._save(contact)
-        card = replace(self._card(), link=link)
-        self.talks.say_profile(contact.conversation, card.encode())
+        if contact.conversation is not None and not contact.blocked:
+            card = self._cards.direct(contact)
+            self._save(contact)
+            self.talks.say_profile(contact.conversation, card)
 
     def card_received(self, account: bytes, content: bytes) -> None:
         """Somebody said who they are."""
-        if account == self._me.id or len(content) > MAX_CARD:
-            return
-        try:
-            card = Card.from_bytes(content)
-        except DecodeError:
-            return
-        if name := clean(card.name):
-            self._tables.save_name(account, name)
-            self._names.changed()
-        if card.devices is not None:
-            self._keep_list(account, card.devices)
+        before = self._tables.contact(account)
+        card = self._cards.take(account, content)
         contact = self._tables.contact(account)
-        if contact is None:
+        if card is None or contact is None:
             return
-        if card.link is not None and card.link.account == account:
-            contact.link = card.link.encode()
-        if contact.state in ("waiting", "adding") and contact.conversation is not None:
+        if card.kind == "direct" and contact.conversation is not None and contact.state != "known":
             contact.state, contact.trouble = "known", ""
-        self._save(contact)
-
-    def _keep_list(self, account: bytes, offered: DeviceList) -> None:
-        known = self._devices(account)
-        try:
-            kept = newer_list(account, known, offered)
-        except InvalidIdentity as error:
-            self._context.tell(api.Warned(error.code, who=self.person(account)))
-            return
-        if kept is not known:
-            self._tables.save_devices(account, kept.encode())
-
-    def _devices(self, account: bytes) -> DeviceList | None:
-        encoded = self._tables.devices(account)
-        return None if encoded is None else DeviceList.from_bytes(encoded)
+            # What they sent at the same time leads to a second conversation with them.
+            if (request := self._requests.direct_from(account)) is not None:
+                self._requests.end(self._requests.find(request), DECLINED)
+        if contact != before or card.name:
+            self._save(contact)
 
     # --- For jobs ---------------------------------------------------------------------------------
-
-    def _revoked(self, account: bytes) -> frozenset[bytes]:
-        if account == self._me.id:
-            return frozenset(self._me.devices.revoked)
-        known = self._devices(account)
-        return frozenset() if known is None else frozenset(known.revoked)
 
     def _moved(self, account: bytes, state: str, trouble: str, conversation: int | None) -> None:
         """Getting in touch with a contact has come further, or to an end."""
         contact = self._tables.contact(account)
-        if contact is None:
+        if contact is None or contact.state == "known" or not self._is_direct(conversation):
             return
         if contact.conversation is not None and contact.conversation != conversation:
-            return  # of a group
-        if contact.state == "known":
             return  # they were faster
         contact.state, contact.trouble, contact.conversation = state, trouble, conversation
         self._save(contact)
+
+    def _is_direct(self, conversation: int | None) -> bool:
+        if conversation is None:
+            return True
+        row = self._context.store.one(
+            "SELECT kind FROM conversations WHERE number = ?", (conversation,)
+        )
+        return row is not None and row[0] == "direct"
 
     def _foreign(self, relay: bytes, account: bytes) -> None:
         """A relay gave key packages that are not of the account of the link."""
@@ -508,7 +387,7 @@ class People:
         links = {}
         for account in due.accounts:
             contact = self._tables.contact(account)
-            if contact is not None and contact.link is not None:
+            if contact is not None and contact.link is not None and not contact.blocked:
                 links[account] = ContactLink.from_bytes(contact.link)
         self.contacting.due(conversation, due, links)
 
@@ -546,7 +425,7 @@ class People:
 
     def revoked(self, account: bytes) -> Collection[bytes]:
         """Ids of devices that an account has revoked."""
-        return self._revoked(account)
+        return self._cards.revoked(account)
 
     def is_blocked(self, account: bytes) -> bool:
         """Whether nothing of theirs is shown in direct conversations."""
@@ -560,15 +439,11 @@ class People:
         links = []
         for account in accounts:
             contact = self._tables.contact(account)
-            if contact is None or contact.link is None:
+            if contact is None or contact.link is None or contact.blocked:
                 raise NotFound("contact")
             links.append(ContactLink.from_bytes(contact.link))
         for link in links:
             self.contacting.begin(link, conversation=conversation, role=role, command=command)
-
-
-def _relay(encoded: bytes) -> InboxRelay:
-    return decode_all(InboxRelay.decode, encoded)
 
 
 def _is_code(code: SafetyCode, text: str) -> bool:

@@ -13,7 +13,7 @@ from heliogram import mls
 from heliogram.node.engine.account import Me
 from heliogram.node.engine.context import Context
 from heliogram.node.errors import DamagedState
-from heliogram.node.inbox.own import OwnInbox
+from heliogram.node.inbox.own import FILL_TIME, OwnInbox
 from heliogram.node.store.people import PackageRow, PeopleTables
 from heliogram.wire import frames
 
@@ -22,6 +22,9 @@ PERIOD = 2 * 86_400
 
 #: One-time packages for each relay, beside one of last resort.
 ONE_TIME = 20
+
+#: Seconds until a relay that did not take its packages gets others, at most.
+LATEST = 86_400.0
 
 #: Seconds for which a package is kept that no relay gives away any more: its invitation may still wait there.
 KEPT = 35 * 86_400
@@ -40,6 +43,9 @@ class Pool:
         #: The period that each relay was last filled in, and when what is under way to it was made.
         self.filled: dict[bytes, int] = {}
         self._begun: dict[bytes, int] = {}
+        #: How often a relay did not take what was made for it, and until when it gets nothing new.
+        self._tries: dict[bytes, int] = {}
+        self._again: dict[bytes, float] = {}
 
     def settle(self, inbox: OwnInbox, relays: list[bytes]) -> bool:
         """Fill one relay whose time has come; True if there are more.
@@ -52,6 +58,7 @@ class Pool:
             for relay in relays
             if self.filled.get(relay) != self.period
             and inbox.is_up(relay)
+            and context.now >= self._again.get(relay, 0.0)
             and not inbox.is_filling(relay, context.now)
         ]
         if not due:
@@ -66,11 +73,15 @@ class Pool:
         inbox.fill(relay, offered, context.now)
         inbox.renew_links(relay)
         self._begun[relay] = int(context.time)
+        # What was made and not taken must be kept. A relay shall not make us keep ever more.
+        tries = self._tries[relay] = self._tries.get(relay, 0) + 1
+        self._again[relay] = context.now + min(LATEST, FILL_TIME * 2.0 ** min(tries - 1, 16))
         return len(due) > 1
 
     def done(self, relay: bytes) -> None:
         """A relay has what was made for it, and nothing from before."""
         before = self._begun.pop(relay, 0)
+        self._tries.pop(relay, None)
         self.filled[relay] = self.period
         self._tables.set_filled(relay, self.period)
         self._tables.replace_packages(relay, before=before, ends=int(self._context.time) + KEPT)
@@ -81,10 +92,11 @@ class Pool:
         """The period that we are in. They begin when the device was made, so each has its own hours."""
         return (int(self._context.time) - self._me.created) // PERIOD
 
-    @property
-    def next_period(self) -> float:
-        """When the next one begins, in Unix seconds."""
-        return self._me.created + (self.period + 1) * PERIOD
+    def due_in(self) -> float:
+        """Seconds until there is something to do here, if nothing happens until then."""
+        begins = self._me.created + (self.period + 1) * PERIOD - self._context.time
+        again = (at - self._context.now for at in self._again.values())
+        return min((begins, *(one for one in again if one > 0)))
 
     def all(self) -> list[mls.OwnKeyPackage]:
         """All packages that were not used."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from heliogram.content import bodies
 from heliogram.content.errors import ContentError
 from heliogram.content.forms import Location, Poll
-from heliogram.content.mimi import Disposition, ExternalPart, Message, MultiPart, Part, SinglePart
+from heliogram.content.mimi import Disposition, Message, MultiPart, Part, SinglePart
 
 #: Characters and lines of a text in a list. `GetMessage` has all of it.
 MAX_TEXT = 8192
@@ -42,13 +42,13 @@ class Shown:
     kind: str
     text: str = field(repr=False)
     markdown: bool = False
-    files: tuple[ExternalPart, ...] = field(default=(), repr=False)
+    files: tuple[bodies.File, ...] = field(default=(), repr=False)
 
 
 def shown(message: Message) -> Shown:
     """What people see of a message. Never raises."""
     found = list(_leaves(bodies.read(message)))
-    files = tuple(one.part for one in found if isinstance(one, bodies.File))
+    files = tuple(one for one in found if isinstance(one, bodies.File))
     texts = [one for one in found if isinstance(one, bodies.Text)]
     text = "\n\n".join(one.text for one in texts)
     markdown = any(one.markdown for one in texts)

@@ -21,8 +21,15 @@ from heliogram.node.engine.account import Me
 from heliogram.node.engine.context import Context
 from heliogram.node.engine.names import Names
 from heliogram.node.engine.pool import Pool
-from heliogram.node.errors import InvalidInvitation, InvitationFault, NodeError, NotFound
+from heliogram.node.errors import (
+    Ambiguous,
+    InvalidInvitation,
+    InvitationFault,
+    NodeError,
+    NotFound,
+)
 from heliogram.node.events import Joined
+from heliogram.node.identity.devices import DeviceList
 from heliogram.node.identity.names import clean
 from heliogram.node.identity.safety import safety_code
 from heliogram.node.inbox.card import Card
@@ -60,12 +67,16 @@ class Requests:
         self._pool = pool
         self._names = names
 
+    def _revoked(self, account: bytes) -> tuple[bytes, ...]:
+        encoded = self._tables.devices(account)
+        return () if encoded is None else DeviceList.from_bytes(encoded).revoked
+
     # --- Coming in --------------------------------------------------------------------------------
 
     def came(self, inbox: bytes, public: bytes, item: bytes) -> None:
         """An item lay in our inbox, left by a link with this public key. Never raises for what it holds."""
         link = self._tables.link_of_key(public)
-        if link is None or link.state == "gone":
+        if link is None or link.state == "gone" or (link.one_time and link.state == "used"):
             return
         try:
             invitation = Invitation.unseal(link.secret, inbox, item)
@@ -110,6 +121,8 @@ class Requests:
         ):
             raise InvalidInvitation(InvitationFault.BAD_SIGNATURE)
         account = certificate.account
+        if certificate.device_id in self._revoked(account):
+            raise InvalidInvitation(InvitationFault.NOT_FOR_US)
         contact = self._tables.contact(account)
         blocked = contact is not None and contact.blocked
         given = not link.personal or account in self._tables.given_to(link.number)
@@ -168,16 +181,34 @@ class Requests:
         return self._tables.waiting()
 
     def find(self, text: str) -> RequestRow:
-        """The invitation with an id that begins so, or from whom is called so. Raises as `Names.resolve`."""
-        rows = self.waiting()
-        digits = text.strip().lower()
+        """The invitation with an id that begins so, or from whoever is called so.
+
+        Raises `NotFound`, `Ambiguous`.
+        """
+        rows, digits = self.waiting(), text.strip().lower()
         found = [row for row in rows if len(digits) >= 4 and row.id.hex().startswith(digits)]
-        if len(found) != 1:
-            account = self._names.resolve(text)
+        if not found:
+            try:
+                account = self._names.resolve(text)
+            except NotFound:
+                raise NotFound("request") from None
             found = [row for row in rows if row.account == account]
+        if len(found) > 1:
+            raise Ambiguous("request")
         if not found:
             raise NotFound("request")
         return found[0]
+
+    def direct_from(self, account: bytes) -> str | None:
+        """The id of the first invitation that waits from somebody into a direct conversation."""
+        for row in self.waiting():
+            if (row.account, row.kind) == (account, "direct"):
+                return row.id.hex()
+        return None
+
+    def forget_old(self) -> None:
+        """Forget invitations that were answered and can lie at no relay any more."""
+        self._tables.expire_requests(int(self._context.time) - REMEMBERED)
 
     def end(self, row: RequestRow, state: str) -> None:
         """An invitation was answered."""

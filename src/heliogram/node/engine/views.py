@@ -13,8 +13,8 @@ from heliogram.node.components import Role
 from heliogram.node.engine import reading, sentences
 from heliogram.node.engine.desk import Desk
 from heliogram.node.identity.names import clean
-from heliogram.node.store.history import MessageRow
 from heliogram.node.store.logs import ConversationRow
+from heliogram.node.store.messages import MessageRow
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.objects import Configuration, RelayDescription
 
@@ -29,6 +29,9 @@ _ROLES: dict[int, Literal["member", "admin", "owner"]] = {
     Role.ADMIN: "admin",
     Role.OWNER: "owner",
 }
+
+#: Between several emoji of one reaction in the store.
+SEVERAL = "\x1f"
 
 _STATUSES = {Status.DELIVERED: "delivered", Status.READ: "read"}
 
@@ -76,12 +79,13 @@ class Views:
             markdown=markdown,
             time=min(row.sent // 1000, row.received),
             received=row.received,
-            reply_to=None if row.reply_to is None else row.reply_to.hex(),
+            reply_to=self._answered(row),
             edited=row.edited > 0,
             files=desk.files.infos(row.number) if row.files else (),
             reactions=tuple(
-                api.Reaction(one.emoji, desk.people.person(one.sender))
-                for one in desk.history.reactions(row.number)
+                api.Reaction(emoji, desk.people.person(one.sender))
+                for one in desk.marks.reactions([row.number]).get(row.number, ())
+                for emoji in one.emoji.split(SEVERAL)
             ),
             mentions=tuple(map(desk.people.person, reading.mentions(row.text) if markdown else ())),
             state=cast(api.State, row.state if row.mine else "received"),
@@ -106,9 +110,16 @@ class Views:
     def _reports(self, row: MessageRow) -> tuple[api.Reported, ...]:
         return tuple(
             api.Reported(self._desk.people.person(one.account), _STATUSES[one.status], one.time)  # type: ignore[index]
-            for one in self._desk.history.reports(row.number)
+            for one in self._desk.marks.reports([row.number]).get(row.number, ())
             if one.status in _STATUSES
         )
+
+    def _answered(self, row: MessageRow) -> str | None:
+        """The id of the message that this one answers: that of its first version, if it is here."""
+        if row.reply_to is None:
+            return None
+        found = self._desk.by_version(row.conversation, row.reply_to)
+        return (row.reply_to if found is None or found.id is None else found.id).hex()
 
     def _sentence(self, row: MessageRow) -> str:
         data: dict[str, Any] = {} if row.data is None else msgspec.msgpack.decode(row.data)
@@ -121,7 +132,7 @@ class Views:
     def chat(self, row: ConversationRow) -> api.Chat:
         """A conversation in the list."""
         logs = self._desk.logs
-        last = None if row.last is None else self._desk.history.get(row.last)
+        last = None if row.last is None else self._desk.messages.get(row.last)
         return api.Chat(
             id=row.id.hex(),
             name=self.name(row),

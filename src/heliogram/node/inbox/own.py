@@ -31,8 +31,13 @@ from heliogram.wire.signing import SigningKey
 #: Seconds between two readings where no relay told of anything.
 READ_AGAIN = 300.0
 
-#: Seconds until a relay is asked again that has no room for us.
+#: Seconds between two readings in any case, and how many places of items are kept in mind.
+READ_PACE, MAX_TAKEN = 1.0, 10_000
+
+#: Seconds until a relay is asked again that has no room for us; or that has lost our inbox, at first and at
+#: most.
 NO_ROOM = 3600.0
+LOST_FIRST, LOST_MOST = 60.0, 86_400.0
 
 #: Seconds in which a filling may be repeated: a relay knows for half an hour what it gave out.
 FILL_TIME = 1200.0
@@ -120,11 +125,12 @@ class _At:
     up: bool = False
     subscribed: bool = False
     unread: bool = True
-    read_at: float = 0.0
+    read_at: float | None = None
     #: Indices that were taken and are to be deleted, and all that were taken since we connected.
     delete: list[int] = field(default_factory=list)
     taken: set[int] = field(default_factory=set)
     filling: _Filling | None = None
+    losses: int = 0
 
 
 class OwnInbox:
@@ -201,7 +207,7 @@ class OwnInbox:
     def deadline(self, now: float) -> float | None:
         """When `asks` will have something new at the latest, if nothing happens until then."""
         times = [
-            max(at.pace.again, now if self._next(at, now) is not None else at.read_at + READ_AGAIN)
+            max(at.pace.again, now if self._next(at, now) is not None else self._read_again(at))
             for at in self._at.values()
             if at.asked is None
         ]
@@ -234,9 +240,15 @@ class OwnInbox:
             return frames.Subscribe(0, 0, 0, True)
         if at.delete:
             return frames.InboxDelete(0, 0, tuple(at.delete))
-        if at.unread or now >= at.read_at + READ_AGAIN:
+        if now >= self._read_again(at):
             return frames.InboxRead(0, 0, 0, MAX_INBOX_ITEMS)
         return None
+
+    @staticmethod
+    def _read_again(at: _At) -> float:
+        if at.read_at is None:
+            return 0.0
+        return at.read_at + (READ_PACE if at.unread else READ_AGAIN)
 
     # --- Answers ----------------------------------------------------------------------------------
 
@@ -285,6 +297,8 @@ class OwnInbox:
 
     def _read(self, at: _At, answer: frames.InboxItems, now: float) -> None:
         at.read_at = now
+        if len(at.taken) > MAX_TAKEN:
+            at.taken.clear()
         new = [item for item in answer.items if item.index not in at.taken]
         for item in new:
             at.taken.add(item.index)
@@ -298,6 +312,8 @@ class OwnInbox:
         if answer.code == ErrorCode.NOT_AUTHORISED and at.place.opened:
             relay = at.place.relay
             at.place = Place(relay)
+            at.pace.again = now + min(LOST_MOST, LOST_FIRST * 2.0 ** min(at.losses, 16))
+            at.losses += 1
             at.filling, at.subscribed, at.unread = None, False, True
             at.delete, at.taken = [], set()
             self._events.append(InboxLost(relay.key))

@@ -6,7 +6,7 @@ a group. Each `Keeping` is the part of the store that belongs to one log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,8 @@ _COLUMNS = (
     "number, id, kind, peer, name, description, picture, expiry, relays, phase, created, reports, pinned,"
     " muted, archived, draft, unread, last, clock, predecessor, successor"
 )
+
+_OUTBOX = "number, conversation, kind, content, message, created, held, epoch, entry, grace, stored"
 
 #: Columns that `Logs.change` may set.
 _CHANGEABLE = frozenset(
@@ -120,9 +122,11 @@ class WishRow:
 class Keeping:
     """What one log keeps: the records of its `Conversation`, its own state, decisions."""
 
-    def __init__(self, store: Store, number: int) -> None:
+    def __init__(self, store: Store, number: int, time: Callable[[], float]) -> None:
+        """`time` tells Unix seconds: when a decision came."""
         self._store = store
         self.number = number
+        self._time = time
 
     def records(self) -> dict[bytes, bytes]:
         """All records of the conversation."""
@@ -134,6 +138,14 @@ class Keeping:
     def write(self, records: Mapping[bytes, bytes | None]) -> None:
         """Write `Effects.records`."""
         self._write("records", records)
+
+    def states(self, prefix: bytes) -> dict[bytes, bytes]:
+        """All pieces of the log's own state whose names begin so."""
+        rows = self._store.query(
+            "SELECT name, value FROM log_state WHERE conversation=? AND name BETWEEN ? AND ?",
+            (self.number, prefix, prefix + b"\xff" * 64),
+        )
+        return {bytes(name): bytes(value) for name, value in rows}
 
     def get(self, name: bytes) -> bytes | None:
         """A piece of the log's own state."""
@@ -153,12 +165,12 @@ class Keeping:
         )
         return None if row is None else Decision.from_bytes(bytes(row[0]))
 
-    def keep(self, decision: Decision, *, time: int = 0) -> None:
+    def keep(self, decision: Decision) -> None:
         """Keep a decision, to bring relays level."""
         self._store.execute(
             "INSERT OR REPLACE INTO decisions (conversation, epoch, decision, time)"
             " VALUES (?, ?, ?, ?)",
-            (self.number, decision.epoch, decision.encode(), time),
+            (self.number, decision.epoch, decision.encode(), int(self._time())),
         )
 
     def _write(self, table: str, values: Mapping[bytes, bytes | None]) -> None:
@@ -177,7 +189,7 @@ class Keeping:
 
 
 class Logs:
-    """The tables `conversations`, `members`, `outbox`, `traces`, `wishes`, `relays`."""
+    """Tables of conversations, of what is to be said and wished there, and of relays."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -215,6 +227,10 @@ class Logs:
         """All of them, by number."""
         rows = self._store.query(f"SELECT {_COLUMNS} FROM conversations ORDER BY number")  # noqa: S608
         return [_conversation(row) for row in rows]
+
+    def has_self(self) -> bool:
+        """Whether there is a conversation with ourselves."""
+        return self._store.one("SELECT 1 FROM conversations WHERE kind='self'") is not None
 
     def direct_with(self, account: bytes) -> int | None:
         """The newest direct conversation with an account."""
@@ -283,20 +299,18 @@ class Logs:
         rows = self._outbox("number=?", number)
         return rows[0] if rows else None
 
+    def outgoing_of(self, message: int) -> OutboxRow | None:
+        """What is to be said of a message of ours."""
+        rows = self._outbox("message=? ORDER BY number", message)
+        return rows[0] if rows else None
+
     def outbox(self, conversation: int) -> list[OutboxRow]:
         """What a conversation has to say, in order."""
         return self._outbox("conversation=? ORDER BY number", conversation)
 
     def _outbox(self, where: str, value: int) -> list[OutboxRow]:
-        rows = self._store.query(
-            "SELECT number, conversation, kind, content, message, created, held, epoch, entry,"
-            f" grace, stored FROM outbox WHERE {where}",  # noqa: S608
-            (value,),
-        )
-        return [
-            OutboxRow(*row[:6], bool(row[6]), row[7], row[8], bool(row[9]), bool(row[10]))
-            for row in rows
-        ]
+        rows = self._store.query(f"SELECT {_OUTBOX} FROM outbox WHERE {where}", (value,))  # noqa: S608
+        return [_outbox_row(row) for row in rows]
 
     def waiting(self) -> int:
         """How many messages of ours a quorum has not signed for."""
@@ -332,6 +346,11 @@ class Logs:
             (message, seen.relay, seen.what, seen.size, seen.minute, seen.epoch, seen.stored),
         )
 
+    def count_traces(self, message: int) -> int:
+        """How much is kept of what relays saw of a message."""
+        row = self._store.one("SELECT COUNT(*) FROM traces WHERE message=?", (message,))
+        return 0 if row is None else int(row[0])
+
     def traces(self, message: int) -> list[TraceRow]:
         """What relays saw of a message, in order."""
         rows = self._store.query(
@@ -339,7 +358,10 @@ class Logs:
             " ORDER BY rowid",
             (message,),
         )
-        return [TraceRow(bytes(row[0]), *row[1:5], bool(row[5])) for row in rows]
+        return [
+            TraceRow(relay, what, size, minute, epoch, bool(stored))
+            for relay, what, size, minute, epoch, stored in rows
+        ]
 
     # --- Wishes ---
 
@@ -371,12 +393,39 @@ class Logs:
         """It is done, or was told as failed."""
         self._store.execute("DELETE FROM wishes WHERE number=?", (number,))
 
+    # --- Changes that are not stable yet ---
+
+    def hold(self, conversation: int, epoch: int, event: str, data: bytes) -> None:
+        """Keep what a decision changed until a quorum holds it."""
+        self._store.execute(
+            "INSERT INTO unstable (conversation, epoch, event, data) VALUES (?, ?, ?, ?)",
+            (conversation, epoch, event, data),
+        )
+
+    def take_held(self, conversation: int, epoch: int) -> list[tuple[int, str, bytes]]:
+        """What decisions up to that of `epoch` changed: epoch, event, data. It is kept no longer."""
+        rows = self._store.query(
+            "SELECT epoch, event, data FROM unstable WHERE conversation=? AND epoch<=?"
+            " ORDER BY number",
+            (conversation, epoch),
+        )
+        if rows:
+            self._store.execute(
+                "DELETE FROM unstable WHERE conversation=? AND epoch<=?", (conversation, epoch)
+            )
+        return rows
+
     # --- Relays for what we begin ---
 
     def relays(self) -> list[bytes]:
         """Encoded descriptions, in the order in which they were added."""
         rows = self._store.query("SELECT description FROM relays ORDER BY added, rowid")
         return [bytes(row[0]) for row in rows]
+
+    def count_relays(self) -> tuple[int, int]:
+        """How many there are, and when the last one was added (Unix seconds)."""
+        row = self._store.one("SELECT COUNT(*), ifnull(max(added), 0) FROM relays")
+        return (0, 0) if row is None else (row[0], row[1])
 
     def add_relay(self, key: bytes, description: bytes, *, added: int) -> None:
         """Begin there, too; a relay that is known gets the new description."""
@@ -413,4 +462,12 @@ def _conversation(row: tuple[Any, ...]) -> ConversationRow:
         *(number, id, kind, peer, name, description, picture, expiry, relays, phase, created),
         *(reports, bool(pinned), bool(muted), bool(archived)),
         *(draft, unread, last, clock, predecessor, successor),
+    )
+
+
+def _outbox_row(row: tuple[Any, ...]) -> OutboxRow:
+    number, conversation, kind, content, message, created, held, epoch, entry, grace, stored = row
+    return OutboxRow(
+        *(number, conversation, kind, content, message, created, bool(held), epoch, entry),
+        *(bool(grace), bool(stored)),
     )

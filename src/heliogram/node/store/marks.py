@@ -10,8 +10,15 @@ from typing import Final
 
 from heliogram.node.store.database import Store
 
-#: Early changes that are kept for one message that has not come. An author has no need of more.
+#: What waits for messages that have not come: of one sender, and in one conversation. The oldest goes first.
 MOST_EARLY: Final = 64
+MOST_EARLY_OF_ALL: Final = 1024
+
+#: Reactions of one person to one message, with those that were taken back.
+MOST_REACTIONS: Final = 64
+
+#: Edits of one message that are known by their ids.
+MOST_VERSIONS: Final = 256
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,7 +57,7 @@ class ReportRow:
 
 
 class Marks:
-    """The tables `reactions`, `early`, `reports` and `owed`. All that writes belongs into a transaction."""
+    """Reactions, versions, what came early, reports. All that writes belongs into a transaction."""
 
     def __init__(self, store: Store) -> None:
         """Nothing is read yet."""
@@ -58,57 +65,88 @@ class Marks:
 
     # --- Reactions --------------------------------------------------------------------------------
 
-    def add_reaction(self, row: ReactionRow) -> None:
-        """Keep a reaction, or its newer version."""
-        self._store.execute(
-            "INSERT OR REPLACE INTO reactions VALUES (?, ?, ?, ?, ?, ?)",
-            (row.message, row.sender, row.id, row.emoji, row.content, row.sent),
+    def add_reaction(self, row: ReactionRow) -> bool:
+        """Keep a reaction, or its newer version; False if it was taken back, or there are too many."""
+        cursor = self._store.execute(
+            "INSERT INTO reactions SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE"
+            " (SELECT count(*) FROM reactions WHERE message = ?1 AND sender = ?2 AND id <> ?3) < ?7"
+            " ON CONFLICT DO UPDATE SET emoji = excluded.emoji, content = excluded.content,"
+            " sent = excluded.sent WHERE emoji <> '' AND content <> excluded.content",
+            (row.message, row.sender, row.id, row.emoji, row.content, row.sent, MOST_REACTIONS),
         )
+        return bool(cursor.rowcount)
 
     def remove_reaction(self, message: int, sender: bytes, id: bytes) -> bool:
-        """Forget a reaction; whether it was there."""
+        """Take a reaction back; whether it was there. Its id stays, so that it does not come again."""
         cursor = self._store.execute(
-            "DELETE FROM reactions WHERE message = ? AND sender = ? AND id = ?",
+            "UPDATE reactions SET emoji = '', content = x'' WHERE message = ? AND sender = ? AND id = ?"
+            " AND emoji <> ''",
             (message, sender, id),
         )
         return bool(cursor.rowcount)
 
+    def remove_reactions(self, message: int) -> None:
+        """Forget all reactions to a message."""
+        self._store.execute("DELETE FROM reactions WHERE message = ?", (message,))
+
     def reaction(self, id: bytes, *, conversation: int, sender: bytes) -> ReactionRow | None:
-        """A reaction by its id, of one sender in one conversation."""
+        """A reaction that counts by its id, of one sender in one conversation."""
         row = self._store.one(
             "SELECT r.message, r.sender, r.id, r.emoji, r.content, r.sent FROM reactions r"
             " JOIN messages m ON m.number = r.message"
-            " WHERE r.id = ? AND r.sender = ? AND m.conversation = ?",
+            " WHERE r.id = ? AND r.sender = ? AND m.conversation = ? AND r.emoji <> ''",
             (id, sender, conversation),
         )
         return ReactionRow(*row) if row else None
 
     def reactions(self, messages: Sequence[int]) -> dict[int, list[ReactionRow]]:
-        """The reactions to messages, by number, each in the order in which they were sent."""
+        """The reactions to messages that count, by number, each in the order in which they were sent."""
         found: dict[int, list[ReactionRow]] = defaultdict(list)
         for row in self._store.query(
             "SELECT message, sender, id, emoji, content, sent FROM reactions WHERE message IN"
-            " (SELECT value FROM json_each(?)) ORDER BY message, sent, id",
+            " (SELECT value FROM json_each(?)) AND emoji <> '' ORDER BY message, sent, id",
             (json.dumps(list(messages)),),
         ):
             found[row[0]].append(ReactionRow(*row))
         return dict(found)
 
+    # --- Versions ---------------------------------------------------------------------------------
+
+    def add_version(self, conversation: int, message: int, id: bytes) -> None:
+        """Remember the id of an edit, if there are not too many."""
+        self._store.execute(
+            "INSERT INTO versions (id, conversation, message) SELECT ?1, ?2, ?3"
+            " WHERE (SELECT count(*) FROM versions WHERE message = ?3) < ?4 ON CONFLICT DO NOTHING",
+            (id, conversation, message, MOST_VERSIONS),
+        )
+
+    def message_of_version(self, conversation: int, id: bytes) -> int | None:
+        """The number of the message of which this edit is."""
+        row = self._store.one(
+            "SELECT message FROM versions WHERE id = ? AND conversation = ?", (id, conversation)
+        )
+        return row[0] if row else None
+
     # --- What came too early ----------------------------------------------------------------------
 
-    def add_early(self, conversation: int, target: bytes, row: EarlyRow) -> bool:
-        """Keep a change until its message comes; False if there are too many for that message."""
-        count = self._store.one(
-            "SELECT count(*) FROM early WHERE conversation = ? AND target = ?",
-            (conversation, target),
-        )
-        if count is not None and count[0] >= MOST_EARLY:
-            return False
+    def add_early(self, conversation: int, target: bytes, row: EarlyRow) -> None:
+        """Keep a change until its message comes. What is too much pushes out the oldest of its kind."""
         self._store.execute(
             "INSERT OR REPLACE INTO early VALUES (?, ?, ?, ?, ?, ?, ?)",
             (conversation, target, row.id, row.sender, row.content, row.sent, row.received),
         )
-        return True
+        for also, params, most in (
+            (" AND sender = ?", (conversation, row.sender), MOST_EARLY),
+            ("", (conversation,), MOST_EARLY_OF_ALL),
+        ):
+            over = self._store.query(
+                f"SELECT conversation, target, id FROM early WHERE conversation = ?{also}"  # noqa: S608
+                " ORDER BY received DESC, sent DESC, id LIMIT -1 OFFSET ?",
+                (*params, most),
+            )
+            self._store.execute_many(
+                "DELETE FROM early WHERE conversation = ? AND target = ? AND id = ?", over
+            )
 
     def take_early(self, conversation: int, target: bytes) -> list[EarlyRow]:
         """What has waited for a message, as it was sent; it is forgotten here."""
@@ -130,10 +168,10 @@ class Marks:
     # --- Reports ----------------------------------------------------------------------------------
 
     def set_report(self, row: ReportRow) -> bool:
-        """Keep what somebody reported, if it says more than before; whether it does."""
+        """Keep what somebody reported; whether it is something else than before."""
         cursor = self._store.execute(
             "INSERT INTO reports VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET status = excluded.status, time = excluded.time WHERE excluded.status > status",
+            " SET status = excluded.status, time = excluded.time WHERE excluded.status <> status",
             (row.message, row.account, row.status, row.time),
         )
         return bool(cursor.rowcount)
@@ -173,3 +211,7 @@ class Marks:
     def owing(self) -> list[int]:
         """The conversations in which we owe reports."""
         return [row[0] for row in self._store.query("SELECT DISTINCT conversation FROM owed")]
+
+    def drop_owed(self, conversation: int) -> None:
+        """Nothing is reported in a conversation any more."""
+        self._store.execute("DELETE FROM owed WHERE conversation = ?", (conversation,))

@@ -1,7 +1,8 @@
 """Messages and lines of history: the table `messages`.
 
-The order of a conversation's messages is that of (`sent`, `number`). What is written here can be searched
-at once, and what is removed leaves the index in the same transaction.
+The order of a conversation's messages is that of `sent`, then of ids: the same at all members. Lines have no
+id and stand where they were heard of. What is written here can be searched at once, and what is removed
+leaves the index in the same transaction.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from heliogram.node.store.words import facets, searched
 #: The columns that `message_row` takes.
 COLUMNS: Final = (
     "number", "conversation", "sent", "id", "sender", "device", "mine", "kind", "text", "content", "received",
-    "epoch", "reply_to", "state", "edited", "files", "expires", "event", "data",
+    "epoch", "reply_to", "state", "edited", "version", "files", "expires", "event", "data",
 )  # fmt: skip
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM messages"  # noqa: S608  # a constant
+#: The order, as the index `messages_in_order` has it.
+_ORDER: Final = "sent, ifnull(id, x''), number"
+_BACKWARDS: Final = "sent DESC, ifnull(id, x'') DESC, number DESC"
 _ID_DIGITS: Final = 64
 _PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,64}")
 
@@ -47,8 +51,11 @@ class MessageRow:
     received: int
     epoch: int
     reply_to: bytes | None
+    #: As in `api.Message`; of others' messages: "received", then "read".
     state: str
-    edited: bool
+    #: `sent` of the newest edit, and its id; 0 and None if there is none.
+    edited: int
+    version: bytes | None
     #: How many.
     files: int
     expires: int | None
@@ -62,7 +69,7 @@ def message_row(row: Row) -> MessageRow:
     kind, text, content, received, epoch, reply_to, state, edited, *rest = middle
     return MessageRow(
         number, conversation, sent, id_, sender, device, bool(mine), kind, text, content, received,
-        epoch, reply_to, state, bool(edited), *rest,
+        epoch, reply_to, state, edited, *rest,
     )  # fmt: skip
 
 
@@ -91,7 +98,7 @@ class Messages:
         content: bytes | None = None,
         epoch: int = 0,
         reply_to: bytes | None = None,
-        edited: bool = False,
+        edited: int = 0,
         files: int = 0,
         expires: int | None = None,
         event: str = "",
@@ -124,7 +131,8 @@ class Messages:
         kind: str,
         text: str,
         content: bytes | None,
-        edited: bool = True,
+        edited: int,
+        version: bytes | None = None,
         reply_to: bytes | None = None,
         files: int = 0,
         also: str = "",
@@ -135,14 +143,18 @@ class Messages:
             return
         words, marks = _index(kind, text, also, row.conversation, row.sender, row.sent, files)
         self._store.execute(
-            "UPDATE messages SET kind = ?, text = ?, content = ?, edited = ?, reply_to = ?, files = ?,"
-            " words = ?, facets = ? WHERE number = ?",
-            (kind, text, content, edited, reply_to, files, words, marks, number),
+            "UPDATE messages SET kind = ?, text = ?, content = ?, edited = ?, version = ?, reply_to = ?,"
+            " files = ?, words = ?, facets = ? WHERE number = ?",
+            (kind, text, content, edited, version, reply_to, files, words, marks, number),
         )
 
     def set_state(self, number: int, state: str) -> None:
         """Where a message stands."""
         self._store.execute("UPDATE messages SET state = ? WHERE number = ?", (state, number))
+
+    def set_epoch(self, number: int, epoch: int) -> None:
+        """In which epoch a message of ours was encrypted last."""
+        self._store.execute("UPDATE messages SET epoch = ? WHERE number = ?", (epoch, number))
 
     def set_expiry(self, number: int, expires: int | None) -> None:
         """When a message goes."""
@@ -150,6 +162,7 @@ class Messages:
 
     def remove(self, number: int) -> None:
         """Forget a message with its files' rows, reactions and reports. Files on disk are the caller's."""
+        self._store.execute("DELETE FROM traces WHERE message = ?", (number,))
         self._store.execute("DELETE FROM messages WHERE number = ?", (number,))
 
     # --- One of them ------------------------------------------------------------------------------
@@ -175,7 +188,7 @@ class Messages:
         """The newest of a conversation."""
         return _first(
             self._store,
-            "WHERE conversation = ? ORDER BY sent DESC, number DESC LIMIT 1",
+            f"WHERE conversation = ? ORDER BY {_BACKWARDS} LIMIT 1",
             (conversation,),
         )
 
@@ -196,17 +209,18 @@ class Messages:
         """
         source = reader or self._store
         if after is not None:
-            sent, number = self._place(source, conversation, after)
+            place = self._place(source, conversation, after)
             return _all(
                 source,
-                "WHERE conversation = ? AND (sent, number) > (?, ?) ORDER BY sent, number LIMIT ?",
-                (conversation, sent, number, limit),
+                f"WHERE conversation = ? AND ({_ORDER}) > (?, ?, ?) ORDER BY {_ORDER} LIMIT ?",
+                (conversation, *place, limit),
             )
-        where, params = "WHERE conversation = ?", [conversation]
+        where = "WHERE conversation = ?"
+        params: list[int | bytes] = [conversation]
         if before is not None:
-            where += " AND (sent, number) < (?, ?)"
+            where += f" AND ({_ORDER}) < (?, ?, ?)"
             params += self._place(source, conversation, before)
-        rows = _all(source, f"{where} ORDER BY sent DESC, number DESC LIMIT ?", (*params, limit))
+        rows = _all(source, f"{where} ORDER BY {_BACKWARDS} LIMIT ?", (*params, limit))
         rows.reverse()
         return rows
 
@@ -222,11 +236,11 @@ class Messages:
     def mark_read(self, conversation: int, number: int | None = None) -> list[MessageRow]:
         """Mark what others said as read, up to and with `number`, or all; gives what was not read before."""
         where = "WHERE conversation = ? AND mine = 0 AND state = 'received' AND id IS NOT NULL"
-        params = [conversation]
+        params: list[int | bytes] = [conversation]
         if number is not None:
-            where += " AND (sent, number) <= (?, ?)"
+            where += f" AND ({_ORDER}) <= (?, ?, ?)"
             params += self._place(self._store, conversation, number)
-        rows = _all(self._store, f"{where} ORDER BY sent, number", params)
+        rows = _all(self._store, f"{where} ORDER BY {_ORDER}", params)
         self._store.execute_many(
             "UPDATE messages SET state = 'read' WHERE number = ?", ((row.number,) for row in rows)
         )
@@ -246,16 +260,16 @@ class Messages:
         return row[0] if row else None
 
     @staticmethod
-    def _place(source: Connection, conversation: int, number: int) -> tuple[int, int]:
+    def _place(source: Connection, conversation: int, number: int) -> tuple[int, bytes, int]:
         row = source.one(
-            "SELECT sent, number FROM messages WHERE number = ? AND conversation = ?",
+            f"SELECT {_ORDER} FROM messages WHERE number = ? AND conversation = ?",  # noqa: S608
             (number, conversation),
         ) or source.one(
-            "SELECT sent, number FROM messages WHERE conversation = ? AND number < ?"
+            f"SELECT {_ORDER} FROM messages WHERE conversation = ? AND number < ?"  # noqa: S608
             " ORDER BY number DESC LIMIT 1",
             (conversation, number),
         )
-        return (row[0], row[1]) if row else (-1, 0)
+        return (row[0], row[1], row[2]) if row else (-1, b"", 0)
 
 
 def _first(source: Connection, where: str, params: Iterable[bytes | int]) -> MessageRow | None:

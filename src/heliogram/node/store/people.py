@@ -113,7 +113,8 @@ class PeopleTables:
     def save_contact(self, row: ContactRow) -> None:
         """Keep a contact as it is now."""
         self._store.execute(
-            "INSERT OR REPLACE INTO contacts (account, name, verified, blocked, link, given, conversation, state, trouble, added)"
+            "INSERT OR REPLACE INTO contacts"
+            " (account, name, verified, blocked, link, given, conversation, state, trouble, added)"
             " VALUES (?,?,?,?,?,?,?,?,?,?)",
             (
                 row.account,

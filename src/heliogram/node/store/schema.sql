@@ -216,7 +216,7 @@ CREATE VIRTUAL TABLE search USING fts5 (
     text,
     content = '',
     tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co So'",
-    prefix = '2 3'
+    prefix = '1 2 3'
 );
 -- What is deleted leaves the index at once, not when its segments are merged some day.
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);

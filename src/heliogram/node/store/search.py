@@ -40,6 +40,12 @@ MOST_NAMES: Final = 16
 #: Accounts and conversations of one filter. Names that fit more are too short to mean anything.
 MOST_WANTED: Final = 1000
 
+#: The first and the last time of all: one look into an index a conversation.
+_BOUNDS: Final = (
+    "SELECT min((SELECT min(sent) FROM messages WHERE conversation = c.number)),"
+    " max((SELECT max(sent) FROM messages WHERE conversation = c.number)) FROM conversations c"
+)
+
 _QUOTES: Final = str.maketrans("“”„‟«»\x00", '""""""\x20')
 _PIECE: Final = re.compile(r'(?:(from|in|before|after|has):)?(?:"([^"]*)(?:"|$)|([^\s"]+))', re.I)
 
@@ -222,19 +228,20 @@ def _expression(
         parts.append(_any(sorted({sender_facet(account) for account in accounts})))
     if conversations is not None:
         parts.append(_any(sorted({conversation_facet(one) for one in conversations})))
-    if "" in parts:
+    if not all(parts):
         return None
     if query.has_file:
         parts.append(_any([file_facet()]))
     if first is not None or end is not None:
-        bounds = source.one("SELECT min(sent), max(sent) FROM messages")
+        bounds = source.one(_BOUNDS)
         if bounds is None or bounds[0] is None:
             return None
         months = month_facets(max(first or 0, bounds[0]), min(end or bounds[1], bounds[1]))
         if not months:
             return None
         parts.append(_any(months))
-    return " AND ".join(f"({part})" for part in parts)
+    # Without any part, only names were given, and nobody resolved them.
+    return " AND ".join(f"({part})" for part in parts) or None
 
 
 def _any(facets: list[str]) -> str:
