@@ -221,6 +221,18 @@ class Conversation:
         return self._held.group is not None and bool(self._held.group.pending_proposals)
 
     @property
+    def departures(self) -> frozenset[int]:
+        """Leaves of those who have announced to leave, us too: they wait for a commit."""
+        if self._held.group is None:
+            return frozenset()
+        return frozenset(one.sender.index for one in self._held.group.pending_proposals)
+
+    @property
+    def staged_keys(self) -> EpochKeys | None:
+        """The keys of the epoch that our staged value would start."""
+        return None if self._held.staged is None else self._held.staged.keys
+
+    @property
     def epoch_authenticator(self) -> mls.Secret:
         """Equal for all who are in the same epoch of the same branch, and nobody else."""
         return self._member().epoch_authenticator
@@ -246,16 +258,27 @@ class Conversation:
 
     # --- Sending ----------------------------------------------------------------------------------
 
-    def send(self, content: bytes, kind: str = MIMI_CONTENT, *, entropy: Entropy) -> Effects:
+    def send(
+        self,
+        content: bytes,
+        kind: str = MIMI_CONTENT,
+        *,
+        grace: bool = False,
+        entropy: Entropy,
+    ) -> Effects:
         """An entry that says `content`. Raises `NotNow` when we may not send, and `TooLong`.
 
         Not while somebody's departure waits for a commit (RFC 9420, 12.4), nor before fresh keys after we
-        came in by a last resort.
+        came in by a last resort. With `grace`: for the grace lane of an epoch from which nobody can go on.
         """
         if kind not in (MIMI_CONTENT, MESSAGE_STATUS):
             raise NotAllowed("there is no such kind of content")
         if len(content) > MAX_MESSAGE:
             raise TooLong
+        if grace and self.phase is not Phase.OPEN:
+            # What is said here is about none of the departures that wait.
+            entry = self._entry(self._held.without_proposals(), framed(kind, content), entropy)
+            return self._held.effects(entries=(replace(entry, grace=True),))
         group = self._active()
         if self.must_renew or self._held.standing.leaving or group.pending_proposals:
             raise NotNow

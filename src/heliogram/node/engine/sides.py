@@ -57,7 +57,9 @@ class Talks(Protocol):
         """
 
     def say_profile(self, conversation: int, content: bytes) -> None:
-        """Say who we are: a part with the disposition PROFILE and the media type `card.CARD`."""
+        """Say who we are. `content` is an encoded `Card`: it goes as a part of the media type `CARD` with the
+        disposition PROFILE, and is not shown.
+        """
 
     def leave(self, conversation: int) -> None:
         """Leave, if we are in. Never raises."""
@@ -103,7 +105,7 @@ class PeopleSide(Protocol):
         """Ids of devices that this account has revoked: for `Conversation.receive`."""
 
     def card_received(self, account: bytes, content: bytes) -> None:
-        """Somebody said who they are, in a conversation. Never raises."""
+        """Somebody said who they are: the content of a part as in `Talks.say_profile`. Never raises."""
 
     def is_blocked(self, account: bytes) -> bool:
         """Whether nothing of theirs is shown in direct conversations."""
