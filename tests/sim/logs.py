@@ -95,7 +95,10 @@ class Oracle:
             return
         if isinstance(message, PrivateMessage):
             key = self.sealed.get(message.ciphertext)
-            if key is not None and self.left.setdefault(key, message.ciphertext) != message.ciphertext:
+            if (
+                key is not None
+                and self.left.setdefault(key, message.ciphertext) != message.ciphertext
+            ):
                 raise Violation("I7: two texts left under one message key")
 
     sealed_left: set[bytes] = set()
@@ -239,7 +242,10 @@ class Run:
             if len(set(one.disk.shown)) != len(one.disk.shown):
                 raise Violation("I5: something was shown twice")
             for epoch, decision in one.disk.decisions.items():
-                if self.oracle.decided.setdefault(epoch, decision.certificate.h) != decision.certificate.h:
+                if (
+                    self.oracle.decided.setdefault(epoch, decision.certificate.h)
+                    != decision.certificate.h
+                ):
                     raise Violation("I1: two decisions of one epoch")
             if one.live is not None and one.conversation.phase is Phase.OUT:
                 last = one.conversation.epoch
@@ -249,6 +255,7 @@ class Run:
 
     def state(self) -> str:
         """Where everybody stands."""
+
         def of(one: Device) -> Any:
             if one.live is None:
                 return one.called, "down"
@@ -260,6 +267,7 @@ class Run:
                 election and (election.step.name, election.round, election.obstacles, election.own is not None),
                 one.log._ground.troubled, deciding.timers, one.log._caught_up,
             )  # fmt: skip
+
         relays = [
             (r.label, [(x.log.epoch, x.log.fence is not None) for x in r.store.logs.records.values()],
              getattr(r.lie, "__name__", None), r.fell)
@@ -273,7 +281,9 @@ def random_run(seed: int | str, *, seconds: float = 40.0) -> Run:
     made: Run | None = None
     original = mls_epoch.seal_private
 
-    def sealing(suite: Any, content: Any, plain: Any, sender: Any, key: Any, nonce: Any, data: Any) -> Any:
+    def sealing(
+        suite: Any, content: Any, plain: Any, sender: Any, key: Any, nonce: Any, data: Any
+    ) -> Any:
         message = original(suite, content, plain, sender, key, nonce, data)
         if made is not None:
             made.oracle.sealed[message.ciphertext] = bytes(key)

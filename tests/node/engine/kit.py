@@ -254,7 +254,9 @@ class World:
         self.order = [LogRelay(f"relay {at}") for at in range(n)]
         self.relays = {one.key: one for one in self.order}
         self.described = [
-            RelayDescription(one.key, name(f"operator of {one.label}"), (b"wss://%d.example/ws" % at,))
+            RelayDescription(
+                one.key, name(f"operator of {one.label}"), (b"wss://%d.example/ws" % at,)
+            )
             for at, one in enumerate(self.order)
         ]
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
@@ -375,7 +377,9 @@ class World:
 
         def back(*inputs: Input) -> None:
             if person.life == life:
-                self.at(self._later(), lambda: person.turn(*inputs) if person.life == life else None)  # type: ignore[func-returns-value, arg-type]
+                self.at(
+                    self._later(), lambda: person.turn(*inputs) if person.life == life else None
+                )  # type: ignore[func-returns-value, arg-type]
 
         def arrive() -> None:
             if not relay.up:
