@@ -9,8 +9,10 @@ from __future__ import annotations
 from heliogram.content.mimi import Message
 from heliogram.content.sent import sent
 
-#: How far ahead of our own clock a message may move the conversation's, in milliseconds.
+#: How far ahead of now a message may move a conversation's clock, in milliseconds: by our clock or by that of
+#: the relay that had it, and by our clock alone. Clocks of devices are wrong by a time zone or a day.
 AHEAD = 10 * 60 * 1000
+FAR_AHEAD = 24 * 3600 * 1000
 
 
 def next_time(clock: int, time: float) -> int:
@@ -24,6 +26,11 @@ def time_of(message: Message, received: float) -> int:
     return int(received) // 60 * 60 * 1000 if found is None else found
 
 
-def raised(clock: int, sent: int, time: float) -> int:
-    """A conversation's clock after a message of `sent`. What is far ahead of `time` does not move it."""
-    return max(clock, sent) if sent <= int(time * 1000) + AHEAD else clock
+def raised(clock: int, sent: int, time: float, minute: int | None = None) -> int:
+    """A conversation's clock after a message of `sent`; `time` is ours, `minute` that of the relay (Unix / 60).
+
+    What is far ahead does not move it.
+    """
+    ours = int(time * 1000)
+    relays = 0 if minute is None else min(minute * 60_000, ours + FAR_AHEAD - AHEAD)
+    return max(clock, sent) if sent <= max(ours, relays) + AHEAD else clock
