@@ -1,9 +1,8 @@
 """Text of other people, made fit for a terminal.
 
-A terminal obeys what is written to it: colours, the title, the cursor, the clipboard, answers that it types by
-itself. So no control character of a message, a name or a file ever reaches it, nor what turns the order of
-letters around or is not seen. What is left out leaves a mark, so that a text does not look as if it had
-never been there.
+A terminal obeys what is written to it: colours, the title, the cursor, the clipboard, answers that it types
+by itself. So no control character of a message, a name or a file ever reaches it, nor what turns the order of
+letters around or is not seen. What is left out leaves a mark: nobody takes the text for whole.
 """
 
 from __future__ import annotations

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
+from collections.abc import Callable
 from getpass import getpass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliogram.node import api
 from heliogram.node.control import protocol
@@ -15,6 +17,8 @@ from heliogram.node.profile.profile import Profile
 
 if TYPE_CHECKING:
     from heliogram.cli.face import Face
+
+T = TypeVar("T")
 
 #: Seconds that a command that only looks waits for what lies at relays.
 CATCH_UP = 10.0
@@ -56,12 +60,18 @@ class Own:
         protocol.check(command)
         return self._runner.run(self._node.call(command))
 
-    def stored(self, message: api.Message) -> api.Message:
-        """The message when it is stored."""
-        if not self._drained(self._face.timeout):
-            raise TimeoutError
-        stored: api.Message = self._runner.run(self._node.call(api.GetMessage(message.id)))
-        return stored
+    def until(self, look: Callable[[], T | None]) -> T:
+        """What `look` gives, as soon as it gives something."""
+        notices = self._node.notices()
+        until = time.monotonic() + self._face.timeout
+
+        async def hear() -> api.AnyNotice:
+            left = max(until - time.monotonic(), 0.0)
+            return await asyncio.wait_for(anext(notices), left)
+
+        while (seen := look()) is None:
+            self._runner.run(hear())
+        return seen
 
     def close(self) -> None:
         """Bring out what waits, unless nobody wants to wait; then stop."""

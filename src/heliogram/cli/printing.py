@@ -133,4 +133,6 @@ def bounded(text: str) -> str:
     lines = text[:MAX_CHARACTERS].split("\n")[:MAX_LINES]
     shown = "\n".join(lines)
     missing = len(text) - len(shown)
-    return f"{shown}\n[… {missing} characters more: pipe the command to see all]" if missing else text
+    return (
+        f"{shown}\n[… {missing} characters more: pipe the command to see all]" if missing else text
+    )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from heliogram.node import api
-from heliogram.node.control.faults import NotRunning
+from heliogram.node.control.faults import Interrupted, NotRunning
 from heliogram.node.control.place import Place
 from heliogram.node.control.plain import PlainClient
 from heliogram.node.errors import NodeError
 
 if TYPE_CHECKING:
     from heliogram.cli.face import Face
+
+T = TypeVar("T")
 
 
 class Reached(Protocol):
@@ -21,10 +23,10 @@ class Reached(Protocol):
     def call(self, command: api.Command) -> Any:
         """What it gives. Raises `NodeError`, `TimeoutError`."""
 
-    def stored(self, message: api.Message) -> api.Message:
-        """The message when a quorum of relays has it, or when it is clear that none will.
+    def until(self, look: Callable[[], T | None]) -> T:
+        """What `look` gives, as soon as it gives something: it looks now, and after whatever happens.
 
-        Raises `TimeoutError` when the command's time is over.
+        Raises `TimeoutError` when the command's time is over, and what `look` raises.
         """
 
     def close(self) -> None:
@@ -44,23 +46,14 @@ class Running:
         """What it gives."""
         return self._client.call(command, self._timeout)
 
-    def stored(self, message: api.Message) -> api.Message:
-        """The message when it is stored."""
-        until = time.monotonic() + self._timeout
+    def until(self, look: Callable[[], T | None]) -> T:
+        """What `look` gives, as soon as it gives something."""
         with PlainClient(self._place) as listening:
             notices = listening.subscribe(self._timeout)
-            # Between the call and the subscription it may have happened already.
-            message = self.call(api.GetMessage(message.id))
-            while message.state == "queued":
-                if time.monotonic() > until:
-                    raise TimeoutError
-                notice = next(notices, None)
-                if notice is None:
-                    raise NotRunning
-                if isinstance(notice, api.MessageChanged):
-                    if notice.message.number == message.number:
-                        message = notice.message
-        return message
+            while (seen := look()) is None:
+                if next(notices, None) is None:
+                    raise Interrupted
+        return seen
 
     def close(self) -> None:
         """Go."""

@@ -1,7 +1,7 @@
 """What people read when something cannot be done: for each error's code a sentence, a hint, an exit code.
 
-Exit codes: 0 done; 1 refused or failed; 2 used in a wrong way; 3 no node can be reached, or its profile not be
-opened; 4 not done in time, and maybe later.
+Exit codes: 0 done; 1 refused or failed; 2 used in a wrong way; 3 no node can be reached, or its profile
+cannot be opened; 4 not done in time, and maybe later.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "No node runs for this profile.", "Start one: heliogram serve", UNREACHABLE
     ),
     "already running": Sentence(
-        "A node of this profile is running already.", "Use it, or stop it: heliogram lock", UNREACHABLE
+        "A node of this profile is running already.",
+        "Use it, or stop it: heliogram lock",
+        UNREACHABLE,
     ),
     "interrupted": Sentence(
         "The node went away before it answered.",
@@ -147,7 +149,7 @@ _LISTS: Final = {
     "link": "heliogram link list",
     "request": "heliogram requests",
     "relay": "heliogram relays list",
-    "message": "heliogram read NAME shows the first digits of each message's id",
+    "message": "heliogram read NAME",
     "file": "heliogram files list NAME",
     "member": "heliogram group info NAME",
 }
@@ -162,7 +164,7 @@ def sentence(error: NodeError) -> Sentence:
     for beginning, family in _FAMILIES:
         if found is None and error.code.startswith(beginning):
             kind = error.code.removeprefix(beginning)
-            details |= {"kind": kind, "list": _LISTS.get(kind, "")}
+            details |= {"kind": kind, "list": f"Look: {_LISTS[kind]}" if kind in _LISTS else ""}
             found = family
     if found is None:
         found = Sentence(_UNKNOWN, "Another version of Heliogram may say more.")

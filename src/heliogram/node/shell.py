@@ -160,6 +160,8 @@ class Shell:
         #: What lies between the two clocks.
         self._apart = clock() - now()
         self._failures = 0
+        #: Asks that are neither answered nor lost yet.
+        self._flying = 0
         self._running = self._stopping = False
         self._stopped = asyncio.Event()
 
@@ -205,14 +207,21 @@ class Shell:
         self._due = 0.0
         self._rouse()
 
+    @property
+    def busy(self) -> bool:
+        """Whether something has come that no turn took, or some relay has not answered yet."""
+        return bool(self._inputs) or self._flying > 0 or self._is_due()
+
     # --- for circuits ---
 
     def answered(self, ask: Ask, request: frames.Request, answer: frames.Answer, size: int) -> None:
         """Into the next turn."""
+        self._flying -= 1
         self._put(Answered(ask, request, answer, size))
 
     def lost(self, ask: Ask) -> None:
         """Into the next turn."""
+        self._flying -= 1
         self._put(Lost(ask))
 
     def opened(
@@ -277,6 +286,7 @@ class Shell:
 
     def _follow(self, turned: Turned) -> None:
         """Do what a turn wants, now that it is written."""
+        self._flying += len(turned.asks)
         for circuit, ask in turned.asks:
             self.circuits.send(circuit, ask)
         for notice in turned.notices:
@@ -299,6 +309,7 @@ class Shell:
         _log.error("a turn failed: %s at %s", type(error).__name__, _where(error))
         self._engine = None
         self.circuits.drop()
+        self._flying = 0
         self._inputs = deque(one for one in self._inputs if isinstance(one, Called))
         self._gate.set()
         told = (

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from heliogram.node import api
@@ -28,6 +29,13 @@ class Client:
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._asked: dict[int, asyncio.Future[Line]] = {}
+
+    @classmethod
+    def of_home(cls, home: str | Path | None = None) -> Client:
+        """The node of the profile in `home`, or where profiles are. Raises `ProfileError`."""
+        from heliogram.node.profile.directory import find
+
+        return cls(Place(find(home).socket()))
 
     async def connect(self) -> None:
         """Connect now, if we are not. Raises `NotRunning`, `UnsafePlace`."""
