@@ -142,7 +142,7 @@ class Deciding:
                 index, frames.Advanced(place.instances[index], certificate), ground.now
             )
             if self.track is not None:
-                self.track.due = 0.0
+                ground.wake(self.track)
 
     def votes(self) -> None:
         """Somebody has begun an election of the open slot."""
@@ -482,7 +482,7 @@ class Deciding:
         # It leaves after this turn was written.
         election.saved()
         if self.track is not None:
-            self.track.due = 0.0
+            ground.wake(self.track)
 
     def _given(self, opening: Opening) -> bool:
         """Whether enough of the relays to come have the log, and what of it is kept."""

@@ -1,8 +1,8 @@
 """Entries brought to relays that lack them: one that was down or fell back, one that is new.
 
 A `Refilling` looks through the unions for what a relay lacks, fetches it from one that has it, and brings it
-there: few at a time, by rank, so that one member does it. A `Copying` gives new relays what one that stays has
-of the last epochs, before the change that brings them in is proposed.
+there: few at a time, by rank, so that one member does it. A `Copying` gives new relays what one that stays
+has of the last epochs, before the change that brings them in is proposed.
 """
 
 from __future__ import annotations
