@@ -85,9 +85,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Something that lies elsewhere."""
+    """Something that lies elsewhere; `preview` is a small picture of it that its sender made."""
 
     part: ExternalPart
+    preview: SinglePart | None = None
 
     @property
     def ours(self) -> bool:
@@ -149,6 +150,8 @@ def _read(part: Part) -> Body:
         return _read_single(part)
     if isinstance(part, ExternalPart):
         return File(part)
+    if (file := _with_preview(part.parts)) is not None:
+        return file
     bodies = tuple(_read(inner) for inner in part.parts)
     known = [body for body in bodies if not isinstance(body, Unknown)]
     if part.semantics is PartSemantics.CHOOSE_ONE:
@@ -158,6 +161,14 @@ def _read(part: Part) -> Body:
     if whole or not known:
         return Unknown("multipart", len(part.encode()))
     return Several(bodies)
+
+
+def _with_preview(parts: tuple[Part, ...]) -> File | None:
+    """The file that two parts are, if they are a file and a preview of it."""
+    match parts:
+        case (ExternalPart() as part, SinglePart(disposition=Disposition.PREVIEW) as preview):
+            return File(part, preview)
+    return None
 
 
 def _read_single(part: SinglePart) -> Body:

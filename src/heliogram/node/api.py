@@ -56,9 +56,15 @@ class FileInfo(Struct, frozen=True, omit_defaults=True):
     size: int
     #: "inline" pictures have a thumbnail; "attachment".
     inline: bool = False
+    #: Seconds, of a voice note.
     duration: float | None = None
+    #: Whether `GetThumbnail` gives one.
+    thumbnail: bool = False
     #: "remote", "downloading", "here", "sending", "refused", "gone".
     state: str = "remote"
+    #: Once it is here. "mismatch": its bytes, its media type and its name say different things, and
+    #: `content_type` is that of the bytes. "active": it is a program, or may hold one. Neither is `inline`.
+    doubt: str = ""
     #: Bytes that are through, of `size`.
     done: int = 0
     path: str | None = None
@@ -96,6 +102,8 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     kind: str
     #: What is shown; for a line, the sentence.
     text: str = ""
+    #: Whether `text` is only the beginning: `GetMessage` gives all of it.
+    cut: bool = False
     markdown: bool = False
     #: When it was sent (as its sender says) and when it came here.
     time: int
@@ -234,6 +242,13 @@ class Found(Struct, frozen=True):
     message: Message
     chat_name: str
     excerpt: str
+
+
+class Thumbnail(Struct, frozen=True):
+    """A small picture of a picture, made by who sent it."""
+
+    content_type: str
+    data: bytes
 
 
 class Transfer(Struct, frozen=True, kw_only=True):
@@ -610,6 +625,15 @@ class GetFile(Command, frozen=True, tag="get file"):
     directory: str = ""
 
 
+class GetThumbnail(Command, frozen=True, tag="thumbnail"):
+    """The small picture that came with a file."""
+
+    Result = Thumbnail
+
+    message: Name
+    index: int = 0
+
+
 class GetTransfers(Command, frozen=True, tag="transfers"):
     """Files on their way."""
 
@@ -750,7 +774,8 @@ AnyCommand: TypeAlias = (
     | AddContact | GetContacts | GetSafetyCode | VerifyContact | RenameContact | BlockContact
     | GetRequests | AcceptRequest | DeclineRequest | CreateGroup | AddMembers | RemoveMembers
     | LeaveChat | SetProfile | SetRole | ChangeRelays | StartSuccessor | SetChat | GetFile
-    | GetTransfers | GetRelays | AddRelay | RemoveRelay | Explain | Export | Backup | Lock
+    | GetThumbnail | GetTransfers | GetRelays | AddRelay | RemoveRelay | Explain | Export | Backup
+    | Lock
 )  # fmt: skip
 
 AnyNotice: TypeAlias = (

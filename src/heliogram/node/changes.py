@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from heliogram import mls
 from heliogram.codec import DecodeError
 from heliogram.node.chain import objections
-from heliogram.node.components import Charter, Component, Metadata, Role, device_of
+from heliogram.node.components import Charter, Component, Metadata, Role, Roles, device_of
 from heliogram.node.errors import NotAllowed
+from heliogram.node.identity.devices import DeviceCertificate
 from heliogram.node.rights import accounts_after, judge
 from heliogram.wire.objects import Configuration
 
@@ -21,6 +22,14 @@ class AddPeople:
     packages: tuple[mls.KeyPackage, ...] = field(repr=False)
     accounts: frozenset[bytes] = field(repr=False)
     role: Role = Role.MEMBER
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOver:
+    """Add those who come along from a predecessor: `roles` are all that were held there. See `successor`."""
+
+    packages: tuple[mls.KeyPackage, ...] = field(repr=False)
+    roles: Roles = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,15 @@ class RenewKeys:
 
 
 Wish = (
-    AddPeople | RemovePeople | RemoveDevices | Restore | SetRole | Rename | ChangeRelays | RenewKeys
+    AddPeople
+    | CarryOver
+    | RemovePeople
+    | RemoveDevices
+    | Restore
+    | SetRole
+    | Rename
+    | ChangeRelays
+    | RenewKeys
 )
 
 
@@ -94,6 +111,8 @@ def proposals_for(
     if isinstance(wish, AddPeople) and wish.role is not Role.MEMBER:
         for account in sorted(wish.accounts):
             roles = roles.appoint(account, wish.role)
+    elif isinstance(wish, CarryOver):
+        roles = _carried(wish, view, own, added)
     elif isinstance(wish, SetRole):
         roles = roles.appoint(wish.account, wish.role)
     roles = roles.settled(accounts_after(view, gone, added))
@@ -113,6 +132,8 @@ def _by_value(wish: Wish, view: mls.EpochView, charter: Charter) -> Iterator[mls
                 if _account(package) not in wish.accounts:
                     raise NotAllowed("a key package is of another account than expected")
                 yield mls.Add(package)
+        case CarryOver():
+            yield from map(mls.Add, wish.packages)
         case RemovePeople():
             for index, leaf in view.members():
                 if device_of(leaf).account in wish.accounts:
@@ -129,6 +150,23 @@ def _by_value(wish: Wish, view: mls.EpochView, charter: Charter) -> Iterator[mls
             for objection in objections(before, after, emergency=wish.emergency):
                 raise NotAllowed(objection.value)
             yield mls.AppDataUpdate(Component.CONFIGURATION, after.encode())
+
+
+def _carried(
+    wish: CarryOver, view: mls.EpochView, own: int, added: Sequence[DeviceCertificate]
+) -> Roles:
+    """The roles once who comes along is there: those of before, for an owner may give them."""
+    charter = Charter.of(view.context)
+    if view.context.epoch == 0:
+        return wish.roles
+    there = {device_of(leaf).account for _, leaf in view.members()}
+    roles = charter.roles
+    leaf = view.leaf(own)
+    if leaf is None or roles.of(device_of(leaf).account) is not Role.OWNER:
+        return roles
+    for account in dict.fromkeys(one.account for one in added if one.account not in there):
+        roles = roles.appoint(account, wish.roles.of(account))
+    return roles
 
 
 def _leaves_of(package: mls.KeyPackage, view: mls.EpochView) -> list[int]:

@@ -17,8 +17,18 @@ with these components of ours, and two of the draft's: which components are requ
         uint32 expiry;                  // seconds after which messages go by default; 0: never
     } Metadata;
 
+    struct {
+        opaque log[32];                 // of the conversation before this one
+        uint64 epoch;                   // in which that one ended
+        optional<opaque[32]> previous;  // h of the decision before that epoch; none in the first
+        uint32 founder;                 // the founder's leaf in that epoch
+        opaque signature<V>;            // by that leaf
+        opaque proof[32];               // under the successor secret of that epoch
+    } Predecessor;
+
 The configuration component is a whole `Configuration` of the wire. Components change by AppDataUpdate alone,
-each update holding the whole new component. Which ones are allowed, `rights` says.
+each update holding the whole new component. Which ones are allowed, `rights` says. The predecessor is there
+in a conversation that goes on from another one, and never changes: see `successor`.
 """
 
 from __future__ import annotations
@@ -30,7 +40,18 @@ from enum import IntEnum
 from typing import Self
 
 from heliogram import mls
-from heliogram.codec import DecodeError, Reader, decode_all, opaque, u8, u16, u32, vector
+from heliogram.codec import (
+    DecodeError,
+    Reader,
+    decode_all,
+    opaque,
+    optional,
+    u8,
+    u16,
+    u32,
+    u64,
+    vector,
+)
 from heliogram.content.framing import MESSAGE_STATUS, MIMI_CONTENT, MediaType
 from heliogram.node.errors import InvalidIdentity
 from heliogram.node.identity.devices import DeviceCertificate
@@ -46,6 +67,9 @@ MAX_NAME = 256
 MAX_DESCRIPTION = 2048
 MAX_PICTURE = 1024
 
+#: Bytes of a founder's signature.
+MAX_SIGNATURE = 8 << 10
+
 
 class Component(IntEnum):
     """Components of a conversation's group, from the range for private use."""
@@ -55,6 +79,8 @@ class Component(IntEnum):
     METADATA = 0x8003
     #: Holds no data: its secret of the safe exporter is what an epoch's keys come from.
     EPOCH_KEYS = 0x8004
+    #: Only where a conversation goes on from another one.
+    PREDECESSOR = 0x8005
 
 
 class Role(IntEnum):
@@ -157,6 +183,41 @@ def _text(reader: Reader, most: int) -> str:
         raise DecodeError("metadata", "a text is not UTF-8") from None
 
 
+# --- Where a conversation comes from --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """Which conversation another one goes on from, and who says so. Nothing of it has been checked."""
+
+    log: bytes = field(repr=False)
+    epoch: int
+    previous: bytes | None = field(repr=False)
+    founder: int
+    signature: bytes = field(default=b"", repr=False)
+    proof: bytes = field(default=bytes(HASH_SIZE), repr=False)
+
+    def content(self) -> bytes:
+        """What it says, without signature and proof."""
+        return self.log + u64(self.epoch) + optional(self.previous) + u32(self.founder)
+
+    def encode(self) -> bytes:
+        """The bytes of this component."""
+        return self.content() + opaque(self.signature) + self.proof
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The component that is the whole of `data`. Raises `codec.DecodeError`."""
+        return decode_all(cls._decode, data)
+
+    @classmethod
+    def _decode(cls, reader: Reader) -> Self:
+        log, epoch = reader.fixed(HASH_SIZE), reader.u64()
+        previous = reader.fixed(HASH_SIZE) if reader.optional() else None
+        founder, signature = reader.u32(), reader.opaque(MAX_SIGNATURE)
+        return cls(log, epoch, previous, founder, signature, reader.fixed(HASH_SIZE))
+
+
 # --- All of them ----------------------------------------------------------------------------------
 
 
@@ -167,33 +228,34 @@ class Charter:
     configuration: Configuration
     roles: Roles
     metadata: Metadata
+    predecessor: Predecessor | None = None
 
     @classmethod
     def of(cls, context: mls.GroupContext) -> Self:
         """Those of a group. Raises `codec.DecodeError` if it is not a conversation's."""
         components = mls.decode_dictionary(context.extensions)
+        before = components.get(Component.PREDECESSOR)
         try:
             return cls(
                 Configuration.from_bytes(components[Component.CONFIGURATION]),
                 Roles.from_bytes(components[Component.ROLES]),
                 Metadata.from_bytes(components[Component.METADATA]),
+                None if before is None else Predecessor.from_bytes(before),
             )
         except (KeyError, RemoteError):
             raise DecodeError("components", "a group is not a conversation's") from None
 
     def extensions(self) -> tuple[mls.Extension, ...]:
         """The extensions of a group context with this charter."""
-        return (
-            REQUIRED.extension(),
-            mls.encode_dictionary(
-                {
-                    **_DRAFT,
-                    Component.CONFIGURATION: self.configuration.encode(),
-                    Component.ROLES: self.roles.encode(),
-                    Component.METADATA: self.metadata.encode(),
-                }
-            ),
-        )
+        components: dict[int, bytes] = {
+            **_DRAFT,
+            Component.CONFIGURATION: self.configuration.encode(),
+            Component.ROLES: self.roles.encode(),
+            Component.METADATA: self.metadata.encode(),
+        }
+        if self.predecessor is not None:
+            components[Component.PREDECESSOR] = self.predecessor.encode()
+        return REQUIRED.extension(), mls.encode_dictionary(components)
 
 
 #: What every member's client must have: the dictionary, its updates, leaving, device certificates.

@@ -25,7 +25,7 @@ kept until a decision is there, and a commit of our own is never met as somebody
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -35,29 +35,13 @@ from heliogram.content.errors import ContentError
 from heliogram.content.framing import MESSAGE_STATUS, MIMI_CONTENT, ApplicationFraming, framed
 from heliogram.content.limits import MAX_MESSAGE
 from heliogram.mls.framing import PrivateMessage
-from heliogram.node import lines
-from heliogram.node.chain import Chain, Decision, Link
-from heliogram.node.changes import RenewKeys, Restore, Wish, proposals_for
-from heliogram.node.components import (
-    LEAF_EXTENSIONS,
-    Charter,
-    Component,
-    Metadata,
-    Role,
-    Roles,
-    conversation_id,
-    device_of,
-)
+from heliogram.node import entering, judging, lines
+from heliogram.node.chain import Decision, Link
+from heliogram.node.changes import CarryOver, RenewKeys, Restore, Wish, proposals_for
+from heliogram.node.components import Charter, Metadata, device_of
+from heliogram.node.entering import Grounds, nowhere
 from heliogram.node.epoch_keys import TAG_SIZE, EpochKeys
-from heliogram.node.errors import (
-    InvalidInvitation,
-    InvitationFault,
-    NotAllowed,
-    NotInChain,
-    NotNow,
-    NotOpened,
-    TooLong,
-)
+from heliogram.node.errors import InvalidInvitation, NotAllowed, NotNow, NotOpened, TooLong
 from heliogram.node.events import (
     CouldNotRead,
     Dead,
@@ -65,38 +49,31 @@ from heliogram.node.events import (
     Event,
     ForkSuspected,
     InvitationDue,
-    Joined,
     LeavingAnnounced,
     MemberWounded,
     MessageReceived,
     Out,
     Person,
     RescueArrived,
+    SuccessorOffered,
     Unread,
     Wounded,
 )
 from heliogram.node.identity.authentication import DeviceAuthentication
 from heliogram.node.identity.links import SECRET_SIZE
-from heliogram.node.invitation import GRACE_SIZES, SIGNED, Invitation
+from heliogram.node.invitation import OFFERED_AT_ONCE, SIGNED, Invitation
 from heliogram.node.membership import (
+    CONFIRMATION_TAG,
     PRIVATE,
     Device,
+    Entropy,
     Padding,
     Witness,
-    certificate_account,
-    check_joined,
     conversation_config,
     departure_of,
 )
-from heliogram.node.records import (
-    DIGEST,
-    Effects,
-    Held,
-    Outgoing,
-    Phase,
-    StagedValue,
-    Standing,
-)
+from heliogram.node.records import DIGEST, Effects, Held, Outgoing, Phase, StagedValue
+from heliogram.node.successor import Ground
 from heliogram.node.value import (
     MAX_GRACE_WELCOME,
     MAX_WELCOME,
@@ -105,10 +82,7 @@ from heliogram.node.value import (
     WelcomeBlob,
     WelcomeForm,
 )
-from heliogram.wire.errors import RemoteError
 from heliogram.wire.objects import Configuration, Header, Seat, Value
-
-Entropy = Callable[[int], bytes]
 
 #: What carries messages of MLS inside of messages: departures.
 MLS_MESSAGE = "message/mls"
@@ -147,31 +121,20 @@ class Conversation:
         device: Device,
         metadata: Metadata = _UNNAMED,
         *,
+        after: Ground | None = None,
         authentication: mls.AuthenticationService = _DEVICES,
         now: int,
         entropy: Entropy,
     ) -> tuple[Conversation, Effects]:
-        """A conversation of one, in epoch 0. Open the log with `seat`, then `stage` the first change."""
-        config = conversation_config(authentication)
-        owner = certificate_account(device.credential)
-        charter = Charter(configuration, Roles(((owner, Role.OWNER),)), metadata)
-        group = mls.Group.create(
-            conversation_id(configuration),
-            device.suite,
-            device.credential,
-            device.key,
-            config=config,
-            extensions=charter.extensions(),
-            leaf_extensions=LEAF_EXTENSIONS,
-            now=now,
-            entropy=entropy,
+        """A conversation of one, in epoch 0. Open the log with `seat`, then `stage` the first change.
+
+        It goes on from `after`, if given, under the same name: see `successor`. Raises `NotAllowed` if that
+        is not for us to do.
+        """
+        held, events = entering.found(
+            configuration, device, metadata, after, authentication, now=now, entropy=entropy
         )
-        keys = EpochKeys.of(group)
-        seat = Seat(configuration, 0, keys.public_keys(configuration))
-        standing = Standing(seat, (seat.id,) * configuration.n, device.key.secret)
-        held = Held(standing, config, group)
-        held.open(keys)
-        return cls(held), held.effects(events=(EpochStarted(0, own=True),))
+        return cls(held), held.effects(events=events)
 
     @classmethod
     def join(
@@ -182,45 +145,23 @@ class Conversation:
         welcome: bytes | None = None,
         in_use: Container[bytes] = (),
         replaces: Conversation | None = None,
+        grounds: Grounds = nowhere,
         authentication: mls.AuthenticationService = _DEVICES,
         now: int,
     ) -> tuple[Conversation, Effects]:
         """The conversation that an invitation leads to. `welcome` is that of the blob, if it lies in one.
 
         `packages` are ours that were not used, `in_use` the ids of groups that we are in; `replaces` is the
-        wounded conversation that this one takes the place of: its records go. Raises
+        wounded conversation that this one takes the place of: its records go. `grounds` gives the `ground` of
+        a conversation of ours by its log: what says that it goes on from there must. Raises
         `InvalidInvitation`: without a certificate of the seat's relays for exactly this group nobody joins.
         """
-        try:
-            chain = Chain(invitation.seat, invitation.links)
-        except NotInChain:
-            raise InvalidInvitation(InvitationFault.NOT_DECIDED) from None
-        inline = invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
-        if inline is None or len(invitation.instances) != chain.seat.configuration.n:
-            raise InvalidInvitation(InvitationFault.MALFORMED)
-        config = conversation_config(authentication)
-        try:
-            group = mls.Group.join(inline, packages, config=config, in_use=in_use, now=now)
-        except mls.InvalidMessage as error:
-            fault = InvitationFault.NOT_FOR_US if error.rule == 85 else InvitationFault.BAD_GROUP
-            raise InvalidInvitation(fault) from None
-        keys = EpochKeys.of(group)
-        check_joined(group, keys, chain, invitation)
-        package = next(one for one in packages if one.key_package.leaf_node == group.own_leaf)
-        standing = Standing(
-            chain.seat,
-            invitation.instances,
-            package.signature_key.secret,
-            must_renew=package.key_package.last_resort,
-            before=(chain.seats[-2], chain.links[-1]),
+        held, events = entering.join(
+            invitation, packages, welcome, in_use, grounds, authentication, now=now
         )
-        held = Held(standing, config, group)
-        held.open(keys)
-        inviter = lines.person(group.tree.leaf(invitation.inviter), invitation.inviter)
-        joined = Joined(inviter, group.epoch, package.reference)
         if replaces is not None:
             held.replace(replaces._held)
-        return cls(held), held.effects(events=(joined, EpochStarted(group.epoch, own=False)))
+        return cls(held), held.effects(events=events)
 
     @classmethod
     def load(
@@ -360,8 +301,12 @@ class Conversation:
         return self._held.effects(entries=(self._announce(group, entropy),))
 
     def report(self, package: mls.KeyPackage, *, entropy: Entropy) -> Effects:
-        """Tell the others that we are wounded, with a fresh key package. Raises `NotNow` unless so."""
-        if self.phase is not Phase.WOUNDED:
+        """Tell the others that we cannot follow, with a fresh key package, by the grace lane.
+
+        For who is wounded, and for all once the log is dead: also who founds a successor says it, for others
+        may found one too. Raises `NotNow` in any other phase.
+        """
+        if self.phase not in (Phase.WOUNDED, Phase.DEAD):
             raise NotNow
         # A group with departures that wait does not send; what we say here is about none of them.
         group = self._held.without_proposals()
@@ -374,13 +319,36 @@ class Conversation:
 
         Raises `NotNow` when the keys of that epoch are gone, `TooLong` for what does not fit there.
         """
-        keys = self._held.keys.get(wounded.epoch)
-        if keys is None:
+        return self.offer(self, draft, (wounded,), entropy=entropy)
+
+    def offer(
+        self,
+        to: Conversation,
+        draft: Invitation,
+        reports: Iterable[MemberWounded],
+        *,
+        entropy: Entropy,
+    ) -> Effects:
+        """The invitation to `to`, our successor of this conversation, for all who said `reports` here.
+
+        It goes into the grace lane of each epoch in which they said so; only they can open it. Where an
+        epoch's keys are gone, they are passed over. Raises `NotNow` if nobody is left, `TooLong`.
+        """
+        waiting: dict[int, list[bytes]] = {}
+        for report in reports:
+            if report.epoch in self._held.keys:
+                waiting.setdefault(report.epoch, []).append(report.secret)
+        if not waiting:
             raise NotNow
-        sealed = self._signed(draft, b"").seal(
-            wounded.secret, self.group_id, sizes=GRACE_SIZES, entropy=entropy
-        )
-        return Effects(entries=(Outgoing(wounded.epoch, keys.reply + sealed, grace=True),))
+        signed = to._signed(draft, b"")
+        entries: list[Outgoing] = []
+        for epoch, secrets in waiting.items():
+            reply = self._held.keys[epoch].reply
+            for at in range(0, len(secrets), OFFERED_AT_ONCE):
+                some = secrets[at : at + OFFERED_AT_ONCE]
+                sealed = signed.offer(some, self.group_id, entropy=entropy)
+                entries.append(Outgoing(epoch, reply + sealed, grace=True))
+        return Effects(entries=tuple(entries))
 
     def _entry(self, group: mls.Group, data: bytes, entropy: Entropy) -> Outgoing:
         sealed = group.protect(data, entropy=entropy)
@@ -412,7 +380,8 @@ class Conversation:
         proposals = proposals_for(wish, view, own, leaving)
         commit = self._commit(group, proposals, now=now, entropy=entropy)
         try:
-            most = MAX_GRACE_WELCOME if isinstance(wish, Restore) else MAX_WELCOME
+            by_grace = isinstance(wish, Restore | CarryOver)
+            most = MAX_GRACE_WELCOME if by_grace else MAX_WELCOME
             staged, blobs = self._value(commit, most, entropy)
         except TooLong:
             group.discard_staged()
@@ -465,51 +434,31 @@ class Conversation:
         group = self._active()
         seat = link.following(self.seat)
         self._witness.forget()
-        header = Header.from_bytes(decision.value.header)
+        header, key = Header.from_bytes(decision.value.header), self._held.keys[self.epoch].value
         try:
-            body = Body.unseal(
-                self._held.keys[self.epoch].value, decision.value.header, decision.value.body
-            )
-            outcome = self._process(group, body, now)
+            body = Body.unseal(key, decision.value.header, decision.value.body)
+            at = self.seat, self._previous()
+            outcome = judging.process(group, self._witness, body, *at, now=now)
         except NotOpened:
             return self._dead("nobody can read it")
         except mls.InvalidMessage as error:
             if error.rule not in PRIVATE:
                 return self._dead(error.what)
-            return self._wounded() if self._same_relays(header) else self._misheaded()
+            if not judging.same_relays(group, self._witness.proposals, header):
+                return self._misheaded()
+            return self._wounded(error.rule)
         if isinstance(outcome, mls.Removed):
-            if not self._same_relays(header):
+            if not judging.same_relays(group, self._witness.proposals, header):
                 return self._misheaded()
             by = self._person(outcome.committer)
-            return self._out(by, left=self._left(outcome.proposals))
+            return self._out(by, left=judging.leaves(outcome.proposals, group.own_leaf_index))
         if Charter.of(outcome.group.context).configuration != header.next_configuration:
             return self._misheaded()
         staged = self._held.staged if outcome.own else None
         keys = EpochKeys.of(outcome.group) if staged is None else staged.keys
         if keys.public_keys(header.next_configuration) != header.next_keys:
-            return self._wounded(signed=False)
+            return self._wounded()
         return self._advance(seat, link, outcome, keys, body.welcome, entropy)
-
-    def _process(self, group: mls.Group, body: Body, now: int) -> mls.EpochAdvanced | mls.Removed:
-        """What the engine makes of a commit that is for this slot. Raises `mls.InvalidMessage`."""
-        message = mls.decode_message(body.commit)
-        expected = CommitData.of(self.seat, self._previous()).encode()
-        if not isinstance(message, PrivateMessage) or message.authenticated_data != expected:
-            raise mls.InvalidMessage(7, "12.4.2", "a commit is not for this slot")
-        for departure in body.departures:
-            if departure_of(departure) is None:
-                raise mls.InvalidMessage(54, "12.4", "a value holds what is no departure")
-            try:
-                group.process(departure, now=now)
-            except mls.UnknownEpoch:
-                raise mls.InvalidMessage(54, "12.4", "a departure is of another epoch") from None
-        try:
-            outcome = group.process(body.commit, now=now)
-        except mls.UnknownEpoch:
-            raise mls.InvalidMessage(7, "12.4.2", "a commit is of another epoch") from None
-        if not isinstance(outcome, mls.EpochAdvanced | mls.Removed):
-            raise mls.InvalidMessage(7, "12.4.2", "a value holds no commit")
-        return outcome
 
     def _advance(
         self,
@@ -580,7 +529,7 @@ class Conversation:
         if keys is None:
             return Effects(events=(CouldNotRead(epoch, Unread.TOO_OLD),))
         if entry[:TAG_SIZE] == keys.reply:
-            return self._rescued(entry[TAG_SIZE:], epoch)
+            return self._rescued(entry[TAG_SIZE:])
         if entry[:TAG_SIZE] != keys.tag:
             return Effects(events=(ForkSuspected(epoch),))
         name = sha256(entry).digest()[:DIGEST]
@@ -623,15 +572,17 @@ class Conversation:
             self._held.collecting = False
         return events, Effects() if self._held.group is None else self._held.effects()
 
-    def _rescued(self, sealed: bytes, epoch: int) -> Effects:
+    def _rescued(self, sealed: bytes) -> Effects:
         secret = self._held.standing.rescue
-        if self.phase is not Phase.WOUNDED or not secret or epoch != self.epoch:
+        if not secret:
             return Effects()  # for somebody else
         try:
-            invitation = Invitation.unseal(secret, self.group_id, sealed)
+            invitation = Invitation.accept(secret, self.group_id, sealed)
         except InvalidInvitation:
             return Effects()
-        return Effects(events=(RescueArrived(invitation),))
+        if invitation.seat.configuration.log != self.seat.configuration.log:
+            return Effects(events=(SuccessorOffered(invitation),))
+        return Effects(events=(RescueArrived(invitation),) if self.phase is Phase.WOUNDED else ())
 
     def _said(
         self,
@@ -700,8 +651,40 @@ class Conversation:
 
     # --- What becomes of us -----------------------------------------------------------------------
 
+    def ground(self) -> Ground:
+        """Where we stand, for a successor. Raises `NotNow` when we are out."""
+        group, standing = self._member(), self._held.standing
+        # Not those that wait in the group: to say that we cannot follow, we had to drop them there.
+        departures = map(departure_of, self._held.waiting.values())
+        leaving = {leaf for leaf in departures if leaf is not None}
+        return Ground(
+            self.seat.configuration.log,
+            self.epoch,
+            self._previous(),
+            self.charter,
+            group.suite,
+            dict(group.members()),
+            frozenset(leaving),
+            group.own_leaf_index,
+            standing.signature_key,
+            self._held.keys[self.epoch].successor,
+            standing.culprit,
+            standing.sure,
+        )
+
+    def stop(self, why: str) -> Effects:
+        """End it, for us: too many relays are lost, there was a fork, a successor is there.
+
+        What was said can be read, also what is found in the log later. `why` is a sentence of ours.
+        """
+        return self._dead(why, signed=False) if self.phase is Phase.OPEN else Effects()
+
+    def abandon(self) -> Effects:
+        """Delete all keys without a word to the others: another successor of the same counts."""
+        return Effects() if self.phase is Phase.OUT else self._out(None, left=True)
+
     def _dead(self, why: str, *, signed: bool = True) -> Effects:
-        culprit = self._person(self._witness.committer) if signed else None
+        culprit = self._blame(signed, sure=True)
         self._held.standing.phase = Phase.DEAD
         self._stop()
         return self._held.effects(events=(Dead(self.epoch, culprit, why),))
@@ -709,11 +692,19 @@ class Conversation:
     def _misheaded(self) -> Effects:
         return self._dead("its relays are not those of its header", signed=False)
 
-    def _wounded(self, *, signed: bool = True) -> Effects:
-        culprit = self._person(self._witness.committer) if signed else None
+    def _wounded(self, rule: int | None = None) -> Effects:
+        # A tag is not signed: any member could seal somebody's commit again with another one.
+        culprit = self._blame(rule is not None, sure=rule != CONFIRMATION_TAG)
         self._held.standing.phase = Phase.WOUNDED
         self._stop()
         return self._held.effects(events=(Wounded(self.epoch, culprit),))
+
+    def _blame(self, signed: bool, *, sure: bool) -> Person | None:
+        """Who signed what we cannot follow. Of a commit of our own that we forgot the engine names nobody."""
+        culprit = self._witness.committer if signed else None
+        if culprit is not None:
+            self._held.standing.culprit, self._held.standing.sure = culprit, sure
+        return self._person(culprit)
 
     def _out(self, by: Person | None, *, left: bool) -> Effects:
         """Delete all keys. What was said is the caller's and stays."""
@@ -751,25 +742,3 @@ class Conversation:
     def _person(self, leaf_index: int | None) -> Person | None:
         leaf = None if leaf_index is None else self._member().tree.leaf(leaf_index)
         return None if leaf is None or leaf_index is None else lines.person(leaf, leaf_index)
-
-    def _left(self, proposals: Sequence[mls.SentProposal]) -> bool:
-        own = self._member().own_leaf_index
-        return any(
-            isinstance(one.proposal, mls.SelfRemove) and one.sender.index == own
-            for one in proposals
-        )
-
-    def _same_relays(self, header: Header) -> bool:
-        """Whether the header names the relays that the commit leads to, also if we cannot follow it."""
-        after = self.charter.configuration
-        for one in self._witness.proposals:
-            update = one.proposal
-            if (
-                isinstance(update, mls.AppDataUpdate)
-                and update.component_id == Component.CONFIGURATION
-            ):
-                try:
-                    after = Configuration.from_bytes(update.update or b"")
-                except RemoteError:
-                    return False
-        return header.next_configuration == after

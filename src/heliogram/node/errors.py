@@ -5,13 +5,16 @@
       InvalidLink         a contact link or a safety code that cannot be used
       InvalidWords        recovery words that are none
       InvalidFile         a file that is not what its message says, or changed while it was sealed
+      InvalidPicture      a picture that cannot be freed of its metadata: it can only go as a file
       NotInChain          not the decision that comes next
       NotOpened           sealed bytes that do not open, or hold something else
       TooLong             content that fits no size
       NotAllowed          a change that all members would refuse
       InvalidInvitation   an invitation that leads nowhere, or not where it says
+      InvalidDecisions    decisions that a member served, and that are none
       DamagedState        saved state that this program did not write
       NotNow              our caller asked for what this state does not allow
+      ChatEnded           nothing can be said or changed in this conversation any more
       WrongPassphrase     what should open the profile does not
       StoreError          the profile's files cannot be read or written
         StoreFull         there is no room on the disk
@@ -19,6 +22,17 @@
         StoreNewer        a later version of the program wrote them
       NotFound            nothing has this name, or these digits in front
       Ambiguous           more than one thing has this name, or these digits in front
+      ProfileError        the profile cannot be used as it is
+        NoProfile         there is none here
+        ProfileExists     there is one here
+        ProfileBusy       a node of it runs
+        PassphraseNeeded  nobody said the passphrase
+      InvalidEndpoint     an address at which no relay can be
+      InvalidProxy        a proxy that cannot be used
+      NoConnection        a relay that cannot be reached, or is another one
+      TransferFailed      a blob that did not go up or come down
+      NoRelays            there is no relay to begin anything with
+      CodesDiffer         a safety code that is not the one of these two
 
 No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
 """
@@ -66,8 +80,30 @@ class FileFault(Enum):
     WRONG_KEY = "wrong key"
     #: Bytes changed, are missing, doubled, out of order or too many.
     DAMAGED = "damaged"
+    #: Ours: it is not there, no plain file, or not ours to read.
+    UNREADABLE = "unreadable"
+    #: Ours: larger than any relay takes, or too many for one message.
+    TOO_LARGE = "too large"
+    #: Ours: no recording in Ogg or WebM, so no voice note.
+    NOT_A_VOICE = "not a voice note"
+    #: No relay has it any more.
+    GONE = "gone"
+    #: It cannot be written where it should be saved.
+    NOT_SAVED = "not saved"
     #: Ours: the file became another one while it was being sealed. Begin again, with a new key.
     CHANGED = "changed"
+
+
+class PictureFault(Enum):
+    """Why a picture cannot be cleaned."""
+
+    #: Only pictures that stand still are.
+    ANIMATED = "animated"
+    TOO_LARGE = "too large"
+    #: Broken, or of no format that we read.
+    UNREADABLE = "unreadable"
+    #: Its decoder took more time or memory than any picture may.
+    COSTLY = "costly"
 
 
 class NodeError(Exception):
@@ -157,6 +193,22 @@ class InvalidFile(NodeError):
         return f"file {self.fault.value}"
 
 
+class InvalidPicture(NodeError):
+    """A picture cannot be freed of its metadata; `fault` says why. As a file it goes with all of it."""
+
+    def __init__(self, fault: PictureFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"the picture cannot be cleaned: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"picture {self.fault.value}"
+
+
 class NotInChain(NodeError):
     """Not the decision that comes next, or none at all. Nothing has changed: try another source."""
 
@@ -210,6 +262,14 @@ class InvitationFault(Enum):
     #: A group that no honest member makes.
     BAD_GROUP = "bad group"
     BAD_SIGNATURE = "bad signature"
+    #: It says that it goes on from a conversation of ours, and does not.
+    NO_SUCCESSOR = "no successor"
+    #: It goes on from an epoch that we have not reached. Follow the decisions, then try again.
+    AHEAD = "ahead"
+    #: It goes on from an epoch that is over: we went on from there, and whoever made it must follow.
+    BEHIND = "behind"
+    #: It goes on from another branch of a conversation of ours: there was a fork. A person may still join it.
+    ANOTHER_BRANCH = "another branch"
 
 
 class InvalidInvitation(NodeError):
@@ -228,6 +288,15 @@ class InvalidInvitation(NodeError):
         return f"invitation {self.fault.value}"
 
 
+class InvalidDecisions(NodeError):
+    """What a member served is no list of decisions. Nothing has changed: ask another member."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "invalid decisions"
+
+
 class DamagedState(NodeError):
     """Saved records are no conversation, or of a newer version."""
 
@@ -244,6 +313,15 @@ class NotNow(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "not now"
+
+
+class ChatEnded(NodeError):
+    """We are out of this conversation, or it is dead. What was said can be read."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "chat ended"
 
 
 class WrongPassphrase(NodeError):
@@ -336,3 +414,162 @@ class Ambiguous(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return f"ambiguous {self.kind}"
+
+
+class ProfileError(NodeError):
+    """The profile cannot be used as it is. The text says what to do."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "profile"
+
+
+class NoProfile(ProfileError):
+    """There is no profile in this directory: create one."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no profile here yet")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "no profile"
+
+
+class ProfileExists(ProfileError):
+    """There is a profile in this directory: open it."""
+
+    def __init__(self) -> None:
+        super().__init__("there is a profile here already")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "profile exists"
+
+
+class ProfileBusy(ProfileError):
+    """A node of this profile runs: use that one, or stop it first."""
+
+    def __init__(self) -> None:
+        super().__init__("a node of this profile is running: stop it first")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "profile busy"
+
+
+class PassphraseNeeded(ProfileError):
+    """The profile needs its passphrase, and there was nobody to ask."""
+
+    def __init__(self) -> None:
+        super().__init__("the profile needs its passphrase")
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "passphrase needed"
+
+
+class ConnectionFault(Enum):
+    """Why there is no connection to a relay."""
+
+    UNREACHABLE = "unreachable"
+    #: Something answers there, and cannot prove that it is this relay.
+    WRONG_KEY = "wrong key"
+    #: Something answers there that speaks another language.
+    NO_RELAY = "no relay"
+    #: No version of the protocol in common: the older side must be updated.
+    VERSION = "version"
+
+
+class TransferFault(Enum):
+    """Why a blob did not go up or come down."""
+
+    #: No connection, or it ended or stood still: go on later from where it stands.
+    LOST = "lost"
+    #: The relay cannot do it now: go on later.
+    LATER = "later"
+    #: The relay's disk is full: try others.
+    FULL = "full"
+    #: The relay does not have it, or not any more: try others.
+    GONE = "gone"
+    #: The ticket or the upload is over: announce it again.
+    TICKET = "ticket"
+    #: What the relay has does not hash to its name: begin again.
+    DAMAGED = "damaged"
+    #: The relay does not take it, or answers what no relay may.
+    REFUSED = "refused"
+
+
+class InvalidEndpoint(NodeError):
+    """No relay can be at this address: not `wss://HOST[:PORT][/PATH]`, or too long."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "invalid endpoint"
+
+
+class InvalidProxy(NodeError):
+    """Not `socks5://ADDRESS:PORT` with an IP address, or `localhost`."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "invalid proxy"
+
+
+class NoConnection(NodeError):
+    """A relay cannot be reached, or is another one; `fault` says which. Try again later."""
+
+    def __init__(self, fault: ConnectionFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"no connection: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"connection {self.fault.value}"
+
+
+class TransferFailed(NodeError):
+    """A blob did not go up or come down; `fault` says why, and so what to do."""
+
+    def __init__(self, fault: TransferFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"the blob did not go through: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"transfer {self.fault.value}"
+
+
+class NoRelays(NodeError):
+    """There is no relay to begin anything with: add one."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "no relays"
+
+
+class CodesDiffer(NodeError):
+    """A safety code is not the one of these two people: somebody may stand between them. Must be loud."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "codes differ"

@@ -68,7 +68,8 @@ class ForkSuspected:
 class MemberWounded:
     """A member could not follow the decision of `epoch`, and sends a key package to be put back with.
 
-    The invitation for it is sealed under `secret`: `Conversation.rescue`.
+    The invitation for it is sealed under `secret`: `Conversation.rescue`. Where nobody could follow, it is
+    what a successor is begun with: `successor.heirs`, `Conversation.offer`.
     """
 
     who: Person
@@ -80,6 +81,16 @@ class MemberWounded:
 @dataclass(frozen=True, slots=True)
 class RescueArrived:
     """We are wounded, and somebody has put us back: `Conversation.join` with this, replacing what we have."""
+
+    invitation: Invitation = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessorOffered:
+    """Somebody went on in another log, and has added us: `Conversation.join` with this, beside what we have.
+
+    Several may come: `Ground.order` tells which one counts.
+    """
 
     invitation: Invitation = field(repr=False)
 
@@ -195,10 +206,23 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
+class WentOn:
+    """What we joined goes on from `epoch` of a conversation of ours. `by` founded it; where they sat there.
+
+    `missing` are accounts that were there and are not here yet, `risen` those that may do more than before.
+    """
+
+    epoch: int
+    by: Person
+    missing: tuple[bytes, ...] = field(repr=False)
+    risen: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Dead:
     """What was decided in `epoch` is valid for nobody: the log ends here. A successor is needed.
 
-    `culprit` signed it; None if nobody did.
+    `culprit` signed it; None if nobody did. Also said when `Conversation.stop` was called.
     """
 
     epoch: int
@@ -208,7 +232,10 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Wounded:
-    """We cannot follow what was decided in `epoch`; others may. `culprit` signed it; None if nobody did."""
+    """We cannot follow what was decided in `epoch`; others may. `culprit` signed it; None if nobody did.
+
+    If all are wounded a successor is needed.
+    """
 
     epoch: int
     culprit: Person | None
@@ -229,11 +256,13 @@ Event = (
     | ForkSuspected
     | MemberWounded
     | RescueArrived
+    | SuccessorOffered
     | LeavingAnnounced
     | Change
     | EpochStarted
     | InvitationDue
     | Joined
+    | WentOn
     | Dead
     | Wounded
     | Out

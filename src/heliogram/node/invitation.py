@@ -16,7 +16,8 @@ the inbox does not see the KeyPackageRef in the Welcome: it gave that key packag
 added to which log.
 
 A member who was wounded gets one too: in the grace lane of the epoch that it cannot leave, sealed under a
-secret that it sent along with its key package.
+secret that it sent along with its key package. So do all whose log is dead, from who went on in another one:
+one invitation, sealed for several.
 
 Nothing in it is believed. `Conversation.join` checks the certificates against the seats, the last header
 against the group, the signature against the inviter's leaf. That makes a Welcome worthless for a commit that
@@ -34,7 +35,7 @@ from heliogram.codec import DecodeError, Reader, decode_all, opaque, u8, u32, ve
 from heliogram.node.chain import Link
 from heliogram.node.epoch_keys import TAG_SIZE
 from heliogram.node.errors import InvalidInvitation, InvitationFault, NotOpened
-from heliogram.node.sealing import seal, unseal
+from heliogram.node.sealing import seal, seal_for, unseal, unseal_for
 from heliogram.node.value import WelcomeForm, decode_welcome, encode_welcome
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.limits import HASH_SIZE, MAX_GRACE_ENTRY, MAX_INBOX_ITEM, MAX_RELAYS
@@ -47,6 +48,9 @@ INVITATION_SIZES = (8 << 10, 16 << 10, 32 << 10, MAX_INBOX_ITEM)
 
 #: The same in the grace lane of a log, in front of which a tag stands.
 GRACE_SIZES = (8 << 10, MAX_GRACE_ENTRY - TAG_SIZE)
+
+#: How many an invitation in a grace lane is sealed for; for more there are several.
+OFFERED_AT_ONCE = 32
 
 #: Bytes of a profile, of a signature; decisions that one invitation shows.
 MAX_PROFILE = 4 << 10
@@ -127,6 +131,26 @@ class Invitation:
         """What an item of our inbox holds. Raises `InvalidInvitation`."""
         try:
             content = unseal(secret, _INVITATION, item, aad=place, most=MAX_INBOX_ITEM)
+        except NotOpened:
+            raise InvalidInvitation(InvitationFault.MALFORMED) from None
+        return cls.from_bytes(content)
+
+    def offer(
+        self, secrets: Sequence[bytes], place: bytes, *, entropy: Callable[[int], bytes]
+    ) -> bytes:
+        """The same for a grace lane, for all who sent one of `secrets`; `place` is their group's id.
+
+        Raises `TooLong` for what does not fit there.
+        """
+        return seal_for(
+            secrets, _INVITATION, self.encode(), aad=place, sizes=GRACE_SIZES, entropy=entropy
+        )
+
+    @classmethod
+    def accept(cls, secret: bytes, place: bytes, item: bytes) -> Self:
+        """What `offer` sealed. Raises `InvalidInvitation`."""
+        try:
+            content = unseal_for(secret, _INVITATION, item, aad=place, most=MAX_INBOX_ITEM)
         except NotOpened:
             raise InvalidInvitation(InvitationFault.MALFORMED) from None
         return cls.from_bytes(content)

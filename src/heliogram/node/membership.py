@@ -31,6 +31,9 @@ PAST_EPOCHS = 5
 #: 80 the confirmation tag, 83 a commit of our own that is not the one that we staged.
 PRIVATE = frozenset({78, 79, 80, 83})
 
+#: The one of them that is about bytes which nobody signed.
+CONFIRMATION_TAG = 80
+
 
 @dataclass(frozen=True, slots=True)
 class Device:

@@ -21,7 +21,7 @@ from enum import Enum
 from typing import Self
 
 from heliogram import mls
-from heliogram.codec import DecodeError, Reader, decode_all, opaque, optional, u8, u64, vector
+from heliogram.codec import DecodeError, Reader, decode_all, opaque, optional, u8, u32, u64, vector
 from heliogram.mls import Secret
 from heliogram.node.chain import Link
 from heliogram.node.epoch_keys import EpochKeys
@@ -85,14 +85,18 @@ class Standing:
     #: We came in by a key package of last resort: fresh keys before the first message.
     must_renew: bool = False
     leaving: bool = False
-    #: While wounded: what the invitation is sealed under that puts us back.
+    #: While wounded or dead: what the invitation is sealed under that puts us back, or leads on.
     rescue: Secret = field(default=_NOTHING, repr=False)
     #: The seat and the decision before this one.
     before: tuple[Seat, Link] | None = None
+    #: The leaf of who signed what we could not follow, and whether what was wrong was surely theirs.
+    culprit: int | None = None
+    sure: bool = False
 
     def encode(self) -> bytes:
         """The record."""
-        flags = self.must_renew | self.leaving << 1
+        flags = self.must_renew | self.leaving << 1 | self.sure << 2
+        culprit = None if self.culprit is None else u32(self.culprit)
         before = None if self.before is None else self.before[0].encode() + self.before[1].encode()
         return b"".join(
             (
@@ -104,6 +108,7 @@ class Standing:
                 self.seat.encode(),
                 vector(self.instances),
                 optional(before),
+                optional(culprit),
             )
         )
 
@@ -124,7 +129,19 @@ class Standing:
         seat = Seat.decode(reader)
         instances = reader.vector(lambda inner: inner.fixed(HASH_SIZE), MAX_RELAYS * HASH_SIZE)
         before = (Seat.decode(reader), Link.decode(reader)) if reader.optional() else None
-        return cls(seat, instances, key, phase, bool(flags & 1), bool(flags & 2), rescue, before)
+        culprit = reader.u32() if reader.optional() else None
+        return cls(
+            seat,
+            instances,
+            key,
+            phase,
+            bool(flags & 1),
+            bool(flags & 2),
+            rescue,
+            before,
+            culprit,
+            bool(flags & 4),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,11 +90,11 @@ def unruly(
     return wrapped(member, staged.message, staged.group, header=header, welcome=staged.welcome)
 
 
-def broken(member: Member, **hooks: Any) -> Value:
+def broken(member: Member, proposals: Sequence[mls.SentProposal] = (), **hooks: Any) -> Value:
     """A commit of fresh keys with something changed on the way: see `tests.mls.forge.commit`."""
     made = forge.commit(
         member.conversation._member(),
-        (),
+        proposals,
         path=True,
         wire_format=WireFormat.PRIVATE_MESSAGE,
         authenticated_data=data_of(member).encode(),

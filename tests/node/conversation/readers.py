@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 from heliogram.codec import DecodeError
 from heliogram.node.chain import Decision
-from heliogram.node.components import Metadata, Roles
+from heliogram.node.components import Metadata, Predecessor, Roles
+from heliogram.node.decisions import Decisions, pack_decisions
 from heliogram.node.errors import NodeError
 from heliogram.node.events import Dead
 from heliogram.node.invitation import Invitation
@@ -19,7 +20,7 @@ from heliogram.node.value import BODY_SIZES, Body, CommitData
 from heliogram.wire.objects import Header, Value
 from tests.node.conversation.samples import EXAMPLES
 from tests.node.conversation.world import certify, group_of
-from tests.node.identity.samples import NOW
+from tests.node.identity.samples import NOW, name
 from tests.scenarios.cast import entropy_of
 
 REFUSES = (DecodeError, NodeError)
@@ -69,6 +70,8 @@ READERS: dict[str, Callable[[bytes], bytes]] = {
     "CommitData": lambda data: CommitData.from_bytes(data).encode(),
     "Roles": lambda data: Roles.from_bytes(data).encode(),
     "Metadata": lambda data: Metadata.from_bytes(data).encode(),
+    "Predecessor": lambda data: Predecessor.from_bytes(data).encode(),
+    "Decisions": lambda data: Decisions.from_bytes(data).encode(),
     "decided": _decided,
 }
 
@@ -80,6 +83,7 @@ def seeds() -> Iterator[tuple[str, bytes]]:
         yield where, data
         if where == "Body":
             yield "decided", data
+    yield "Decisions", pack_decisions(name("log"), GROUP.log.decisions)[0]
     alice = GROUP.members[0]
     group = alice.conversation._member()
     commit = group.commit(now=NOW, entropy=alice.entropy)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from heliogram.mls import Secret
 from heliogram.node.chain import Decision
-from heliogram.node.components import Metadata, Role, Roles, conversation_id
+from heliogram.node.components import Metadata, Predecessor, Role, Roles, conversation_id
 from heliogram.node.epoch_keys import EpochKeys
 from heliogram.node.invitation import Invitation
 from heliogram.node.value import Body, CommitData, WelcomeBlob
@@ -19,6 +19,9 @@ from tests.scenarios.cast import entropy_of
 RELAYS = configuration((0,), 1)
 ROLES = Roles(((ALICE.id, Role.OWNER), (BOB.id, Role.ADMIN)))
 METADATA = Metadata("Tea", "Every day at five", b"", 604_800)
+PREDECESSOR = Predecessor(
+    name("log before"), 7, name("decision before"), 0, bytes(64), name("proof")
+)
 ID = conversation_id(RELAYS)
 
 KEYS = EpochKeys(
@@ -52,6 +55,7 @@ INVITATION = Invitation(
 EXAMPLES = {
     "Roles": ROLES.encode(),
     "Metadata": METADATA.encode(),
+    "Predecessor": PREDECESSOR.encode(),
     "Body": BODY.encode(),
     "Body, blob": BLOB.encode(),
     "CommitData, first": FIRST.encode(),

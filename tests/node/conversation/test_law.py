@@ -8,7 +8,17 @@ from types import ModuleType
 import pytest
 
 from heliogram.content import framing
-from heliogram.node import chain, components, conversation, epoch_keys, invitation, sealing, value
+from heliogram.node import (
+    chain,
+    components,
+    conversation,
+    decisions,
+    epoch_keys,
+    invitation,
+    sealing,
+    successor,
+    value,
+)
 from heliogram.node.identity import links
 from heliogram.node.membership import PAST_EPOCHS
 from heliogram.node.records import DIGEST
@@ -31,8 +41,8 @@ def drawn(module: object) -> list[str]:
 
 @pytest.mark.parametrize(
     "module",
-    [components, value, invitation, chain.Link],
-    ids=["components", "value", "invitation", "Link"],
+    [components, value, invitation, chain.Link, decisions, chain.Decision],
+    ids=["components", "value", "invitation", "Link", "decisions", "Decision"],
 )
 def test_structures_are_printed_as_in_the_code(module: ModuleType) -> None:
     printed = re.sub(r"\s+", " ", " ".join(blocks(LAW, "text")))
@@ -60,6 +70,10 @@ def test_numbers() -> None:
         f" {invitation.MAX_PROFILE} bytes",
         "sizes {}, {}, {} and {}".format(*invitation.INVITATION_SIZES),
         "sizes {} and {}".format(*invitation.GRACE_SIZES),
+        f"at most {decisions.MAX_PART} bytes, as a file at most {decisions.MAX_FILE}; more goes in"
+        f" several. At most {decisions.MAX_DECISIONS} decisions in one",
+        f"box[{sealing._BOX}]",
+        f"At most {sealing.MAX_OPENERS}.",
         f"a secret of {links.SECRET_SIZE} bytes",
         f"`salt[{sealing.SALT}]".removeprefix("`"),
     ):
@@ -69,11 +83,14 @@ def test_numbers() -> None:
 
 
 def test_labels_and_media_types() -> None:
+    for label in (successor._PROOF, successor._ORDER):
+        assert f'derive(successor, "{label.decode()}"' in LAW
+    assert f"`{successor.SIGNED.decode()}`" in LAW
     for label in (value._BODY, value._WELCOME, invitation._INVITATION):
         assert f"label `{label.decode()}`" in LAW
     assert f"`{invitation.SIGNED.decode()}`" in LAW
     for kind in (
-        *(conversation.MLS_MESSAGE, conversation.WOUNDED),
+        *(conversation.MLS_MESSAGE, conversation.WOUNDED, decisions.DECISIONS),
         *(framing.MIMI_CONTENT, framing.MESSAGE_STATUS),
     ):
         assert f"`{kind}`" in LAW

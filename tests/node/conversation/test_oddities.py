@@ -25,9 +25,10 @@ from heliogram.node.events import (
 )
 from heliogram.node.membership import PAST_EPOCHS, Device
 from heliogram.node.records import Outgoing
+from heliogram.node.value import Body
 from heliogram.wire.objects import Configuration, Header
 from tests.mls.forge import flipped
-from tests.node.conversation.forging import data_of, free, reheaded, unruly, wrapped
+from tests.node.conversation.forging import broken, data_of, free, reheaded, unruly, wrapped
 from tests.node.conversation.test_acceptance import follow
 from tests.node.conversation.world import (
     Group,
@@ -354,3 +355,33 @@ def test_every_commit_renews_the_keys_of_who_makes_it() -> None:
         before = alice.conversation._member().own_leaf.encryption_key
         group.decide(alice, wish)
         assert alice.conversation._member().own_leaf.encryption_key != before
+
+
+def test_a_value_without_the_departures_of_its_commit_is_the_end_for_all_alike() -> None:
+    group = group_of("Alice", "Bob", "Carol", "Eve", "Mallory")
+    alice, bob, carol, eve, mallory = group.members
+    eve.write(eve.conversation.leave(entropy=eve.entropy))
+    group.read(alice, bob, mallory)  # not Carol
+    honest = alice.stage(RenewKeys()).value
+    keys = mallory.conversation.keys(1)
+    assert keys is not None
+    body = Body.unseal(keys.value, honest.header, honest.body)
+    assert len(body.departures) == 1
+    value = wrapped(mallory, body.commit, None, header=Header.from_bytes(honest.header))
+    decision = decide(bob.conversation.seat, value)
+    for member in (alice, bob, carol, eve):  # also who made the commit, and who wants to leave
+        assert one(member.apply(decision), Dead).culprit is None
+        assert member.conversation.epoch == 1
+
+
+def test_who_cannot_follow_misses_the_departures_all_the_same() -> None:
+    group = group_of("Alice", "Bob", "Carol", "Eve", "Mallory")
+    alice, bob, carol, eve, mallory = group.members
+    eve.write(eve.conversation.leave(entropy=eve.entropy))
+    group.read(alice, bob, mallory)  # not Carol
+    waiting = tuple(mallory.conversation._member().pending_proposals)
+    assert len(waiting) == 1
+    value = broken(mallory, waiting, confirmation_tag=flipped)
+    decision = decide(bob.conversation.seat, value)
+    for member in (alice, bob, carol):
+        assert one(member.apply(decision), Dead).culprit is None

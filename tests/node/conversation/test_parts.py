@@ -33,7 +33,16 @@ from heliogram.node.errors import (
     TooLong,
 )
 from heliogram.node.invitation import Invitation
-from heliogram.node.sealing import SALT, TAG, derive, seal, unseal
+from heliogram.node.sealing import (
+    MAX_OPENERS,
+    SALT,
+    TAG,
+    derive,
+    seal,
+    seal_for,
+    unseal,
+    unseal_for,
+)
 from heliogram.node.value import Body, WelcomeBlob
 from heliogram.wire.limits import MAX_BODY
 from tests.mls.forge import flipped
@@ -95,6 +104,46 @@ def test_equal_content_is_sealed_differently() -> None:
     entropy = entropy_of("seal")
     first, second = (seal(b"key", b"x", b"content", sizes=SIZES, entropy=entropy) for _ in range(2))
     assert first[SALT:] != second[SALT:]
+
+
+@given(st.integers(0, 5), st.integers(0, 5), st.binary(max_size=300))
+def test_whoever_has_one_of_the_secrets_opens_it(count: int, which: int, content: bytes) -> None:
+    entropy = entropy_of("several")
+    secrets = [name(f"secret {number}") for number in range(count)]
+    sealed = seal_for(secrets, b"x", content, aad=b"a", sizes=(640, 1024), entropy=entropy)
+    assert len(sealed) in (640, 1024)
+    for secret in secrets:
+        assert unseal_for(secret, b"x", sealed, aad=b"a", most=1024) == content
+        wrongs: tuple[Callable[[], bytes], ...] = (
+            lambda secret=secret: unseal_for(secret, b"y", sealed, aad=b"a", most=1024),  # type: ignore[misc]
+            lambda secret=secret: unseal_for(secret, b"x", sealed, aad=b"b", most=1024),  # type: ignore[misc]
+        )
+        for wrong in wrongs:
+            with pytest.raises(NotOpened):
+                wrong()
+    with pytest.raises(NotOpened):
+        unseal_for(name("another"), b"x", sealed, aad=b"a", most=1024)
+    if which < count:
+        # Somebody's box damaged: the others still open it.
+        broken = flipped(sealed, 1 + SALT + which * 48)
+        for number, secret in enumerate(secrets):
+            if number == which:
+                with pytest.raises(NotOpened):
+                    unseal_for(secret, b"x", broken, aad=b"a", most=1024)
+            else:
+                assert unseal_for(secret, b"x", broken, aad=b"a", most=1024) == content
+
+
+def test_what_is_sealed_for_several_is_bounded() -> None:
+    entropy = entropy_of("several")
+    secrets = [name(f"secret {number}") for number in range(MAX_OPENERS + 1)]
+    with pytest.raises(TooLong):
+        seal_for(secrets, b"x", b"", sizes=(8192,), entropy=entropy)
+    sealed = seal_for(secrets[:-1], b"x", b"content", sizes=(8192,), entropy=entropy)
+    assert unseal_for(secrets[-2], b"x", sealed, most=8192) == b"content"
+    for size in (0, 1, 32, 33, 80, len(sealed) - 1):
+        with pytest.raises(NotOpened):
+            unseal_for(secrets[0], b"x", sealed[:size], most=8192)
 
 
 # --- Keys -----------------------------------------------------------------------------------------

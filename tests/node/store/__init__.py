@@ -1,1 +1,1 @@
-"""What a node keeps."""
+"""Mirrors `heliogram.node.store`."""

@@ -37,6 +37,8 @@ class Answered:
     ask: Ask
     request: frames.Request = field(repr=False)
     answer: frames.Answer = field(repr=False)
+    #: Bytes of the request's message, as it was written; 0 if it was not.
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,9 @@ class Talks(Protocol):
         """
 
     def say_profile(self, conversation: int, content: bytes) -> None:
-        """Say who we are: a part with the disposition PROFILE and the media type `card.CARD`."""
+        """Say who we are. `content` is an encoded `Card`: it goes as a part of the media type `CARD` with the
+        disposition PROFILE, and is not shown.
+        """
 
     def leave(self, conversation: int) -> None:
         """Leave, if we are in. Never raises."""
@@ -75,11 +77,14 @@ class PeopleSide(Protocol):
     def not_added(self, conversation: int, accounts: frozenset[bytes], code: str) -> None:
         """A wish to add these has failed for good; `code` is the error's."""
 
-    def packages(self) -> Sequence[mls.OwnKeyPackage]:
-        """Our key packages that were not used, with those of last resort."""
+    def packages_for(self, welcome: bytes | None) -> Sequence[mls.OwnKeyPackage]:
+        """Those of our key packages that a Welcome names, and that were not used.
+
+        Raises `InvalidInvitation` if there is none, or no Welcome. There may be thousands: nobody loads all.
+        """
 
     def package(self, reference: bytes) -> mls.OwnKeyPackage | None:
-        """The one with this reference. A Welcome names it, so nobody needs to load them all."""
+        """The one with this reference, if it was not used."""
 
     def used(self, reference: bytes) -> None:
         """A key package was used: its private part goes, unless it is a last resort."""
@@ -103,7 +108,7 @@ class PeopleSide(Protocol):
         """Ids of devices that this account has revoked: for `Conversation.receive`."""
 
     def card_received(self, account: bytes, content: bytes) -> None:
-        """Somebody said who they are, in a conversation. Never raises."""
+        """Somebody said who they are: the content of a part as in `Talks.say_profile`. Never raises."""
 
     def is_blocked(self, account: bytes) -> bool:
         """Whether nothing of theirs is shown in direct conversations."""

@@ -80,11 +80,11 @@ _NO_SCRIPT = "MODIFIER"
 _SCRIPTS = {"IDEOGRAPHIC": "CJK"}
 
 
-def clean(name: str) -> str:
-    """`name` fit to be shown, in NFC, on one line; empty if nothing is left."""
+def visible(text: str) -> str:
+    """`text` on one line, in NFC, without what is hidden or turns it around. Of 1,024 characters at most."""
     shown: list[str] = []
     marks = 0
-    for char in unicodedata.normalize("NFC", name[:_LONGEST]):
+    for char in unicodedata.normalize("NFC", text[:_LONGEST]):
         category = unicodedata.category(char)
         if char.isspace():
             char = " "
@@ -94,8 +94,12 @@ def clean(name: str) -> str:
         if marks <= MAX_MARKS:
             shown.append(char)
     # What was stripped may have kept two characters apart that are one.
-    tidy = unicodedata.normalize("NFC", " ".join("".join(shown).split()))
-    return tidy[:MAX_SHOWN].rstrip()
+    return unicodedata.normalize("NFC", " ".join("".join(shown).split()))
+
+
+def clean(name: str) -> str:
+    """`name` fit to be shown, in NFC, on one line; empty if nothing is left."""
+    return visible(name)[:MAX_SHOWN].rstrip()
 
 
 def scripts(name: str) -> frozenset[str]:

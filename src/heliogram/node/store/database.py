@@ -6,7 +6,8 @@
     rows = store.query("SELECT …", (…,))
 
 WAL with `synchronous=FULL`: a commit is on disk before it returns. `secure_delete` overwrites what is
-deleted, the search index too; `temp_store=MEMORY` leaves nothing in temporary files. The file is its
+deleted, in the search index too; `temp_store=MEMORY` leaves nothing in temporary files. SQLite moves rows
+between pages and may leave copies where they were, so a store that is closed is written anew. The file is its
 owner's only, from its first moment. When the disk is full or fails, the transaction is undone and the store
 goes on as it was.
 """
@@ -22,12 +23,15 @@ from typing import Final
 from sqlcipher3 import dbapi2
 
 from heliogram.mls import Secret
-from heliogram.node.errors import StoreError
+from heliogram.node.errors import NodeError, StoreError
 from heliogram.node.store.connection import Connection, Row, Value, check_file
 from heliogram.node.store.disk import create_private, make_directory, sync_directory, sync_file
 from heliogram.node.store.schema import Schema, forget_copies, lay_out, remove, upgrade
 
 __all__ = ["Reader", "Row", "Store", "Value"]
+
+#: Bytes of a file that is written anew whenever it is closed: half a second.
+LARGEST_REWRITE: Final = 32 << 20
 
 _SAVEPOINT: Final = "inner"
 
@@ -40,6 +44,7 @@ class Store(Connection):
         self._path = path
         self._key = key
         self._depth = 0
+        self._readers: set[Reader] = set()
         #: The trouble that undid the running transaction.
         self._trouble: StoreError | None = None
         super().__init__(path, key)
@@ -90,6 +95,7 @@ class Store(Connection):
                 upgrade(store, path, key, schema, version)
             else:
                 forget_copies(path)
+            remove(path.with_name(path.name + ".new"))
         except OSError as error:
             store._raw.close()
             raise StoreError(f"the profile cannot be written: {error.strerror}") from None
@@ -149,16 +155,49 @@ class Store(Connection):
 
     def reader(self) -> Reader:
         """Another connection, for one other thread: it reads what is committed and never waits for writes."""
-        return Reader(self._path, self._key)
+        reader = Reader(self._path, self._key, self._readers)
+        self._readers.add(reader)
+        return reader
 
-    def close(self) -> None:
-        """Close it. Nothing is left but the file itself, if nobody else has it open and the disk works."""
+    def close(self, *, rewrite: bool | None = None) -> None:
+        """Close it. Nothing is left but the file itself, if nobody else has it open and the disk works.
+
+        With `rewrite` the file is written anew, without the traces of what was deleted that lie between what
+        is there: about 15 seconds a gigabyte. None: if it is quick and something was written.
+        """
+        new = self._path.with_name(self._path.name + ".new")
+        rewritten = False
         try:
             self.checkpoint()
-        except StoreError:
-            pass  # what is committed is in the WAL: the next start finds it
+            if rewrite is None:
+                rewrite = self._raw.total_changes > 0 and (
+                    self._path.stat().st_size <= LARGEST_REWRITE
+                )
+            if rewrite and not self._readers:
+                remove(new)
+                create_private(new)
+                self.execute("VACUUM INTO ?", (str(new.absolute()),))
+                Connection(new, self._key).close()  # it opens, and it has a WAL from now on
+                rewritten = True
+        except (NodeError, OSError):
+            pass  # what is committed is there, in the file or in the WAL: the next start finds it
         finally:
             self._raw.close()
+        if rewrite:
+            self._replace(new, rewritten)
+
+    def _replace(self, new: Path, rewritten: bool) -> None:
+        """Put the file written anew in the place of the old one. It is all there or not used."""
+        try:
+            # A WAL that is left belongs to the old file, and may be read by another connection.
+            if rewritten and not self._path.with_name(self._path.name + "-wal").exists():
+                sync_file(new)
+                os.replace(new, self._path)
+                sync_directory(self._path.parent)
+            else:
+                remove(new)
+        except OSError:
+            pass  # the old file serves as well, and the next start removes this one
 
     def _check(self) -> None:
         # After some errors SQLite undoes the transaction itself. What comes then must not be written alone.
@@ -188,10 +227,16 @@ class Store(Connection):
 class Reader(Connection):
     """A connection that only reads. Use it as a context manager, or close it."""
 
-    def __init__(self, path: Path, key: Secret) -> None:
+    def __init__(self, path: Path, key: Secret, open_ones: set[Reader]) -> None:
         """Use `Store.reader`."""
         super().__init__(path, key)
+        self._open_ones = open_ones
         self.execute("PRAGMA query_only=ON")
+
+    def close(self) -> None:
+        """Close it, before the store itself."""
+        super().close()
+        self._open_ones.discard(self)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

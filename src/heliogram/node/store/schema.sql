@@ -34,9 +34,10 @@ CREATE TABLE conversations (
     description TEXT NOT NULL DEFAULT '',
     picture     BLOB NOT NULL DEFAULT x'',
     expiry      INTEGER NOT NULL DEFAULT 0,
+    relays      BLOB NOT NULL DEFAULT x'',   -- the encoded Configuration of the newest epoch that we follow
     phase       TEXT NOT NULL,               -- opening, open, wounded, dead, out
     created     INTEGER NOT NULL,
-    reports     INTEGER NOT NULL DEFAULT 1,
+    reports     INTEGER NOT NULL DEFAULT 2,  -- whether we report what we read: 0 no, 1 yes, 2 unless it is large
     pinned      INTEGER NOT NULL DEFAULT 0,
     muted       INTEGER NOT NULL DEFAULT 0,
     archived    INTEGER NOT NULL DEFAULT 0,
@@ -135,16 +136,39 @@ CREATE TABLE messages (
     received     INTEGER NOT NULL,
     epoch        INTEGER NOT NULL,
     reply_to     BLOB,
-    state        TEXT NOT NULL,
-    edited       INTEGER NOT NULL DEFAULT 0,
+    state        TEXT NOT NULL,              -- as in api.Message; of others': received, then read
+    edited       INTEGER NOT NULL DEFAULT 0, -- `sent` of the newest edit
+    version      BLOB,                       -- the id of that edit
     files        INTEGER NOT NULL DEFAULT 0, -- how many
     expires      INTEGER,                    -- when it goes, once that is known
     event        TEXT NOT NULL DEFAULT '',
-    data         BLOB                        -- of a line: msgpack of what happened
+    data         BLOB,                       -- of a line: msgpack of what happened
+    words        TEXT,                       -- what is searched, where that is not `text`
+    facets       TEXT NOT NULL DEFAULT ''    -- for filters: words.py. Empty for what is not searched
 );
-CREATE INDEX messages_in_order ON messages (conversation, sent, number);
+CREATE INDEX messages_in_order ON messages (conversation, sent, ifnull(id, x''), number);
 CREATE UNIQUE INDEX messages_by_id ON messages (id, conversation) WHERE id IS NOT NULL;
 CREATE INDEX messages_to_go ON messages (expires) WHERE expires IS NOT NULL;
+CREATE INDEX messages_unread ON messages (conversation) WHERE mine = 0 AND state = 'received' AND id IS NOT NULL;
+
+-- Edits by their own ids: who answers an edited message names one of them.
+CREATE TABLE versions (
+    id           BLOB NOT NULL,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    message      INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
+    PRIMARY KEY (id, conversation)
+) WITHOUT ROWID;
+CREATE INDEX versions_of ON versions (message);
+
+-- What a decision changed, until a quorum holds it: only then it is shown.
+CREATE TABLE unstable (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    epoch        INTEGER NOT NULL,
+    event        TEXT NOT NULL,
+    data         BLOB NOT NULL               -- msgpack of what happened
+);
+CREATE INDEX unstable_of ON unstable (conversation, epoch);
 
 -- Edits, deletions and reactions whose message has not come yet.
 CREATE TABLE early (
@@ -162,11 +186,12 @@ CREATE TABLE reactions (
     message INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
     sender  BLOB NOT NULL,
     id      BLOB NOT NULL,                   -- of the message that reacts
-    emoji   TEXT NOT NULL,
+    emoji   TEXT NOT NULL,                   -- empty once it was taken back
     content BLOB NOT NULL,                   -- its bytes: what takes it back copies from them
     sent    INTEGER NOT NULL,
     PRIMARY KEY (message, sender, id)
 ) WITHOUT ROWID;
+CREATE INDEX reactions_by_id ON reactions (id);
 
 -- What others reported of messages of ours.
 CREATE TABLE reports (
@@ -185,43 +210,79 @@ CREATE TABLE owed (
     PRIMARY KEY (conversation, id)
 ) WITHOUT ROWID;
 
+-- Words of messages. It keeps no text of its own: to forget a message it must be told its words, and the
+-- triggers do that wherever a message goes.
 CREATE VIRTUAL TABLE search USING fts5 (
     text,
-    content = 'messages',
-    content_rowid = 'number',
-    tokenize = 'unicode61 remove_diacritics 2',
-    prefix = '2 3'
+    content = '',
+    tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co So'",
+    prefix = '1 2 3'
 );
 -- What is deleted leaves the index at once, not when its segments are merged some day.
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+
+CREATE TRIGGER messages_added AFTER INSERT ON messages WHEN new.facets <> '' BEGIN
+    INSERT INTO search (rowid, text)
+        VALUES (new.number, coalesce(new.words, new.text) || ' ' || new.facets);
+END;
+CREATE TRIGGER messages_removed AFTER DELETE ON messages WHEN old.facets <> '' BEGIN
+    INSERT INTO search (search, rowid, text)
+        VALUES ('delete', old.number, coalesce(old.words, old.text) || ' ' || old.facets);
+END;
+CREATE TRIGGER messages_changed AFTER UPDATE OF number, text, words, facets ON messages BEGIN
+    INSERT INTO search (search, rowid, text)
+        SELECT 'delete', old.number, coalesce(old.words, old.text) || ' ' || old.facets WHERE old.facets <> '';
+    INSERT INTO search (rowid, text)
+        SELECT new.number, coalesce(new.words, new.text) || ' ' || new.facets WHERE new.facets <> '';
+END;
 
 -- --- Files -----------------------------------------------------------------------------------------
 
 CREATE TABLE files (
     message      INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
     place        INTEGER NOT NULL,           -- which file of the message, from 0
-    blob         BLOB NOT NULL,              -- its id
-    name         TEXT NOT NULL,
-    content_type TEXT NOT NULL,
+    blob         BLOB NOT NULL,              -- its id: SHA-256 of the sealed file
+    key          BLOB NOT NULL,
+    plain        BLOB NOT NULL,              -- SHA-256 of the file
+    name         TEXT NOT NULL,              -- safe, and as it is shown
+    content_type TEXT NOT NULL,              -- as its sender says; once it is here, as its bytes say
     size         INTEGER NOT NULL,           -- of the plaintext
     inline       INTEGER NOT NULL DEFAULT 0,
     duration     REAL,
     thumbnail    BLOB,
     state        TEXT NOT NULL,              -- as in api.FileInfo
-    spool        TEXT,                       -- a sealed copy below the profile, while it goes up or comes down
+    doubt        TEXT NOT NULL DEFAULT '',   -- as in api.FileInfo
+    trouble      TEXT NOT NULL DEFAULT '',   -- why it does not move: an error's code
+    relays       BLOB NOT NULL,              -- the encoded Configuration of the time when it was sent
+    spool        TEXT,                       -- the name of a sealed copy, while it goes up or comes down
+    directory    TEXT NOT NULL DEFAULT '',   -- where to save it
     path         TEXT,                       -- where the opened copy lies
+    seed         BLOB,                       -- of ours: what secrets are made from that delete it at relays
     stored       BLOB NOT NULL DEFAULT x'',  -- keys of relays that have all of it, one after the other
-    done         INTEGER NOT NULL DEFAULT 0,
+    created      INTEGER NOT NULL,
     expires      INTEGER,
     PRIMARY KEY (message, place)
+);
+CREATE INDEX files_moving ON files (state) WHERE state IN ('sending', 'downloading');
+CREATE INDEX files_spooled ON files (spool) WHERE spool IS NOT NULL;
+
+-- Blobs of ours that relays are to delete before their time.
+CREATE TABLE takebacks (
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    blob    BLOB NOT NULL,
+    relay   BLOB NOT NULL,                   -- an encoded RelayDescription
+    secret  BLOB NOT NULL,
+    circuit BLOB NOT NULL,
+    created INTEGER NOT NULL
 );
 
 -- --- People ----------------------------------------------------------------------------------------
 
--- Names by which accounts introduced themselves.
+-- How accounts introduced themselves, and their newest list of devices.
 CREATE TABLE names (
     account BLOB PRIMARY KEY,
-    name    TEXT NOT NULL
+    name    TEXT NOT NULL,
+    devices BLOB                             -- an encoded DeviceList
 ) WITHOUT ROWID;
 
 CREATE TABLE contacts (
@@ -230,27 +291,44 @@ CREATE TABLE contacts (
     verified     INTEGER NOT NULL DEFAULT 0,
     blocked      INTEGER NOT NULL DEFAULT 0,
     link         BLOB,                       -- the encoded ContactLink that leads to them
+    given        INTEGER REFERENCES links (number), -- the link of ours that they were given
     conversation INTEGER REFERENCES conversations (number),
-    devices      BLOB,                       -- their newest DeviceList
     state        TEXT NOT NULL,              -- as in api.Contact
     trouble      TEXT NOT NULL DEFAULT '',
     added        INTEGER NOT NULL
 );
 
--- Links that lead to us. `state`: adding, here, revoking, gone.
+-- Links that lead to us. `state`: here, used (a one-time link that somebody came by), gone.
 CREATE TABLE links (
     number   INTEGER PRIMARY KEY AUTOINCREMENT,
     secret   BLOB NOT NULL UNIQUE,
+    public   BLOB NOT NULL UNIQUE,           -- the link's key, as relays know it
     one_time INTEGER NOT NULL,
+    personal INTEGER NOT NULL,               -- made for contacts, not to be given around
     name     TEXT NOT NULL,
-    account  BLOB,                           -- whom it was made for
+    account  BLOB,                           -- whom it was made for first
     state    TEXT NOT NULL,
     created  INTEGER NOT NULL
 );
 
+-- Relays that have our inbox or shall have it. They stay when a relay is no longer in our list.
+CREATE TABLE inboxes (
+    relay       BLOB PRIMARY KEY,
+    description BLOB NOT NULL,               -- an encoded InboxRelay
+    opened      INTEGER NOT NULL DEFAULT 0,
+    filled      INTEGER                      -- the period of the schedule that it was last filled in
+) WITHOUT ROWID;
+
+-- Which relay knows which link.
+CREATE TABLE link_places (
+    relay BLOB NOT NULL REFERENCES inboxes (relay) ON DELETE CASCADE,
+    link  BLOB NOT NULL,                     -- links.public
+    PRIMARY KEY (relay, link)
+) WITHOUT ROWID;
+
 CREATE TABLE requests (
     id       BLOB PRIMARY KEY,               -- SHA-256 of the opened invitation
-    item     BLOB NOT NULL,                  -- the encoded Invitation
+    item     BLOB NOT NULL,                  -- the encoded Invitation, as long as it waits
     account  BLOB NOT NULL,
     kind     TEXT NOT NULL,
     name     TEXT NOT NULL,
@@ -260,14 +338,18 @@ CREATE TABLE requests (
     state    TEXT NOT NULL                   -- waiting, accepted, declined
 );
 
--- Key packages of ours with their private parts, until they are used.
+-- Key packages of ours with their private parts, until they are used or nobody can use them any more.
 CREATE TABLE packages (
     reference   BLOB PRIMARY KEY,
     package     BLOB NOT NULL,
     last_resort INTEGER NOT NULL,
+    relay       BLOB,                        -- the one relay that was given it; NULL if none was
+    replaced    INTEGER NOT NULL DEFAULT 0,  -- no relay gives it to anybody any more
     created     INTEGER NOT NULL,
     ends        INTEGER NOT NULL
-) WITHOUT ROWID;
+);
+CREATE INDEX packages_of ON packages (relay, replaced);
+CREATE INDEX packages_to_go ON packages (ends);
 
 -- What has been begun at inboxes and must come to an end: first contact, invitations to leave, our own inbox.
 CREATE TABLE jobs (

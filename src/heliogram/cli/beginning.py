@@ -1,0 +1,158 @@
+"""`init` and `restore`: a profile is made, its words are shown or read."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Sequence
+from getpass import getpass
+from pathlib import Path
+
+from heliogram.cli import cleaning
+from heliogram.cli.face import Face, Stop
+from heliogram.cli.sentences import USAGE
+from heliogram.node import api
+from heliogram.node.identity.names import clean
+from heliogram.node.identity.words import COUNT, from_words
+from heliogram.node.local import create_profile_account, open_node
+from heliogram.node.profile import passphrase
+from heliogram.node.profile.config import Config
+from heliogram.node.profile.profile import Profile
+
+#: Characters of a file of words that are looked at.
+_LONGEST = 4096
+
+NO_RELAYS = """\
+You have no relays yet: nothing can be sent or received. Three of different operators are good.
+Ask somebody whom you trust for the address of theirs, or run one: heliogram-relay init
+Then: heliogram relays add ADDRESS"""
+
+
+def begin(
+    face: Face,
+    name: str,
+    relays: Sequence[str],
+    words_file: Path | None,
+    yes: bool,
+    keyring: bool,
+) -> None:
+    """Make an account and a profile for it."""
+    name = _name(name)
+    if words_file is not None and words_file.exists():
+        raise Stop(f"There is a file {words_file} already.", exit=USAGE)
+    with _profile(face, keyring) as profile:
+        words = create_profile_account(profile, name, now=int(time.time()))
+        if words_file is not None:
+            _write(words_file, words)
+        added = _add_relays(profile, relays)
+    if face.as_json:
+        shown = {} if words_file is not None else {"words": words.split()}
+        face.screen.json({"home": str(face.directory.root), "name": name, "relays": added, **shown})
+        return
+    face.screen.write(f"Your profile is in {face.directory.root}.")
+    if words_file is not None:
+        face.screen.write(f"The 24 words of your account are in {words_file}. Keep that file safe.")
+    else:
+        _show(face, words, ask=not yes and sys.stdin.isatty())
+    _next(face, added)
+
+
+def restore(
+    face: Face, name: str, relays: Sequence[str], words_file: Path | None, keyring: bool
+) -> None:
+    """Make a profile for an account that there is, from its words."""
+    words = _read_words(words_file)
+    from_words(words)
+    name = _name(name)
+    with _profile(face, keyring) as profile:
+        create_profile_account(profile, name, words=words, now=int(time.time()))
+        added = _add_relays(profile, relays)
+    if face.as_json:
+        face.screen.json({"home": str(face.directory.root), "name": name, "relays": added})
+        return
+    face.screen.write(f"Your account is back, in {face.directory.root}.")
+    face.screen.write("Conversations come back when their members add this device.")
+    _next(face, added)
+
+
+def _profile(face: Face, keyring: bool) -> Profile:
+    directory = face.directory
+    phrase = passphrase.find(directory, ask=_choose if sys.stdin.isatty() else None)
+    return Profile.create(directory, phrase, os.urandom, config=Config(keyring=keyring))
+
+
+def _name(name: str) -> str:
+    if not name and sys.stdin.isatty():
+        name = input("What others see you as: ")
+    shown = clean(name)
+    if not shown:
+        raise Stop("There must be a name.", "--name NAME", USAGE)
+    return shown
+
+
+def _choose() -> str:
+    """A passphrase that was typed twice."""
+    print("The passphrase opens the profile on this machine. Nobody can reset it.", file=sys.stderr)
+    while True:
+        first = getpass("Passphrase: ", stream=sys.stderr)
+        if first and first == getpass("Again: ", stream=sys.stderr):
+            return first
+        print("They are not the same." if first else "It is empty.", file=sys.stderr)
+
+
+def _add_relays(profile: Profile, relays: Sequence[str]) -> list[str]:
+    async def add() -> list[str]:
+        node = await open_node(profile)
+        try:
+            return [(await node.call(api.AddRelay(one))).name for one in relays]
+        finally:
+            await node.close()
+
+    return asyncio.run(add()) if relays else []
+
+
+def _write(file: Path, words: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with open(os.open(file, flags, 0o600), "w", encoding="ascii") as stream:
+        stream.write(words + "\n")
+
+
+def _read_words(file: Path | None) -> str:
+    if file is not None:
+        with open(file, encoding="utf-8", errors="replace") as stream:
+            return stream.read(_LONGEST + 1)
+    if sys.stdin.isatty():
+        return getpass(f"The {COUNT} words: ", stream=sys.stderr)
+    return sys.stdin.read(_LONGEST + 1)
+
+
+def _show(face: Face, words: str, *, ask: bool) -> None:
+    every = words.split()
+    face.screen.write()
+    face.screen.write(
+        "These 24 words are your account. They are shown once: write them down on paper."
+    )
+    face.screen.write("Who has them is you. Without them a lost machine is a lost account.")
+    face.screen.write()
+    for row in range(0, COUNT, 4):
+        cells = [f"{row + n + 1:2} {every[row + n]:<10}" for n in range(4)]
+        face.screen.write("  " + "  ".join(cells).rstrip())
+    face.screen.write()
+    face.screen.flush()
+    if ask:
+        wanted = int.from_bytes(os.urandom(2), "big") % COUNT
+        while input(f"Word {wanted + 1}, from your paper: ").strip().lower() != every[wanted]:
+            print("That is another word.", file=sys.stderr)
+        if face.screen.smart:
+            # Off the screen, and out of what the terminal scrolls back to.
+            face.screen.stream.write("\x1b[H\x1b[2J\x1b[3J")
+
+
+def _next(face: Face, relays: Sequence[str]) -> None:
+    if relays:
+        face.screen.write(f"Relays: {cleaning.line(', '.join(relays))}.")
+        face.screen.write("Start it: heliogram serve")
+    else:
+        face.screen.write(NO_RELAYS)

@@ -1,0 +1,97 @@
+"""A node in this process: for one command when no other runs, or for as long as `serve` does."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from getpass import getpass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from heliogram.node import api
+from heliogram.node.control import protocol
+from heliogram.node.local import LocalNode, open_node
+from heliogram.node.profile import passphrase
+from heliogram.node.profile.profile import Profile
+
+if TYPE_CHECKING:
+    from heliogram.cli.face import Face
+
+T = TypeVar("T")
+
+#: Seconds that a command that only looks waits for what lies at relays.
+CATCH_UP = 10.0
+
+
+def ask_passphrase() -> str:
+    """Ask whoever sits there."""
+    return getpass("Passphrase: ", stream=sys.stderr)
+
+
+def open_profile(face: Face) -> Profile:
+    """The profile, opened by a passphrase from where one is. Raises `NodeError`."""
+    directory = face.directory
+    ask = ask_passphrase if sys.stdin.isatty() else None
+    return Profile.open(
+        directory, lambda config: passphrase.find(directory, keyring=config.keyring, ask=ask)
+    )
+
+
+class Own:
+    """A node for the time of one command."""
+
+    def __init__(self, face: Face) -> None:
+        """Open the profile and begin. Raises `NodeError`."""
+        self._face = face
+        self._profile = open_profile(face)
+        self._runner = asyncio.Runner()
+        try:
+            self._node: LocalNode = self._runner.run(open_node(self._profile))
+            if face.wait and not self._drained(min(face.timeout, CATCH_UP)):
+                face.note("Not all relays have answered: newer things may be missing.")
+        except BaseException:
+            self._runner.close()
+            self._profile.close()
+            raise
+
+    def call(self, command: api.Command) -> Any:
+        """What it gives."""
+        protocol.check(command)
+        return self._runner.run(self._node.call(command))
+
+    def until(self, look: Callable[[], T | None]) -> T:
+        """What `look` gives, as soon as it gives something."""
+        notices = self._node.notices()
+        until = time.monotonic() + self._face.timeout
+
+        async def hear() -> api.AnyNotice:
+            left = max(until - time.monotonic(), 0.0)
+            return await asyncio.wait_for(anext(notices), left)
+
+        while (seen := look()) is None:
+            self._runner.run(hear())
+        return seen
+
+    def close(self) -> None:
+        """Bring out what waits, unless nobody wants to wait; then stop."""
+        try:
+            late = self._face.wait and not self._drained(self._face.timeout)
+        finally:
+            try:
+                self._runner.run(self._node.close())
+            finally:
+                self._runner.close()
+                self._profile.close()
+        if late:
+            raise TimeoutError
+
+    def _drained(self, timeout: float) -> bool:
+        async def drained() -> bool:
+            try:
+                await asyncio.wait_for(self._node.drained(), timeout)
+            except TimeoutError:
+                return False
+            return True
+
+        return self._runner.run(drained())

@@ -1,0 +1,186 @@
+"""Relays and nodes as processes of this machine, for demonstrations: started, killed, ended with us."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process, create_subprocess_exec
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+#: Seconds until a process must have said that it is ready, and until it must have ended.
+PATIENCE: Final = 60
+
+_RELAY: Final = (sys.executable, "-m", "heliogram.relay")
+_NODE: Final = (sys.executable, "-m", "heliogram.cli")
+#: On one's own machine nobody has to be slowed down.
+_EASY: Final = ("--difficulty-open=8", "--difficulty-inbox=8")
+
+
+class DidNotStart(Exception):
+    """A process ended, or said something else than that it is ready. The text is its own last words."""
+
+
+class Relay:
+    """`heliogram-relay` on a directory, at an address that stays the same from start to start."""
+
+    def __init__(self, directory: Path) -> None:
+        """Nothing is started yet."""
+        self.directory = directory
+        self.name = directory.name
+        self.key = ""
+        self.where = ""
+        self._process: Process | None = None
+
+    @property
+    def address(self) -> str:
+        """What a node is told: where it is, and its key."""
+        return f"ws://{self.where}/ws#{self.key}"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, while it runs."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Make it if it is new, and start it. Raises `DidNotStart`."""
+        if not (self.directory / "identity").exists():
+            self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            where = f"127.0.0.1:{_free_port()}"
+            made = await create_subprocess_exec(
+                *_RELAY, "init", "--data", self.directory, "--listen", where, *_EASY,
+                stdout=PIPE, stderr=STDOUT,
+            )  # fmt: skip
+            said, _ = await made.communicate()
+            if made.returncode:
+                raise DidNotStart(said.decode(errors="replace"))
+        command = (*_RELAY, "serve", "--log-level=error", "--data", self.directory)
+        self._process = await create_subprocess_exec(
+            *command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
+        )
+        line = await _line(self._process, rb"listening on (\S+) key ([0-9a-f]{64})")
+        self.where, self.key = line[1].decode(), line[2].decode()
+
+    async def stop(self) -> None:
+        """Ask it to end, and wait."""
+        await _stop(self._process)
+        self._process = None
+
+    async def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            await self._process.wait()
+            self._process = None
+
+
+class NodeProcess:
+    """A node on a profile's directory: `heliogram serve`, or another program that says when it is ready."""
+
+    def __init__(
+        self, home: Path, passphrase_file: Path, command: tuple[str | Path, ...] = ()
+    ) -> None:
+        """Nothing is started yet."""
+        self.home = home
+        self.environment = {
+            **os.environ,
+            "HELIOGRAM_HOME": str(home),
+            "HELIOGRAM_PASSPHRASE_FILE": str(passphrase_file),
+        }
+        self._command = command or (*_NODE, "serve")
+        self._process: Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, while it runs."""
+        return None if self._process is None else self._process.pid
+
+    async def init(self, name: str, relays: list[Relay]) -> None:
+        """Make the profile, if it is new. Raises `DidNotStart`."""
+        if (self.home / "profile.key").exists():
+            return
+        options = [one for relay in relays for one in ("--relay", relay.address)]
+        command = (*_NODE, "init", "--name", name, "--yes", *options)
+        made = await create_subprocess_exec(
+            *command, env=self.environment, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT
+        )
+        said, _ = await made.communicate()
+        if made.returncode:
+            raise DidNotStart(said.decode(errors="replace"))
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready. Raises `DidNotStart`."""
+        self._process = await create_subprocess_exec(
+            *self._command,
+            env=self.environment,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT,
+            start_new_session=True,
+        )
+        await _line(self._process, rb".*\bready\b.*")
+
+    async def stop(self) -> None:
+        """Ask it to end, and wait."""
+        await _stop(self._process)
+        self._process = None
+
+    async def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            await self._process.wait()
+            self._process = None
+
+
+async def _line(process: Process, pattern: bytes) -> re.Match[bytes]:
+    """The first line that matches; later output is read and dropped, so that nobody is held up by it."""
+    said = b""
+    if process.stdout is None:
+        raise DidNotStart("")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while line := await process.stdout.readline():
+                said = (said + line)[-4096:]
+                if found := re.match(pattern, line.strip()):
+                    task = asyncio.create_task(_drain(process.stdout))
+                    _DRAINS.add(task)
+                    task.add_done_callback(_DRAINS.discard)
+                    return found
+    except TimeoutError:
+        process.kill()
+    await process.wait()
+    raise DidNotStart(said.decode(errors="replace"))
+
+
+#: Readers of what processes say later. The loop itself keeps them weakly.
+_DRAINS: Final[set[asyncio.Task[None]]] = set()
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.read(1 << 16):
+        pass
+
+
+async def _stop(process: Process | None) -> None:
+    if process is None:
+        return
+    with suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

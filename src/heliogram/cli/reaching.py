@@ -1,0 +1,79 @@
+"""How a command reaches a node: one that runs, or one that lives as long as the command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from heliogram.node import api
+from heliogram.node.control.faults import Interrupted, NotRunning
+from heliogram.node.control.place import Place
+from heliogram.node.control.plain import PlainClient
+from heliogram.node.errors import NodeError
+
+if TYPE_CHECKING:
+    from heliogram.cli.face import Face
+
+T = TypeVar("T")
+
+
+class Reached(Protocol):
+    """A node that a command talks to."""
+
+    def call(self, command: api.Command) -> Any:
+        """What it gives. Raises `NodeError`, `TimeoutError`."""
+
+    def until(self, look: Callable[[], T | None]) -> T:
+        """What `look` gives, as soon as it gives something: it looks now, and after whatever happens.
+
+        Raises `TimeoutError` when the command's time is over, and what `look` raises.
+        """
+
+    def close(self) -> None:
+        """Go. Raises `TimeoutError` if something that was asked for is still on its way."""
+
+
+class Running:
+    """A node in another process."""
+
+    def __init__(self, place: Place, timeout: float) -> None:
+        """Raises `NotRunning`."""
+        self._place = place
+        self._timeout = timeout
+        self._client = PlainClient(place)
+
+    def call(self, command: api.Command) -> Any:
+        """What it gives."""
+        return self._client.call(command, self._timeout)
+
+    def until(self, look: Callable[[], T | None]) -> T:
+        """What `look` gives, as soon as it gives something."""
+        with PlainClient(self._place) as listening:
+            notices = listening.subscribe(self._timeout)
+            while (seen := look()) is None:
+                if next(notices, None) is None:
+                    raise Interrupted
+        return seen
+
+    def close(self) -> None:
+        """Go."""
+        self._client.close()
+
+
+def reach(face: Face) -> Reached:
+    """The node of the profile. Raises `NodeError`."""
+    directory = face.directory
+    try:
+        return Running(Place(directory.socket()), face.timeout)
+    except NotRunning:
+        from heliogram.cli.own import Own
+
+        return Own(face)
+
+
+def reach_running(face: Face) -> Running | None:
+    """A node that runs already, if there is one: quick and quiet."""
+    try:
+        return Running(Place(face.directory.socket()), face.timeout)
+    except (NodeError, OSError):
+        return None

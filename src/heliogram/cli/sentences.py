@@ -1,0 +1,194 @@
+"""What people read when something cannot be done: for each error's code a sentence, a hint, an exit code.
+
+Exit codes: 0 done; 1 refused or failed; 2 used in a wrong way; 3 no node can be reached, or its profile
+cannot be opened; 4 not done in time, and maybe later.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from heliogram.node.errors import NodeError
+
+FAILED: Final = 1
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+TIMEOUT: Final = 4
+
+
+class Sentence(NamedTuple):
+    """What is wrong, what to do about it, and the exit code."""
+
+    what: str
+    hint: str = ""
+    exit: int = FAILED
+
+
+_IDENTITY = "Somebody may stand between you. Compare safety codes: heliogram contact verify NAME"
+_LINK = "Ask for the link again, and copy all of it."
+_LATER = "Try again later. heliogram relays check shows which relays answer."
+_BUG = "This should not happen: please report what you did."
+_INVITE = "Ask whoever invited you to invite you again."
+_RELAYS = "heliogram relays list shows your relays, heliogram relays add ADDRESS adds one."
+_STORE = "Look at the disk. heliogram backup makes copies that can be opened again."
+_WORDS = "The words are those that heliogram init has shown. Four letters of each are enough."
+
+#: By code. `{position}` and the like are what the error was made with.
+SENTENCES: Final[dict[str, Sentence]] = {
+    "node": Sentence("This could not be done.", _BUG),
+    # --- Who is who
+    "identity malformed": Sentence("What should say who somebody is cannot be read.", _IDENTITY),
+    "identity bad signature": Sentence(
+        "What should say who somebody is was signed by somebody else.", _IDENTITY
+    ),
+    "identity wrong account": Sentence("Somebody else answers in their place.", _IDENTITY),
+    "identity rolled back": Sentence(
+        "An older list of their devices was shown: a lost device may want to come back.", _IDENTITY
+    ),
+    "identity contradiction": Sentence(
+        "Their account contradicts itself: its key may be in two hands.", _IDENTITY
+    ),
+    "link not a link": Sentence(
+        "This is no contact link.", "A link begins with heliogram:contact/"
+    ),
+    "link damaged": Sentence("The link is damaged: letters are missing or wrong.", _LINK),
+    "link newer": Sentence("The link is of a later version of Heliogram.", "Update Heliogram."),
+    "words count": Sentence("These are {count} words; there must be 24.", _WORDS),
+    "words unknown word": Sentence("Word {position} is not in the list.{close}", _WORDS),
+    "words checksum": Sentence(
+        "The words do not belong together: one is wrong, or two are swapped.", _WORDS
+    ),
+    # --- Files
+    "file not ours": Sentence(
+        "The message does not describe a file that can be fetched.", "Ask for it again."
+    ),
+    "file wrong key": Sentence(
+        "The file does not open with the key of its message.", "Ask for it again."
+    ),
+    "file damaged": Sentence("The file was changed on its way.", "Ask for it again."),
+    "file changed": Sentence(
+        "The file changed while it was being sent.", "Send it again when nothing writes to it."
+    ),
+    "picture animated": Sentence(
+        "Only pictures that stand still can be freed of their metadata.",
+        "heliogram send --as-file sends it as it is, with all of it.",
+    ),
+    "picture too large": Sentence(
+        "The picture is too large to be freed of its metadata.",
+        "heliogram send --as-file sends it as it is, with all of it.",
+    ),
+    "picture unreadable": Sentence(
+        "The picture is broken, or of a format that is not known here.",
+        "heliogram send --as-file sends it as it is, with all of it.",
+    ),
+    "picture costly": Sentence(
+        "The picture takes more time or memory than any may.",
+        "heliogram send --as-file sends it as it is, with all of it.",
+    ),
+    # --- Conversations
+    "not in chain": Sentence("A relay showed a decision out of order.", _LATER),
+    "not opened": Sentence("Something sealed does not open.", _LATER),
+    "too long": Sentence("This is longer than a message may be.", "Send it as a file: --file"),
+    "not allowed": Sentence("All members would refuse this: {why}."),
+    "invitation malformed": Sentence("The invitation cannot be read.", _INVITE),
+    "invitation not decided": Sentence(
+        "The invitation leads where the relays have not been: a lost race, or a trap.", _INVITE
+    ),
+    "invitation not for us": Sentence("The invitation is for another device.", _INVITE),
+    "invitation another group": Sentence("The invitation leads somewhere else.", _INVITE),
+    "invitation bad group": Sentence("No honest program makes such a group.", _INVITE),
+    "invitation bad signature": Sentence(
+        "The invitation was not signed by whom it names.", _INVITE
+    ),
+    "damaged state": Sentence("What was saved of a conversation cannot be read.", _STORE),
+    "not now": Sentence("This cannot be done now.", "heliogram group info NAME shows how it is."),
+    # --- The node's place
+    "not running": Sentence(
+        "No node runs for this profile.", "Start one: heliogram serve", UNREACHABLE
+    ),
+    "already running": Sentence(
+        "A node of this profile is running already.",
+        "Use it, or stop it: heliogram lock",
+        UNREACHABLE,
+    ),
+    "interrupted": Sentence(
+        "The node went away before it answered.",
+        "It may have done what you asked: look, then start it again. heliogram serve",
+        UNREACHABLE,
+    ),
+    "unsafe place": Sentence(
+        "Others on this machine can get at the profile's directory.",
+        "Allow only its owner: chmod 700 DIRECTORY",
+        UNREACHABLE,
+    ),
+    "invalid command": Sentence("{where} is no value that may be.", "", USAGE),
+    "too much": Sentence("That is more than fits into one answer.", "Ask for less: --limit"),
+    "internal": Sentence("The node failed at this, and goes on.", _BUG),
+    "timeout": Sentence(
+        "It is not done yet.", "It is kept, and goes on when relays can be reached.", TIMEOUT
+    ),
+}
+
+#: Codes that end with what is missing or meant twice, by their beginning.
+_FAMILIES: Final = (
+    (
+        "no such ",
+        Sentence("There is no {kind} of this name or id.", "{list}"),
+    ),
+    (
+        "ambiguous ",
+        Sentence("This may be more than one {kind}.", "Give the first digits of its id. {list}"),
+    ),
+)
+
+#: Where one can look, by kind.
+_LISTS: Final = {
+    "chat": "heliogram chats",
+    "person": "heliogram contact list",
+    "contact": "heliogram contact list",
+    "link": "heliogram link list",
+    "request": "heliogram requests",
+    "relay": "heliogram relays list",
+    "message": "heliogram read NAME",
+    "file": "heliogram files list NAME",
+    "member": "heliogram group info NAME",
+}
+
+_UNKNOWN: Final = "This could not be done ({code})."
+
+
+def sentence(error: NodeError) -> Sentence:
+    """The sentence for an error, with its details."""
+    found = SENTENCES.get(error.code)
+    details = _details(error)
+    for beginning, family in _FAMILIES:
+        if found is None and error.code.startswith(beginning):
+            kind = error.code.removeprefix(beginning)
+            details |= {"kind": kind, "list": f"Look: {_LISTS[kind]}" if kind in _LISTS else ""}
+            found = family
+    if found is None:
+        found = Sentence(_UNKNOWN, "Another version of Heliogram may say more.")
+    return Sentence(
+        found.what.format_map(_Blank(details)).strip(),
+        found.hint.format_map(_Blank(details)).strip(),
+        found.exit,
+    )
+
+
+class _Blank(dict[str, Any]):
+    """Details, of which those that are not known are empty."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _details(error: NodeError) -> dict[str, Any]:
+    from heliogram.node.control.faults import describe
+
+    fields = dict(describe(error).fields)
+    close = fields.get("close") or ()
+    if isinstance(close, list | tuple):
+        fields["close"] = f" Maybe: {', '.join(map(str, close))}." if close else ""
+    if not fields.get("where"):
+        fields["where"] = "Something"
+    return {"code": error.code, "text": str(error), **fields}

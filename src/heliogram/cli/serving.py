@@ -1,0 +1,62 @@
+"""`serve`: the node in the foreground, for other programs of its owner."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+
+from heliogram.cli import cleaning
+from heliogram.cli.face import Face
+from heliogram.cli.own import open_profile
+from heliogram.node import api
+from heliogram.node.control.place import Place
+from heliogram.node.control.server import Server
+from heliogram.node.local import LocalNode, open_node
+
+
+def serve(face: Face) -> None:
+    """Run until a signal comes, or until the node is locked."""
+    with open_profile(face) as profile, asyncio.Runner() as runner:
+        place = Place(profile.directory.socket())
+
+        async def run() -> None:
+            stop = asyncio.Event()
+            _stop_on_signals(stop)
+            node = await open_node(profile)
+            try:
+                async with Server(node, place):
+                    watching = asyncio.create_task(_until_locked(node, stop))
+                    status: api.Status = await node.call(api.GetStatus())
+                    _ready(face, status, place)
+                    await stop.wait()
+                    watching.cancel()
+            finally:
+                await node.close()
+
+        runner.run(run())
+
+
+async def _until_locked(node: LocalNode, stop: asyncio.Event) -> None:
+    await node.locked()
+    stop.set()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt
+            loop.add_signal_handler(number, stop.set)
+
+
+def _ready(face: Face, status: api.Status, place: Place) -> None:
+    if face.as_json:
+        face.screen.json({"ready": True, "socket": str(place.path), "me": status.me}, line=True)
+    else:
+        name = cleaning.line(status.me.name)
+        face.screen.write(f"ready: {name} ({status.me.mark}), {len(status.relays)} relays")
+        face.screen.write(f"socket: {place.path}")
+        if sys.stdin.isatty():
+            face.screen.write("In another terminal: heliogram chats. Ctrl-C stops.")
+    face.screen.flush()

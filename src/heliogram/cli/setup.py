@@ -1,0 +1,113 @@
+"""`init`, `restore`, `status`, `lock`, `serve`: a profile and its node."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heliogram.cli import showing
+from heliogram.cli.commands import command
+from heliogram.cli.face import Face
+from heliogram.node import api
+
+Relays = Annotated[
+    list[str],
+    typer.Option(
+        "--relay", metavar="ADDRESS", help="wss://HOST/PATH#KEY. Repeatable; three are good."
+    ),
+]
+Name = Annotated[str, typer.Option("--name", help="What others see you as. Else it is asked.")]
+Keyring = Annotated[bool, typer.Option("--keyring", help="Let this desktop keep the passphrase.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add these commands."""
+    command(
+        app,
+        "init",
+        "init",
+        "init --name Anna --relay wss://relay1.example/ws#5d9b… --relay wss://relay2.example/ws#07aa…",
+        "init --name Anna --yes --words-file words.txt",
+    )(init)
+    command(app, "restore", "restore", "restore --words-file words.txt --name Anna")(restore)
+    command(app, "status", "status", "status --json")(status)
+    command(app, "serve", "serve", "serve --home ~/anna")(serve)
+    command(app, "lock", "lock")(lock)
+
+
+def init(
+    face: Face,
+    name: Name = "",
+    relay: Relays = [],  # noqa: B006
+    words_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--words-file", metavar="FILE", help="Write the 24 words there, into a new file."
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Ask nothing: for scripts. The words are shown at once.")
+    ] = False,
+    keyring: Keyring = False,
+) -> None:
+    """Make a profile: your account on this machine.
+
+    Asks for a name and a passphrase ($HELIOGRAM_PASSPHRASE_FILE names a file with it). Shows 24 words: they
+    are the account, and the way back to it.
+    """
+    from heliogram.cli.beginning import begin
+
+    begin(face, name, relay, words_file, yes, keyring)
+
+
+def restore(
+    face: Face,
+    name: Name = "",
+    relay: Relays = [],  # noqa: B006
+    words_file: Annotated[
+        Path | None, typer.Option("--words-file", metavar="FILE", help="Read the 24 words there.")
+    ] = None,
+    keyring: Keyring = False,
+) -> None:
+    """Make a profile from the 24 words of an account. Reads the words from a prompt or standard input."""
+    from heliogram.cli.beginning import restore as again
+
+    again(face, name, relay, words_file, keyring)
+
+
+def status(face: Face) -> None:
+    """Show who you are and how the node is."""
+    now: api.Status = face.ask(api.GetStatus())
+    if face.as_json:
+        face.screen.json(now)
+    else:
+        face.screen.pairs(showing.status(now))
+
+
+def lock(face: Face) -> None:
+    """Let the running node forget all keys and stop."""
+    from heliogram.cli.reaching import Running
+    from heliogram.node.control.place import Place
+    from heliogram.node.profile.lock import is_locked
+
+    running = Running(Place(face.directory.socket()), face.timeout)
+    try:
+        running.call(api.Lock())
+    finally:
+        running.close()
+    until = time.monotonic() + face.timeout
+    while is_locked(face.directory.lock):
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.02)
+    face.done("The node has stopped.")
+
+
+def serve(face: Face) -> None:
+    """Run the node until Ctrl-C, SIGTERM or `heliogram lock`. Prints a line when it is ready."""
+    from heliogram.cli.serving import serve as run
+
+    run(face)

@@ -1,0 +1,313 @@
+"""How each thing of a node is shown: as rows of a table, as names and values, as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from heliogram.cli.cleaning import block, field, line
+from heliogram.cli.printing import Screen, Table, bounded, moment, size
+from heliogram.node import api
+
+#: Digits of an id that are shown: enough to name it.
+SHOWN = 12
+
+
+def short(name: str) -> str:
+    """The first digits of an id."""
+    return name[:SHOWN]
+
+
+def person(who: api.Person) -> str:
+    """Name, and what tells equal names apart."""
+    name = line(who.name)
+    if who.me:
+        return f"{name} (you)"
+    notes = [*(["verified"] if who.verified else []), *who.warnings]
+    return f"{name} [{', '.join(notes)}]" if notes else name
+
+
+def summary(message: api.Message | None) -> str:
+    """What a message says, on one line."""
+    if message is None:
+        return ""
+    text = line(message.text[:500]) or content(message)
+    return text if message.sender is None else f"{line(message.sender.name)}: {text}"
+
+
+def content(message: api.Message) -> str:
+    """What a message shows: its text, or what there is instead of one."""
+    if message.kind == "deleted":
+        return "(deleted)"
+    if message.kind == "unreadable":
+        return "(could not be read)"
+    files = " ".join(
+        f"[file {one.index}: {line(one.name)}, {size(one.size)}]" for one in message.files
+    )
+    return "\n".join(part for part in (message.text, files) if part)
+
+
+def standing(message: api.Message) -> str:
+    """Where a message stands."""
+    if not message.mine:
+        return message.state
+    if message.state == "stored" and message.relays:
+        return f"stored by {len(message.stored_by)} of {message.relays} relays"
+    return message.state
+
+
+def message(screen: Screen, one: api.Message) -> None:
+    """Print a message: for a terminal some lines, for a pipe one."""
+    name = "" if one.sender is None else line(one.sender.name)
+    if not screen.tty:
+        fields = (short(one.id), moment(one.time), name, standing(one), content(one))
+        screen.write("\t".join(map(field, fields)))
+        return
+    at = screen.style(moment(one.time), "2")
+    if one.kind == "line":
+        screen.write(f"{at}  {screen.style(f'-- {line(one.text)}', '2')}")
+        return
+    lines = block(bounded(content(one))).split("\n")
+    shown = screen.style(name, "1;32" if one.mine else "1")
+    screen.write(f"{at}  {shown}: {lines[0]}")
+    for more in lines[1:]:
+        screen.write(f"    {more}")
+    screen.write(screen.style(f"    {'  '.join(notes(one))}", "2"))
+
+
+def notes(one: api.Message) -> list[str]:
+    """What stands under a message."""
+    found = [short(one.id)]
+    if one.mine:
+        found.append(standing(one))
+    if one.edited:
+        found.append("edited")
+    if one.reply_to:
+        found.append(f"answers {short(one.reply_to)}")
+    found += [f"{line(r.emoji)} {line(r.who.name)}" for r in one.reactions]
+    if one.expires:
+        found.append(f"goes {moment(one.expires)}")
+    return found
+
+
+def chats(found: Sequence[api.Chat]) -> Table:
+    """The list of conversations."""
+    rows = [
+        (
+            short(one.id),
+            one.name,
+            one.kind if one.phase == "open" else f"{one.kind}, {one.phase}",
+            str(one.unread or ""),
+            moment(one.last.time) if one.last else "",
+            summary(one.last),
+        )
+        for one in found
+    ]
+    empty = "No conversations yet. Give somebody your link: heliogram link new"
+    return Table(("id", "name", "kind", "unread", "last", "message"), rows, empty)
+
+
+def chat_info(info: api.ChatInfo) -> list[tuple[str, str]]:
+    """All about a conversation."""
+    chat = info.chat
+    return [
+        ("id", chat.id),
+        ("name", chat.name),
+        ("description", info.description),
+        ("kind", chat.kind),
+        ("phase", chat.phase),
+        ("expiry", f"{chat.expiry} s" if chat.expiry else ""),
+        ("suite", info.suite),
+        ("epoch", str(info.epoch)),
+        ("authenticator", info.authenticator),
+        ("quorum", f"{info.quorum} of {len(info.relays)} relays"),
+        ("guarantee", info.guarantee),
+        *(
+            ("member", f"{person(one.who)}, {one.role}, {one.devices} device(s), {one.who.mark}")
+            for one in info.members
+        ),
+        *(("relay", f"{one.relay.name}: {one.state}") for one in info.relays),
+        ("goes on from", chat.predecessor or ""),
+        ("goes on in", chat.successor or ""),
+    ]
+
+
+def contacts(found: Sequence[api.Contact]) -> Table:
+    """The list of contacts."""
+    rows = [
+        (
+            short(one.who.account),
+            person(one.who),
+            one.who.mark,
+            "blocked" if one.blocked else f"{one.state} {one.trouble}".strip(),
+        )
+        for one in found
+    ]
+    empty = "No contacts yet. Add one by a link: heliogram contact add LINK"
+    return Table(("account", "name", "mark", "state"), rows, empty)
+
+
+def requests(found: Sequence[api.Request]) -> Table:
+    """Invitations that wait."""
+    rows = [
+        (
+            short(one.id),
+            person(one.who),
+            one.who.mark,
+            one.kind,
+            f"{one.name}, {one.members} people" if one.kind == "group" else "",
+            moment(one.time),
+            one.safety,
+        )
+        for one in found
+    ]
+    headings = ("id", "from", "mark", "kind", "group", "came", "safety code")
+    return Table(headings, rows, "Nobody waits.")
+
+
+def links(found: Sequence[api.ContactLink]) -> Table:
+    """Links that lead to us."""
+    rows = [
+        (
+            short(one.id),
+            "one-time" if one.one_time else "open",
+            one.name,
+            moment(one.created),
+            one.person.name if one.person else "",
+            one.uri,
+        )
+        for one in found
+    ]
+    empty = "No links. Make one: heliogram link new"
+    return Table(("id", "kind", "name", "made", "for", "link"), rows, empty)
+
+
+def relays(found: Iterable[api.RelayHealth]) -> Table:
+    """Relays and how they do."""
+    rows = [
+        (
+            short(one.relay.key),
+            one.relay.name,
+            one.state,
+            "" if one.round_trip_ms is None else f"{one.round_trip_ms:.0f} ms",
+            one.relay.operator,
+            "; ".join(one.faults),
+        )
+        for one in found
+    ]
+    empty = "No relays yet. Add one: heliogram relays add ADDRESS"
+    return Table(("key", "name", "state", "answer", "operator", "faults"), rows, empty)
+
+
+def transfers(found: Sequence[api.Transfer]) -> Table:
+    """Files on their way."""
+    rows = [
+        (
+            short(one.message),
+            str(one.index),
+            one.name,
+            one.direction,
+            one.state if not one.trouble else f"{one.state}: {one.trouble}",
+            f"{size(one.done)} of {size(one.size)}",
+        )
+        for one in found
+    ]
+    headings = ("message", "file", "name", "way", "state", "done")
+    return Table(headings, rows, "No file is on its way.")
+
+
+def files(found: Iterable[api.Message]) -> Table:
+    """Files of messages."""
+    rows = [
+        (
+            short(message.id),
+            str(one.index),
+            one.name,
+            size(one.size),
+            one.content_type,
+            one.state,
+            one.path or "",
+        )
+        for message in found
+        for one in message.files
+    ]
+    headings = ("message", "file", "name", "size", "type", "state", "path")
+    return Table(headings, rows, "No files.")
+
+
+def found(screen: Screen, results: Sequence[api.Found]) -> None:
+    """Print what a search found, with what matched in bold."""
+    rows = []
+    for one in results:
+        who = line(one.message.sender.name) if one.message.sender else ""
+        marked = one.excerpt if screen.color else one.excerpt.replace("\2", "").replace("\3", "")
+        rows.append((one, who, marked))
+    if not screen.tty:
+        for one, who, marked in rows:
+            fields = (short(one.message.id), moment(one.message.time), one.chat_name, who, marked)
+            screen.write("\t".join(map(field, fields)))
+        return
+    for one, who, marked in rows:
+        at = screen.style(f"{moment(one.message.time)}  {short(one.message.id)}", "2")
+        parts = [part.split("\3", 1) for part in marked.split("\2")]
+        shown = _inner(parts[0][0]).lstrip()
+        for part in parts[1:]:
+            rest = part[1] if len(part) > 1 else ""
+            shown += screen.style(_inner(part[0]), "1") + _inner(rest)
+        screen.write(f"{at}  {line(one.chat_name)}  {who}: {shown}")
+    if not rows:
+        screen.write(screen.style("Nothing was found.", "2"))
+
+
+def _inner(text: str) -> str:
+    """Part of a line: its outer spaces stay."""
+    shown = line(text)
+    left = " " if text[:1].isspace() and shown else ""
+    right = " " if text[-1:].isspace() and (shown or left == "") else ""
+    return f"{left}{shown}{right}"
+
+
+def explanation(screen: Screen, seen: api.Explanation) -> None:
+    """Print what relays and the network saw of a message."""
+    screen.pairs(
+        [
+            ("message", seen.message.id),
+            ("state", standing(seen.message)),
+            ("text", f"{seen.text_size} bytes; hidden in {seen.entry_size}"),
+            ("looks like", f"any text up to {seen.bucket} bytes"),
+            *(("network", one) for one in seen.network),
+            ("proxy", seen.proxy),
+        ]
+    )
+    rows = [
+        (
+            one.relay.name,
+            one.what,
+            size(one.size),
+            moment(one.minute * 60),
+            str(one.epoch),
+            "stored" if one.stored else "not stored",
+        )
+        for one in seen.traces
+    ]
+    screen.table(Table(("relay", "saw", "size", "minute", "epoch", "state"), rows))
+
+
+def status(now: api.Status) -> list[tuple[str, str]]:
+    """How the node is."""
+    return [
+        ("you", f"{line(now.me.name)}, {now.me.mark}"),
+        ("account", now.me.account),
+        ("device", now.device),
+        ("profile", now.profile),
+        ("version", now.version),
+        ("suite", now.suite),
+        ("online", "yes" if now.online else "no"),
+        ("proxy", now.proxy),
+        ("conversations", str(now.chats)),
+        ("contacts", str(now.contacts)),
+        ("requests", str(now.requests)),
+        ("unread", str(now.unread)),
+        ("waiting to go", str(now.queued)),
+        ("key packages", str(now.packages)),
+        *(("relay", f"{one.relay.name}: {one.state}") for one in now.relays),
+    ]

@@ -1,0 +1,133 @@
+"""Who we are: the account, this device, the list of devices, the key of our inbox. Made once, then loaded.
+
+The settings `account`, `device`, `devices`, `inbox` and `name` hold it, as msgpack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec import Struct
+
+from heliogram import mls
+from heliogram.mls.crypto import suite_of
+from heliogram.node.errors import DamagedState, NodeError, NotNow
+from heliogram.node.identity.accounts import Account
+from heliogram.node.identity.authentication import credential_of
+from heliogram.node.identity.devices import DEVICE_ID_SIZE, DeviceCertificate, DeviceList
+from heliogram.node.identity.names import clean
+from heliogram.node.membership import Device
+from heliogram.node.store.database import Store
+from heliogram.wire.limits import KEY_SIZE
+from heliogram.wire.signing import SigningKey
+
+Entropy = Callable[[int], bytes]
+
+ACCOUNT, DEVICE, DEVICES, INBOX, NAME = "account", "device", "devices", "inbox", "name"
+
+
+class _Device(Struct, array_like=True, frozen=True):
+    """The setting `device`."""
+
+    suite: int
+    key: bytes
+    certificate: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Our own account and device."""
+
+    account: Account = field(repr=False)
+    device: Device
+    certificate: DeviceCertificate
+    devices: DeviceList
+    #: The key that our inbox is opened by.
+    inbox: SigningKey = field(repr=False)
+    #: What we call ourselves.
+    name: str = field(repr=False)
+    #: When the device was made: what schedules count from.
+    created: int
+
+    @property
+    def id(self) -> bytes:
+        """The account's id."""
+        return self.account.id
+
+
+def create_account(
+    store: Store,
+    *,
+    words: str | None = None,
+    name: str = "",
+    suite: int = mls.DEFAULT_SUITE,
+    now: int,
+    entropy: Entropy,
+) -> Me:
+    """A new account with this as its first device; with `words`, this as a new device of that account.
+
+    `now` is Unix seconds. Raises `InvalidWords`, and `NotNow` if there is an account already.
+    """
+    if store.setting(ACCOUNT) is not None:
+        raise NotNow
+    account = Account.new(entropy=entropy) if words is None else Account.from_words(words)
+    key = mls.new_signature_key(suite, entropy=entropy)
+    id = entropy(DEVICE_ID_SIZE)
+    certificate = DeviceCertificate.issue(account, key.public, id, now=now)
+    # An account that was there before had lists, and nobody here knows their numbers. Seconds are above all.
+    devices = DeviceList.sign(account, 1 if words is None else now, (id,), ())
+    with store.transaction():
+        _put(store, ACCOUNT, account.seed)
+        _put(store, DEVICE, _Device(suite, bytes(key.secret), certificate.encode()))
+        _put(store, DEVICES, devices.encode())
+        _put(store, INBOX, entropy(KEY_SIZE))
+        _put(store, NAME, clean(name))
+    found = load_account(store)
+    if found is None:
+        raise DamagedState
+    return found
+
+
+def load_account(store: Store) -> Me | None:
+    """Who we are; None before there is an account. Raises `DamagedState`."""
+    seed = store.setting(ACCOUNT)
+    if seed is None:
+        return None
+    try:
+        account = Account(msgspec.msgpack.decode(seed, type=bytes))
+        device = msgspec.msgpack.decode(store.setting(DEVICE) or b"", type=_Device)
+        devices = msgspec.msgpack.decode(store.setting(DEVICES) or b"", type=bytes)
+        inbox = msgspec.msgpack.decode(store.setting(INBOX) or b"", type=bytes)
+        name = msgspec.msgpack.decode(store.setting(NAME) or b"", type=str)
+        certificate = DeviceCertificate.from_bytes(device.certificate)
+        key = suite_of(device.suite).signature_key(device.key)
+        return Me(
+            account,
+            Device(device.suite, credential_of(certificate), key),
+            certificate,
+            DeviceList.from_bytes(devices),
+            SigningKey(inbox),
+            name,
+            certificate.created,
+        )
+    except (msgspec.MsgspecError, NodeError, mls.MLSError, ValueError):
+        raise DamagedState from None
+
+
+def set_name(store: Store, name: str) -> None:
+    """What we call ourselves from now on. Cards say it from the next one on."""
+    _put(store, NAME, clean(name))
+
+
+def recovery_words(store: Store) -> str:
+    """The 24 words of our account. Whoever has them is us. Raises `NotNow` before there is an account."""
+    me = load_account(store)
+    if me is None:
+        raise NotNow
+    return me.account.words()
+
+
+def _put(store: Store, name: str, value: object) -> None:
+    store.set_setting(name, msgspec.msgpack.encode(value))

@@ -1,0 +1,224 @@
+"""What logs tell, taken into the store and to faces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from heliogram.codec import DecodeError
+from heliogram.content.framing import MESSAGE_STATUS
+from heliogram.node import api
+from heliogram.node.changes import AddPeople
+from heliogram.node.conversation import Conversation
+from heliogram.node.engine import happened, wishes
+from heliogram.node.engine.desk import Desk
+from heliogram.node.engine.messages import Messages
+from heliogram.node.engine.reports import Reports
+from heliogram.node.engine.views import relay_info
+from heliogram.node.errors import NodeError, NotNow
+from heliogram.node.events import (
+    Change,
+    EpochStarted,
+    Event,
+    InvitationDue,
+    Joined,
+    MessageReceived,
+)
+from heliogram.node.log.happenings import (
+    BlobToFetch,
+    BlobToStore,
+    DecisionStable,
+    Encrypted,
+    Finished,
+    Happened,
+    Happening,
+    Opened,
+    Refused,
+    RelayTrouble,
+    SignedFor,
+    StoredByAll,
+    StoredByQuorum,
+    WishDone,
+    WishRefused,
+)
+from heliogram.node.log.log import Log
+from heliogram.node.records import Phase
+from heliogram.node.store.logs import ConversationRow, MemberRow, TraceRow
+
+_PHASES = {
+    Phase.OPEN: "open",
+    Phase.WOUNDED: "wounded",
+    Phase.DEAD: "dead",
+    Phase.OUT: "out",
+}
+
+#: Traces of one message: a relay that answers again and again is not written down for ever.
+MAX_TRACES = 256
+
+
+class Happenings:
+    """Takes what logs tell."""
+
+    def __init__(self, desk: Desk, messages: Messages, reports: Reports) -> None:
+        self._desk = desk
+        self._messages = messages
+        self._reports = reports
+        #: Called with each event besides messages, after it was taken: number of the conversation, log, event.
+        self.watchers: list[Callable[[int, Log, Event], None]] = []
+
+    def take(self, number: int, log: Log, one: Happening) -> None:
+        """Take one thing that the log of a conversation told."""
+        desk = self._desk
+        match one:
+            case Happened(event, minute):
+                row = desk.logs.get(number)
+                if row is not None:
+                    self._event(row, log, event, minute)
+                if not isinstance(event, MessageReceived):
+                    for watch in self.watchers:
+                        watch(number, log, event)
+            case Encrypted(item, epoch, entry):
+                self._encrypted(item, epoch, entry)
+            case SignedFor():
+                self._signed_for(one)
+            case StoredByQuorum(item):
+                desk.logs.quorum(item)
+                self._move(item, "stored")
+            case StoredByAll(item) | Finished(item):
+                desk.logs.said(item)
+            case Refused(item, _):
+                self._move(item, "failed")
+                desk.logs.said(item)
+            case Opened():
+                desk.logs.change(number, phase=_PHASES[log.conversation.phase])
+                desk.chat_changed(number)
+            case WishDone(wish):
+                desk.logs.granted(wish)
+            case WishRefused(wish, error):
+                self._refused(number, wish, error)
+            case DecisionStable(epoch):
+                happened.stable(desk, number, epoch)
+                self.mirror(number, log.conversation)
+            case BlobToStore(id, blob, relays):
+                desk.files.carry(number, id, blob, relays)
+            case BlobToFetch(welcome):
+                configuration = log.conversation.seat.configuration
+                desk.files.fetch_welcome(number, welcome, configuration.relays)
+            case RelayTrouble():
+                self._trouble(log, one)
+
+    def mirror(self, number: int, conversation: Conversation) -> None:
+        """Write what lists show of a conversation, as its group has it."""
+        desk = self._desk
+        try:
+            charter, people = conversation.charter, conversation.people()
+        except (NotNow, DecodeError):
+            return
+        devices: dict[bytes, int] = {}
+        for one in people:
+            devices[one.account] = devices.get(one.account, 0) + 1
+        members = [MemberRow(one, charter.roles.of(one), many) for one, many in devices.items()]
+        desk.logs.set_members(number, members)
+        metadata = charter.metadata
+        desk.logs.change(
+            number,
+            name=metadata.name,
+            description=metadata.description,
+            picture=metadata.picture,
+            expiry=metadata.expiry,
+            relays=charter.configuration.encode(),
+        )
+        desk.chat_changed(number)
+
+    # --- Events -----------------------------------------------------------------------------------
+
+    def _event(self, row: ConversationRow, log: Log, event: Event, minute: int | None) -> None:
+        desk = self._desk
+        match event:
+            case MessageReceived(sender, _, kind, content) if kind == MESSAGE_STATUS:
+                self._reports.receive(row, sender.account, content)
+            case MessageReceived(sender, epoch, _, content):
+                self._messages.receive(
+                    *(row, sender.account, sender.device, content), epoch=epoch, minute=minute
+                )
+            case InvitationDue():
+                desk.people.invitation_due(row.number, event)
+            case EpochStarted():
+                self._phase(row, log)
+            case Change():
+                happened.changed(desk, row, event)
+            case _:
+                if isinstance(event, Joined):
+                    desk.people.used(event.package)
+                happened.told(desk, row, event)
+                self._phase(row, log)
+
+    def _phase(self, row: ConversationRow, log: Log) -> None:
+        phase = _PHASES[log.conversation.phase]
+        if phase == "open" and not log.ready:
+            phase = "opening"
+        if phase != row.phase:
+            self._desk.logs.change(row.number, phase=phase)
+            self._desk.chat_changed(row.number)
+        if phase in ("dead", "out"):
+            # What was decided is shown, whether a quorum holds it or not: nobody will ask again.
+            happened.stable(self._desk, row.number, log.conversation.epoch)
+            self._reports.forget(row.number)
+
+    # --- Our own words ----------------------------------------------------------------------------
+
+    def _encrypted(self, item: int, epoch: int, entry: bytes) -> None:
+        logs = self._desk.logs
+        logs.encrypted(item, epoch, entry)
+        row = logs.outgoing(item)
+        if row is not None and row.message is not None:
+            minute = self._desk.time // 60
+            logs.trace(row.message, TraceRow(b"", "entry", len(entry), minute, epoch, False))
+            self._desk.messages.set_epoch(row.message, epoch)
+
+    def _signed_for(self, one: SignedFor) -> None:
+        logs = self._desk.logs
+        row = logs.outgoing(one.number)
+        if row is None or row.message is None or logs.count_traces(row.message) >= MAX_TRACES:
+            return
+        what = "post" if one.stored else "refused: epoch closed"
+        logs.trace(
+            row.message,
+            TraceRow(one.relay, what, one.size, one.minute, one.epoch, one.stored),
+        )
+        self._desk.is_changed(row.message)
+
+    def _move(self, item: int, state: str) -> None:
+        """A message of ours stands somewhere else; what was delivered is not moved back."""
+        row = self._desk.logs.outgoing(item)
+        message = None if row is None or row.message is None else row.message
+        found = None if message is None else self._desk.messages.get(message)
+        if found is not None and found.state == "queued":
+            self._desk.messages.set_state(found.number, state)
+            self._desk.is_changed(found.number)
+
+    # --- Wishes and relays ------------------------------------------------------------------------
+
+    def _refused(self, number: int, wish: int, error: NodeError) -> None:
+        desk = self._desk
+        row, chat = desk.logs.wish(wish), desk.logs.get(number)
+        desk.logs.granted(wish)
+        if row is None or chat is None:
+            return
+        wanted = wishes.decode(row.wish)
+        if isinstance(wanted, AddPeople):
+            desk.people.not_added(number, wanted.accounts, error.code)
+        else:
+            desk.context.tell(api.CommandFailed(chat.id.hex(), row.command, error.code))
+
+    def _trouble(self, log: Log, one: RelayTrouble) -> None:
+        desk = self._desk
+        if one.fault is not None:
+            name = one.fault.fault.name.lower().replace("_", " ")
+            proof = None if one.fault.proof is None else one.fault.proof.encode()
+            desk.logs.fault(one.relay, name, proof, time=desk.time)
+        index = log.conversation.seat.configuration.index_of(one.relay)
+        if index is not None:
+            relay = log.conversation.seat.configuration.relays[index]
+            faults = tuple(desk.logs.faults(one.relay))
+            health = api.RelayHealth(relay=relay_info(relay), state=one.state, faults=faults)
+            desk.context.tell(api.RelayChanged(health))

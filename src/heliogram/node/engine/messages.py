@@ -1,0 +1,276 @@
+"""What others say, and what it does to history: posts, edits, deletions, reactions.
+
+Only who said something may change it. What names a message that is not here waits for it, so the order in
+which things come does not matter: of edits the one that was sent last counts. Nothing is dropped silently:
+content that is none becomes a line, what we do not know is shown as unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from heliogram.content import bodies, revisions
+from heliogram.content.bodies import Kind
+from heliogram.content.errors import ContentError
+from heliogram.content.limits import MAX_EMOJI
+from heliogram.content.mimi import Message, SinglePart, message_id
+from heliogram.node.engine import clock, happened, reading
+from heliogram.node.engine.desk import Desk
+from heliogram.node.engine.making import room_uri
+from heliogram.node.engine.reports import Reports
+from heliogram.node.engine.views import SEVERAL
+from heliogram.node.identity.accounts import account_uri
+from heliogram.node.inbox.card import CARD
+from heliogram.node.store.logs import ConversationRow
+from heliogram.node.store.marks import EarlyRow, ReactionRow
+from heliogram.node.store.messages import MessageRow
+
+#: Characters of one emoji, as it is shown.
+MAX_SHOWN_EMOJI = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message with what is known of it from elsewhere."""
+
+    message: Message
+    content: bytes = field(repr=False)
+    id: bytes = field(repr=False)
+    sender: bytes = field(repr=False)
+    sent: int
+    device: bytes | None = field(default=None, repr=False)
+    epoch: int = 0
+
+
+class Messages:
+    """Takes messages into history."""
+
+    def __init__(self, desk: Desk, reports: Reports) -> None:
+        self._desk = desk
+        self._reports = reports
+
+    def receive(
+        self,
+        conversation: ConversationRow,
+        sender: bytes,
+        device: bytes,
+        content: bytes,
+        *,
+        epoch: int,
+        minute: int | None = None,
+    ) -> None:
+        """Somebody said `content`; a relay had it in `minute`. Never raises for what they said."""
+        desk = self._desk
+        if conversation.kind == "direct" and desk.people.is_blocked(sender):
+            return
+        uri, room = account_uri(sender), room_uri(conversation.id)
+        try:
+            message = Message.from_bytes(content)
+            message.check(sender=uri, room=room, now=desk.time)
+            id = message_id(content, sender=uri, room=room)
+        except ContentError:
+            data = {"why": "CONTENT", "by": sender}
+            happened.unreadable(desk, conversation.number, epoch, data, sender)
+            return
+        arrived = desk.context.time if minute is None else float(minute * 60)
+        sent = clock.time_of(message, arrived)
+        after = clock.raised(conversation.clock, sent, desk.context.time, minute)
+        if after != conversation.clock:
+            desk.logs.change(conversation.number, clock=after)
+        self.take(conversation, Said(message, content, id, sender, sent, device, epoch))
+
+    def take(self, conversation: ConversationRow, said: Said) -> int | None:
+        """Do what a message does; the number of what is new in history."""
+        match bodies.kind(said.message):
+            case Kind.POST:
+                return self._post(conversation, said)
+            case Kind.REACT:
+                self._react(conversation, said)
+            case Kind.UNREACT:
+                self._unreact(conversation, said)
+            case Kind.EDIT | Kind.DELETE:
+                self._revise(conversation, said)
+        return None
+
+    # --- Posts ------------------------------------------------------------------------------------
+
+    def _post(self, conversation: ConversationRow, said: Said) -> int | None:
+        desk, message, mine = self._desk, said.message, said.sender == self._desk.account
+        if reading.is_profile(message) and isinstance(message.part, SinglePart):
+            if message.part.content_type == CARD:
+                desk.people.card_received(said.sender, message.part.content)
+                return None
+        ends = None if message.expires is None else message.expires.ends(None)
+        if ends is not None and ends <= desk.time:
+            return None
+        if mine and message.expires is not None:
+            ends = message.expires.ends(desk.time)
+        seen = reading.shown(message)
+        if desk.messages.by_id(conversation.number, said.id) is not None:
+            return None
+        number = desk.messages.add(
+            conversation=conversation.number,
+            sent=said.sent,
+            id=said.id,
+            sender=said.sender,
+            device=said.device,
+            mine=mine,
+            kind=seen.kind,
+            text=seen.text,
+            content=said.content,
+            received=desk.time,
+            epoch=said.epoch,
+            reply_to=message.in_reply_to,
+            state="queued" if mine else "received",
+            files=len(seen.files),
+            expires=ends,
+            also=_file_names(seen),
+        )
+        if seen.files and not mine:
+            desk.files.received(number, seen.files)
+        desk.is_added(number, conversation.number)
+        if not mine:
+            self._reports.delivered(conversation, said.sender, said.id)
+        self._take_early(conversation, said.id)
+        return number
+
+    def _take_early(self, conversation: ConversationRow, target: bytes) -> None:
+        """Do what has waited for this message."""
+        for early in self._desk.marks.take_early(conversation.number, target):
+            message = reading.of_bytes(early.content)
+            if message is not None:
+                said = Said(message, early.content, early.id, early.sender, early.sent)
+                self.take(conversation, said)
+
+    def _wait(self, conversation: ConversationRow, target: bytes, said: Said) -> None:
+        early = EarlyRow(said.id, said.sender, said.content, said.sent, self._desk.time)
+        self._desk.marks.add_early(conversation.number, target, early)
+
+    # --- Reactions --------------------------------------------------------------------------------
+
+    def _react(self, conversation: ConversationRow, said: Said) -> None:
+        target = said.message.in_reply_to or b""
+        row = self._desk.by_version(conversation.number, target)
+        if row is None:
+            self._wait(conversation, target, said)
+            return
+        emoji = _emoji(said.message)
+        if row.kind == "deleted" or not emoji:
+            return
+        made = ReactionRow(row.number, said.sender, said.id, emoji, said.content, said.sent)
+        if self._desk.marks.add_reaction(made):
+            self._desk.is_changed(row.number)
+            self._take_early(conversation, said.id)
+
+    def _unreact(self, conversation: ConversationRow, said: Said) -> None:
+        desk, target = self._desk, said.message.replaces or b""
+        reaction = self._reaction(conversation, said)
+        if reaction is not None:
+            desk.marks.remove_reaction(reaction.message, said.sender, target)
+            desk.is_changed(reaction.message)
+        elif desk.messages.by_id(conversation.number, target) is None:
+            self._wait(conversation, target, said)
+
+    def _reaction(self, conversation: ConversationRow, said: Said) -> ReactionRow | None:
+        """The sender's reaction that is meant."""
+        target = said.message.replaces or b""
+        return self._desk.marks.reaction(
+            target, conversation=conversation.number, sender=said.sender
+        )
+
+    # --- Edits and deletions ----------------------------------------------------------------------
+
+    def _revise(self, conversation: ConversationRow, said: Said) -> None:
+        target = said.message.replaces or b""
+        row = self._desk.messages.by_id(conversation.number, target)
+        if row is None:
+            reaction = self._reaction(conversation, said)
+            if reaction is None:
+                self._wait(conversation, target, said)
+            elif said.sent > reaction.sent and (emoji := _emoji(said.message)):
+                newer = replace(reaction, emoji=emoji, content=said.content, sent=said.sent)
+                self._desk.marks.add_reaction(newer)
+                self._desk.is_changed(reaction.message)
+            return
+        first = reading.of_bytes(row.content)
+        if first is None or row.sender is None:
+            return  # deleted: that is final
+        verdict = revisions.judge(account_uri(said.sender), account_uri(row.sender), first)
+        if verdict is not revisions.Judgement.APPLY:
+            return
+        if bodies.kind(said.message) is Kind.DELETE:
+            self.delete(row)
+        else:
+            self._edit(row, first, said)
+
+    def _edit(self, row: MessageRow, first: Message, said: Said) -> None:
+        desk = self._desk
+        desk.marks.add_version(row.conversation, row.number, said.id)
+        if (said.sent, said.id) <= (row.edited, row.version or b""):
+            return  # a later edit is here already
+        newest = revisions.revised(first, said.message)
+        seen, before = reading.shown(newest), reading.shown(first)
+        try:
+            content = newest.encode()
+        except ContentError:
+            return  # the body fits, but not with what stays of the first version
+        desk.messages.revise(
+            row.number,
+            kind=seen.kind,
+            text=seen.text,
+            content=content,
+            edited=said.sent,
+            version=said.id,
+            reply_to=row.reply_to,
+            files=len(seen.files),
+            also=_file_names(seen),
+        )
+        if [one.part for one in seen.files] != [one.part for one in before.files]:
+            desk.files.gone(row.number)
+            if seen.files:
+                desk.files.received(row.number, seen.files)
+        desk.is_changed(row.number)
+
+    def delete(self, row: MessageRow) -> None:
+        """A message was taken back: what it said goes, that it was there stays."""
+        desk = self._desk
+        if row.mine:
+            desk.files.take_back(row.number)
+        desk.files.gone(row.number)
+        desk.marks.remove_reactions(row.number)
+        desk.messages.revise(row.number, kind="deleted", text="", content=None, edited=0)
+        desk.messages.set_expiry(row.number, None)
+        if row.state == "received":
+            desk.messages.set_state(row.number, "read")
+        desk.is_changed(row.number)
+        desk.recount(row.conversation)
+
+    def expire(self) -> None:
+        """Messages whose time is over go from here."""
+        for row in self._desk.messages.due(self._desk.time):
+            self.remove(row)
+
+    def remove(self, row: MessageRow) -> None:
+        """A message goes from this node: it is over, or is not wanted here."""
+        desk = self._desk
+        conversation = desk.logs.get(row.conversation)
+        desk.files.gone(row.number)
+        desk.messages.remove(row.number)
+        if conversation is not None:
+            desk.is_gone(row.number, conversation.id, conversation.number)
+            desk.recount(conversation.number)
+
+
+def _emoji(message: Message) -> str:
+    """What a reaction shows: short texts, one or several."""
+    found = []
+    for one in bodies.reactions(message)[:MAX_EMOJI]:
+        short = reading.bounded(one[:MAX_SHOWN_EMOJI]).replace(SEVERAL, "").strip()
+        if short:
+            found.append(short)
+    return SEVERAL.join(found)
+
+
+def _file_names(seen: reading.Shown) -> str:
+    """What is searched besides the text."""
+    return "\n".join(one.part.filename for one in seen.files if one.part.filename)

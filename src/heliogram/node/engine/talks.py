@@ -1,0 +1,431 @@
+"""Talks: all conversations, and what is said in them. A part of the engine.
+
+What lists show comes from the store alone. A `Log` is loaded when something happens in its conversation, and
+the others bit by bit after the start: each listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from heliogram import mls
+from heliogram.content.framing import MESSAGE_STATUS
+from heliogram.content.mimi import Disposition, SinglePart
+from heliogram.node import api
+from heliogram.node.asking import Ask, LogScope
+from heliogram.node.changes import AddPeople, Wish
+from heliogram.node.components import Metadata, Role
+from heliogram.node.conversation import Conversation
+from heliogram.node.engine import happened, naming, wishes
+from heliogram.node.engine.context import Context, Handler
+from heliogram.node.engine.desk import Desk, FilesSide
+from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configured
+from heliogram.node.engine.happenings import Happenings
+from heliogram.node.engine.listing import Listing
+from heliogram.node.engine.messages import Messages
+from heliogram.node.engine.relay_list import RelayList
+from heliogram.node.engine.reports import Reports
+from heliogram.node.engine.sending import Sending
+from heliogram.node.engine.sides import PeopleSide
+from heliogram.node.engine.tracing import Tracing
+from heliogram.node.engine.views import Views, relay_info
+from heliogram.node.errors import DamagedState, NodeError, NotFound, NotNow
+from heliogram.node.inbox.card import CARD
+from heliogram.node.invitation import Invitation
+from heliogram.node.log.log import Log
+from heliogram.node.store.logs import ConversationRow, Keeping
+from heliogram.wire.objects import Configuration, RelayDescription
+
+#: Logs that are loaded in one turn after the start.
+LOADED_AT_ONCE = 4
+
+#: Seconds after which no more relays are added to those that the conversation with ourselves begins with.
+ADDED_TOGETHER = 10.0
+
+_LISTENING = frozenset(("opening", "open", "wounded", "dead"))
+_NAMES = {suite.value: suite.name for suite in mls.CipherSuite}
+
+
+class Talks:
+    """All conversations. A `Part`, and what `sides.Talks` says."""
+
+    def __init__(
+        self, context: Context, people: PeopleSide, files: FilesSide | None = None
+    ) -> None:
+        """Nothing is loaded yet but the list of conversations."""
+        self.context = context
+        self.desk = desk = Desk(context, people, files)
+        self.views = Views(desk)
+        self._logs: dict[int, Log] = {}
+        self._broken: set[int] = set()
+        self._to_load = [row.number for row in desk.logs.every() if row.phase in _LISTENING]
+        self._reports = Reports(desk, self.views)
+        self._begun = False
+        #: Whether another part wanted something after this one had settled: then there is another turn.
+        self._stirred = False
+        self._messages = Messages(desk, self._reports)
+        self.happenings = Happenings(desk, self._messages, self._reports)
+        self._sending = Sending(desk, self.views, self._messages, self._reports, self._say)
+        self._handlers: dict[type[api.Command], Handler] = {
+            **self._sending.handlers,
+            **Listing(desk, self.views, self._inside, self._health).handlers,
+            **Groups(desk, self.views, self).handlers,
+            **RelayList(desk, self._relay_health).handlers,
+            **Tracing(desk, self.views).handlers,
+        }
+
+    @property
+    def handlers(self) -> Mapping[type[api.Command], Handler]:
+        """What is done here for which command."""
+        return self._handlers
+
+    # --- For people -------------------------------------------------------------------------------
+
+    def found(
+        self,
+        kind: str,
+        *,
+        name: str = "",
+        description: str = "",
+        peer: bytes | None = None,
+        relays: Sequence[RelayDescription] | None = None,
+        quorum: int | None = None,
+    ) -> int:
+        """A new conversation of ours, whose log is being opened. Raises `NoRelays`, `NotAllowed`."""
+        context = self.context
+        self._stirred = True
+        chosen = chosen_relays(self.desk) if relays is None else list(relays)
+        configuration = configured(chosen, quorum, log=context.entropy(32))
+        conversation, effects = Conversation.found(
+            configuration,
+            self.desk.people.device(),
+            Metadata(name, description),
+            now=self.desk.time,
+            entropy=context.entropy,
+        )
+        number = self.desk.logs.add(conversation.group_id, kind, peer=peer, created=self.desk.time)
+        self._logs[number] = Log.found(
+            conversation, effects, self._keeping(number), **self._how(number)
+        )
+        self.happenings.mirror(number, conversation)
+        if kind == "group":
+            happened.line(self.desk, number, "Founded", {"by": self.desk.account})
+        return number
+
+    def add(
+        self,
+        conversation: int,
+        packages: Sequence[mls.KeyPackage],
+        accounts: frozenset[bytes],
+        role: Role,
+    ) -> None:
+        """Want these devices in. What comes of it: `invitation_due` or `not_added`."""
+        self.wish(conversation, AddPeople(tuple(packages), accounts, role), "add members")
+
+    def invitation(
+        self, conversation: int, draft: Invitation, profile: bytes, secret: bytes, inbox: bytes
+    ) -> bytes:
+        """`Conversation.invitation`: the item for an inbox. Raises `NodeError`."""
+        inside = self.log(conversation).conversation
+        return inside.invitation(draft, profile, secret, inbox, entropy=self.context.entropy)
+
+    def join(
+        self,
+        invitation: Invitation,
+        *,
+        kind: str,
+        peer: bytes | None,
+        name: str = "",
+        welcome: bytes | None = None,
+    ) -> int:
+        """Go in; `welcome` is what was fetched, if it lies in a blob. Raises `InvalidInvitation`."""
+        logs = self.desk.logs
+        self._stirred = True
+        conversation, effects = Conversation.join(
+            invitation,
+            self.desk.people.packages_for(
+                invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
+            ),
+            welcome=welcome,
+            in_use=_InUse(self.desk),
+            now=self.desk.time,
+        )
+        number = logs.add(
+            conversation.group_id, kind, peer=peer, phase="open", created=self.desk.time
+        )
+        self._logs[number] = Log.joined(
+            conversation, effects, self._keeping(number), **self._how(number)
+        )
+        self.happenings.mirror(number, conversation)
+        return number
+
+    def say_profile(self, conversation: int, content: bytes) -> None:
+        """Say who we are: a part with the disposition PROFILE and the media type `card.CARD`."""
+        row = self._row(conversation)
+        self._sending.profile(row, SinglePart(CARD, content, Disposition.PROFILE))
+
+    def leave(self, conversation: int) -> None:
+        """Leave, if we are in. Never raises."""
+        try:
+            self.log(conversation).leave()
+        except NodeError:
+            return
+
+    def chat(self, conversation: int) -> api.Chat:
+        """A conversation, as faces see it."""
+        return self.views.chat(self._row(conversation))
+
+    # --- For commands and files -------------------------------------------------------------------
+
+    def log(self, number: int) -> Log:
+        """The log of a conversation, loaded if need be. Raises `NotNow` if it cannot be."""
+        self._stirred = True
+        found = self._logs.get(number)
+        if found is None:
+            found = self._load(number)
+        return found
+
+    def wish(self, conversation: int, wish: Wish, command: str) -> None:
+        """Want a change. Raises `NotNow` where nothing can be changed."""
+        log = self.log(conversation)
+        number = self.desk.logs.want(
+            conversation, command, wishes.encode(wish), created=self.desk.time
+        )
+        log.wish(number, wish)
+
+    def release(self, message: int) -> None:
+        """The files of a message lie on their relays: it goes out now."""
+        row = self.desk.logs.outgoing_of(message)
+        if row is not None and row.held:
+            self.desk.logs.release(row.number)
+            self.log(row.conversation).say(row.number, row.kind, row.content)
+
+    def not_sent(self, message: int, code: str) -> None:
+        """The files of a message can never be on a quorum of relays: it has failed."""
+        row, shown = self.desk.logs.outgoing_of(message), self.desk.messages.get(message)
+        if row is not None and row.held:
+            self.desk.logs.said(row.number)
+        if shown is not None and shown.state == "queued":
+            self.desk.messages.set_state(message, "failed")
+            self.desk.is_changed(message)
+            chat = self._row(shown.conversation)
+            self.context.tell(api.CommandFailed(chat.id.hex(), "send", code))
+
+    def file_changed(self, message: int) -> None:
+        """A file of a message is further: faces hear of it."""
+        self.desk.is_changed(message)
+        self._stirred = True
+
+    def find_message(self, text: str) -> int:
+        """The message that a person means. Raises `NotFound`, `Ambiguous`."""
+        return naming.message(self.desk, text).number
+
+    def configuration(self, conversation: int) -> Configuration | None:
+        """The relays of a conversation now."""
+        row = self.desk.logs.get(conversation)
+        return None if row is None else self.views.configuration(row)
+
+    def circuit(self, conversation: int) -> bytes:
+        """The circuit that a conversation's connections belong to."""
+        return b"log" + conversation.to_bytes(8, "big")
+
+    def blob_stored(self, conversation: int, blob: bytes, relay: bytes) -> None:
+        """A Welcome lies on a relay."""
+        self.log(conversation).blob_stored(blob, relay)
+
+    def blob_fetched(self, conversation: int, blob: bytes) -> None:
+        """A Welcome is here."""
+        self.log(conversation).blob_fetched(blob)
+
+    def blob_scope(self, conversation: int, relay: bytes) -> LogScope:
+        """The channel for blobs of a conversation at a relay. Raises `NotNow`."""
+        return self.log(conversation).blob_scope(relay)
+
+    # --- A part of the engine ---------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Do what follows from all that came in this turn."""
+        if not self._begun:
+            self._begun = True
+            self._reports.begin()
+        self._load_some()
+        self._found_own()
+        self._messages.expire()
+        for number in self._reports.due():
+            self._report(number)
+        self._stirred = False
+        for number, log in list(self._logs.items()):
+            for one in log.settle(now=self.context.now, time=self.desk.time):
+                self.happenings.take(number, log, one)
+        self._tell()
+
+    def asks(self) -> list[tuple[bytes, Ask]]:
+        """What is to be sent, each on the circuit of its conversation."""
+        now = self.context.now
+        found = ((number, log.asks(now)) for number, log in self._logs.items())
+        return [(self.circuit(number), ask) for number, asks in found for ask in asks]
+
+    def deadline(self) -> float | None:
+        """When the next turn must be."""
+        now = self.context.now
+        if self._to_load or self._stirred:
+            return now
+        ends = self.desk.messages.next_expiry()
+        own = self._own_due()
+        times = chain(
+            (log.deadline(now) for log in self._logs.values()),
+            (self._reports.deadline(),),
+            (None if ends is None else now + max(0.0, ends - self.context.time),),
+            (None if own is None else now + max(0.0, own - self.context.time),),
+        )
+        return min((one for one in times if one is not None), default=None)
+
+    # --- Inside -----------------------------------------------------------------------------------
+
+    def _say(
+        self, row: ConversationRow, kind: str, content: bytes, message: int | None, held: bool
+    ) -> None:
+        """Put something into the outbox, and with it what is to be reported."""
+        number = self.desk.logs.queue(
+            row.number, kind, content, message=message, created=self.desk.time, held=held
+        )
+        if not held:
+            self.log(row.number).say(number, kind, content)
+            if kind != MESSAGE_STATUS:
+                self._report(row.number)
+
+    def _report(self, number: int) -> None:
+        row = self._row(number)
+        content = self._reports.take(number)
+        if content is not None and row.phase == "open":
+            self._say(row, MESSAGE_STATUS, content, None, False)
+
+    def _found_own(self) -> None:
+        """The conversation with ourselves, as soon as there are relays for it, and no more are added."""
+        due = self._own_due()
+        if due is not None and due <= self.context.time:
+            self.found("self")
+
+    def _own_due(self) -> float | None:
+        """When it is founded (Unix seconds); None if that is done, or cannot be."""
+        logs = self.desk.logs
+        many, last = logs.count_relays()
+        if not many or not self.desk.account or logs.has_self():
+            return None
+        return 0.0 if many >= USUAL else last + ADDED_TOGETHER
+
+    def _load_some(self) -> None:
+        for number in self._to_load[-LOADED_AT_ONCE:]:
+            try:
+                self.log(number)
+            except NotNow:
+                continue
+        del self._to_load[-LOADED_AT_ONCE:]
+
+    def _load(self, number: int) -> Log:
+        if number in self._broken:
+            raise NotNow
+        row = self._row(number)
+        try:
+            log = Log.load(self._keeping(number), **self._how(number))
+        except DamagedState:
+            self._broken.add(number)
+            self.context.tell(api.Warned("damaged state", row.id.hex()))
+            raise NotNow from None
+        self._logs[number] = log
+        for item in self.desk.logs.outbox(number):
+            if item.stored:
+                self.desk.logs.said(item.number)
+            elif not item.held:
+                log.say(
+                    *(item.number, item.kind, item.content),
+                    epoch=item.epoch,
+                    entry=item.entry,
+                    grace=item.grace,
+                )
+        for blob in log.blobs():
+            self.desk.files.carry(number, blob.id, blob.blob, blob.relays)
+        for wanted in self.desk.logs.wishes(number):
+            log.wish(wanted.number, wishes.decode(wanted.wish))
+        return log
+
+    def _keeping(self, number: int) -> Keeping:
+        return Keeping(self.context.store, number, lambda: self.context.time)
+
+    def _how(self, number: int) -> dict[str, Any]:
+        people = self.desk.people
+
+        def revoked() -> frozenset[bytes]:
+            members = self.desk.logs.members(number)
+            return frozenset(chain.from_iterable(people.revoked(one.account) for one in members))
+
+        return {
+            "entropy": self.context.entropy,
+            "package": people.fresh_package,
+            "revoked": revoked,
+            "now": self.context.now,
+            "time": self.desk.time,
+        }
+
+    def _row(self, number: int) -> ConversationRow:
+        row = self.desk.logs.get(number)
+        if row is None:
+            raise NotFound("chat")
+        return row
+
+    def _inside(self, row: ConversationRow) -> tuple[str, int, str]:
+        """Suite, epoch and authenticator; nothing where we are out."""
+        try:
+            inside = self.log(row.number).conversation
+            suite = _NAMES.get(self.desk.people.device().suite, "")
+            return suite, inside.epoch, bytes(inside.epoch_authenticator).hex()
+        except NotNow:
+            return "", 0, ""
+
+    def _health(self, number: int, relay: RelayDescription) -> api.RelayHealth:
+        log = self._logs.get(number)
+        state = "unknown" if log is None else log.states().get(relay.key, "unknown")
+        faults = tuple(self.desk.logs.faults(relay.key))
+        return api.RelayHealth(relay=relay_info(relay), state=state, faults=faults)
+
+    def _relay_health(self, relay: RelayDescription) -> api.RelayHealth:
+        """How a relay does, as far as any conversation knows."""
+        states = {log.states().get(relay.key, "unknown") for log in self._logs.values()}
+        states.discard("unknown")
+        state = "up" if "up" in states else next(iter(sorted(states)), "unknown")
+        faults = tuple(self.desk.logs.faults(relay.key))
+        return api.RelayHealth(relay=relay_info(relay), state=state, faults=faults)
+
+    def _tell(self) -> None:
+        """Tell faces what has changed in this turn, each thing once."""
+        desk, tell = self.desk, self.context.tell
+        for conversation in {
+            row.conversation for one in desk.added if (row := desk.messages.get(one))
+        }:
+            desk.recount(conversation)
+        for kind, numbers in ((api.MessageAdded, desk.added), (api.MessageChanged, desk.changed)):
+            for number in numbers:
+                if kind is api.MessageChanged and number in desk.added:
+                    continue
+                row = desk.messages.get(number)
+                if row is not None:
+                    tell(kind(self.views.message(row)))
+        for number in desk.chats:
+            chat = desk.logs.get(number)
+            if chat is not None:
+                tell(api.ChatChanged(self.views.chat(chat)))
+        desk.added, desk.changed, desk.chats = {}, {}, {}
+
+
+class _InUse:
+    """Ids of groups that we are in, without loading them all."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def __contains__(self, id: object) -> bool:
+        if not isinstance(id, bytes):
+            return False
+        return self._desk.logs.number_of(id) is not None

@@ -1,0 +1,220 @@
+"""Rows as faces see them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+
+import msgspec
+
+from heliogram.content.status import Status
+from heliogram.node import api
+from heliogram.node.components import Role
+from heliogram.node.engine import reading, sentences
+from heliogram.node.engine.desk import Desk
+from heliogram.node.identity.names import clean
+from heliogram.node.store.logs import ConversationRow
+from heliogram.node.store.messages import MessageRow
+from heliogram.wire.errors import RemoteError
+from heliogram.wire.objects import Configuration, RelayDescription
+
+#: Accounts in a conversation from which on nobody reports what they read, unless they want to.
+LARGE = 20
+
+#: What the conversation with oneself is called.
+NOTES = "Notes"
+
+_ROLES: dict[int, Literal["member", "admin", "owner"]] = {
+    Role.MEMBER: "member",
+    Role.ADMIN: "admin",
+    Role.OWNER: "owner",
+}
+
+#: Between several emoji of one reaction in the store.
+SEVERAL = "\x1f"
+
+_STATUSES = {Status.DELIVERED: "delivered", Status.READ: "read"}
+
+
+class Views:
+    """Makes what faces get."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    # --- Messages ---
+
+    def message(self, row: MessageRow, *, whole: bool = False) -> api.Message:
+        """A message or a line; `whole`: also a text that is too long for a list."""
+        desk = self._desk
+        conversation = desk.logs.get(row.conversation)
+        chat = b"" if conversation is None else conversation.id
+        if row.kind in ("line", "unreadable"):
+            return api.Message(
+                number=row.number,
+                chat=chat.hex(),
+                kind=row.kind,
+                text=self._sentence(row),
+                time=min(row.sent // 1000, row.received),
+                received=row.received,
+                event=row.event,
+                sender=None if row.sender is None else desk.people.person(row.sender),
+            )
+        text, cut = reading.bounded(row.text), False
+        if not whole:
+            text, cut = reading.short(text)
+        content = reading.of_bytes(row.content) if row.kind in ("text", "file") else None
+        markdown = content is not None and reading.shown(content).markdown
+        stored = self.stored_by(row) if row.mine else []
+        configuration = None if conversation is None else self.configuration(conversation)
+        return api.Message(
+            number=row.number,
+            id="" if row.id is None else row.id.hex(),
+            chat=chat.hex(),
+            sender=None if row.sender is None else desk.people.person(row.sender),
+            mine=row.mine,
+            kind=row.kind,
+            text=text,
+            cut=cut,
+            markdown=markdown,
+            time=min(row.sent // 1000, row.received),
+            received=row.received,
+            reply_to=self._answered(row),
+            edited=row.edited > 0,
+            files=desk.files.infos(row.number) if row.files else (),
+            reactions=tuple(
+                api.Reaction(emoji, desk.people.person(one.sender))
+                for one in desk.marks.reactions([row.number]).get(row.number, ())
+                for emoji in one.emoji.split(SEVERAL)
+            ),
+            mentions=tuple(map(desk.people.person, reading.mentions(row.text) if markdown else ())),
+            state=cast(api.State, row.state if row.mine else "received"),
+            stored_by=tuple(stored),
+            relays=0 if configuration is None or not row.mine else configuration.n,
+            reports=self._reports(row) if row.mine else (),
+            expires=row.expires,
+        )
+
+    def stored_by(self, row: MessageRow) -> list[str]:
+        """Names of the relays that signed for a message of ours, each once."""
+        conversation = self._desk.logs.get(row.conversation)
+        configuration = None if conversation is None else self.configuration(conversation)
+        known = {} if configuration is None else {one.key: one for one in configuration.relays}
+        found = dict.fromkeys(
+            one.relay
+            for one in self._desk.logs.traces(row.number)
+            if one.stored and one.what == "post"
+        )
+        return [relay_name(known[key]) if key in known else key.hex()[:16] for key in found]
+
+    def _reports(self, row: MessageRow) -> tuple[api.Reported, ...]:
+        return tuple(
+            api.Reported(self._desk.people.person(one.account), _STATUSES[one.status], one.time)  # type: ignore[index]
+            for one in self._desk.marks.reports([row.number]).get(row.number, ())
+            if one.status in _STATUSES
+        )
+
+    def _answered(self, row: MessageRow) -> str | None:
+        """The id of the message that this one answers: that of its first version, if it is here."""
+        if row.reply_to is None:
+            return None
+        found = self._desk.by_version(row.conversation, row.reply_to)
+        return (row.reply_to if found is None or found.id is None else found.id).hex()
+
+    def _sentence(self, row: MessageRow) -> str:
+        data: dict[str, Any] = {} if row.data is None else msgspec.msgpack.decode(row.data)
+        return sentences.sentence(
+            row.event, data, lambda account: self._desk.people.person(account).name
+        )
+
+    # --- Chats ---
+
+    def chat(self, row: ConversationRow) -> api.Chat:
+        """A conversation in the list."""
+        logs = self._desk.logs
+        last = None if row.last is None else self._desk.messages.get(row.last)
+        return api.Chat(
+            id=row.id.hex(),
+            name=self.name(row),
+            kind=cast(Literal["direct", "group", "self"], row.kind),
+            phase=row.phase,
+            unread=row.unread,
+            last=None if last is None else self.message(last),
+            members=max(1, logs.member_count(row.number)),
+            draft=row.draft,
+            pinned=row.pinned,
+            archived=row.archived,
+            muted=row.muted,
+            reports=self.reports(row),
+            expiry=row.expiry,
+            predecessor=self._id(row.predecessor),
+            successor=self._id(row.successor),
+        )
+
+    def name(self, row: ConversationRow) -> str:
+        """What a conversation is called here."""
+        if row.kind == "self":
+            return NOTES
+        if row.kind == "direct" and row.peer is not None:
+            return self._desk.people.person(row.peer).name
+        return clean(row.name)
+
+    def reports(self, row: ConversationRow) -> bool:
+        """Whether others hear what was delivered and read here."""
+        if row.reports == 2:
+            return self._desk.logs.member_count(row.number) <= LARGE
+        return row.reports == 1
+
+    def members(self, row: ConversationRow) -> tuple[api.Member, ...]:
+        """Who is in: owners first, then admins, then by name."""
+        found = [
+            api.Member(self._desk.people.person(one.account), _ROLES[one.role], one.devices)
+            for one in self._desk.logs.members(row.number)
+        ]
+        order = ("owner", "admin", "member")
+        return tuple(
+            sorted(found, key=lambda one: (order.index(one.role), one.who.name.casefold()))
+        )
+
+    @staticmethod
+    def configuration(row: ConversationRow) -> Configuration | None:
+        """The relays of a conversation, as far as we follow."""
+        try:
+            return Configuration.from_bytes(row.relays)
+        except RemoteError:
+            return None
+
+    def _id(self, number: int | None) -> str | None:
+        row = None if number is None else self._desk.logs.get(number)
+        return None if row is None else row.id.hex()
+
+
+# --- Relays ---------------------------------------------------------------------------------------
+
+
+def relay_name(relay: RelayDescription) -> str:
+    """Host and port of a relay's first endpoint."""
+    for endpoint in relay.endpoints:
+        place = urlsplit(endpoint.decode("ascii", "replace")).netloc
+        return "".join(char for char in place if char.isprintable())[:300]
+    return relay.key.hex()[:16]
+
+
+def relay_info(relay: RelayDescription) -> api.RelayInfo:
+    """A relay, as shown."""
+    return api.RelayInfo(
+        relay.key.hex(),
+        relay_name(relay),
+        tuple(one.decode("ascii", "replace") for one in relay.endpoints),
+        relay.operator_key.hex(),
+    )
+
+
+def guarantee(configuration: Configuration) -> str:
+    """What so many relays promise, in words."""
+    n, lying, silent = configuration.n, configuration.b, configuration.n - configuration.q
+    if n == 1:
+        return "One relay: nothing works without it, and it must not lie."
+    lie = "none may lie" if lying == 0 else f"{lying} may lie"
+    gone = "none may be missing" if silent == 0 else f"{silent} may be missing"
+    return f"{n} relays, {configuration.q} decide: {lie}, {gone}."

@@ -1,0 +1,1 @@
+"""Sockets of the node, against real relays and against what is none."""
