@@ -131,7 +131,9 @@ class People:
         return self._shown_link(row)
 
     def _get_links(self, _: api.GetLinks, __: object) -> list[api.ContactLink]:
-        return [self._shown_link(row) for row in self._tables.links()]
+        # Without relays no link leads anywhere.
+        rows = self._tables.links() if self._links.relays() else []
+        return [self._shown_link(row) for row in rows]
 
     def _revoke_link(self, command: api.RevokeLink, _: object) -> api.Done:
         self._give_anew(self._links.revoke(self._find_link(command.link)))
