@@ -235,6 +235,20 @@ async def test_adding_whoever_waits_is_to_accept(world: World) -> None:
     assert len(alice.talking.talks) == 1
 
 
+async def test_a_conversation_that_ended_is_begun_anew(world: World) -> None:
+    alice, bob = await world.person("Alice"), await world.person("Bob")
+    await world.acquaint(bob, alice)
+    contact = await bob.call(api.AddContact(await world.link(alice)))
+    assert contact.state == "known", "once is enough"
+    first = contact.chat
+    bob.store.execute("UPDATE conversations SET phase = 'out'")
+    contact = await bob.call(api.AddContact(await world.link(alice)))
+    assert (contact.state, contact.chat) == ("adding", None)
+    await bob.settled()
+    contact = bob.people.contact(alice.id)
+    assert contact.state == "waiting" and contact.chat not in (None, first)
+
+
 async def test_declining(world: World) -> None:
     alice, bob = await world.person("Alice"), await world.person("Bob")
     await world.invite(bob, await world.link(alice))
