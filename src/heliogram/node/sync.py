@@ -151,6 +151,19 @@ class Union:
         entry = self._entries.get(name)
         return 0 if entry is None else len(entry.places)
 
+    def holders(self, name: bytes) -> dict[int, int]:
+        """At which index which relay is known to have this entry."""
+        entry = self._entries.get(name)
+        return {} if entry is None else dict(entry.places)
+
+    def names(self) -> list[bytes]:
+        """The entries that are here."""
+        return [name for name, entry in self._entries.items() if entry.here]
+
+    def read_up(self, relay: int) -> bool:
+        """Whether this relay is read to its end."""
+        return self._read_up(self._sources[relay])
+
     def lacking(self, relay: int) -> list[bytes]:
         """What is here and others have, and this relay, read to its end, has not: to be refilled there."""
         if not self._read_up(self._sources[relay]):

@@ -208,7 +208,8 @@ class Person:
         return cast("api.Message", self.call(api.GetMessage(id)))
 
     def chat(self, chat: str) -> api.Chat:
-        return next(one for one in self.call(api.GetChats()) if one.id == chat)
+        chats: list[api.Chat] = self.call(api.GetChats())
+        return next(one for one in chats if one.id == chat)
 
     def heard(self, kind: type[api.Notice]) -> list[Any]:
         """Notices of a kind so far."""
@@ -220,7 +221,7 @@ class _Doing:
 
     @property
     def handlers(self) -> dict[type[api.Command], Handler]:
-        return {Do: lambda _, extra: extra()}
+        return {Do: lambda _, extra: cast("Callable[[], Any]", extra)()}
 
     def settle(self) -> None: ...
 
@@ -254,7 +255,9 @@ class World:
         self.order = [LogRelay(f"relay {at}") for at in range(n)]
         self.relays = {one.key: one for one in self.order}
         self.described = [
-            RelayDescription(one.key, name(f"operator of {one.label}"), (b"wss://%d.example/ws" % at,))
+            RelayDescription(
+                one.key, name(f"operator of {one.label}"), (b"wss://%d.example/ws" % at,)
+            )
             for at, one in enumerate(self.order)
         ]
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
@@ -374,8 +377,7 @@ class World:
         ready: frames.Request = request
 
         def back(*inputs: Input) -> None:
-            if person.life == life:
-                self.at(self._later(), lambda: person.turn(*inputs) if person.life == life else None)  # type: ignore[func-returns-value, arg-type]
+            self._tell(person, life, *inputs, at=self._later())
 
         def arrive() -> None:
             if not relay.up:
@@ -407,12 +409,15 @@ class World:
             self._tell(person, person.life, Opened(source, relay.key, scope, answer))
         return None
 
-    def _tell(self, person: Person, life: int, *inputs: Input) -> None:
-        # What comes on one connection keeps its order.
-        self.at(
-            self.now + self.delay[0],
-            lambda: person.turn(*inputs) if person.life == life else None,  # type: ignore[func-returns-value, arg-type]
-        )
+    def _tell(self, person: Person, life: int, *inputs: Input, at: float | None = None) -> None:
+        """Let a person take something, unless they were down meanwhile."""
+
+        def tell() -> None:
+            if person.life == life:
+                person.turn(*inputs)
+
+        # What comes on one connection by itself keeps its order.
+        self.at(self.now + self.delay[0] if at is None else at, tell)
 
     def _serve(
         self, person: Person, relay: LogRelay, ask: Ask, request: frames.Request

@@ -73,11 +73,14 @@ class Talking:
         self._people = people
         self._net = net
         self._due: list[tuple[int, InvitationDue]] = []
+        self._failed: list[tuple[int, frozenset[bytes]]] = []
         self.talks: dict[int, Talk] = {}
         #: What was said but for cards.
         self.said: list[bytes] = []
         #: The error's code with which a wish to add people fails next.
         self.fails: str = ""
+        #: Whether invitations get one wrong byte inside of what is sealed.
+        self.spoils = False
         for number, _ in context.store.query("SELECT number, id FROM conversations"):
             rows = context.store.query(
                 "SELECT name, value FROM records WHERE conversation = ?", (number,)
@@ -112,7 +115,7 @@ class Talking:
         role: Role,
     ) -> None:
         if self.fails:
-            self._people.not_added(conversation, accounts, self.fails)
+            self._failed.append((conversation, accounts))
             return
         self.change(conversation, AddPeople(tuple(packages), accounts, role))
 
@@ -130,7 +133,8 @@ class Talking:
         self, conversation: int, draft: Invitation, profile: bytes, secret: bytes, inbox: bytes
     ) -> bytes:
         live = self.talks[conversation].live
-        return live.invitation(draft, profile, secret, inbox, entropy=self._context.entropy)
+        item = live.invitation(draft, profile, secret, inbox, entropy=self._context.entropy)
+        return item[:-1] + bytes((item[-1] ^ self.spoils,))
 
     def join(
         self,
@@ -229,6 +233,9 @@ class Talking:
         due, self._due = self._due, []
         for number, event in due:
             self._people.invitation_due(number, event)
+        failed, self._failed = self._failed, []
+        for number, accounts in failed:
+            self._people.not_added(number, accounts, self.fails)
         for number, talk in self.talks.items():
             entries = self._net.entries.get(talk.live.group_id, [])
             for entry in entries[talk.read :]:
@@ -260,7 +267,8 @@ class Somebody:
 
     def __post_init__(self) -> None:
         self.key = mls.Secret(name(f"{self.called}'s store"))
-        self.entropy = entropy_of(self.called)
+        # Relays outlive a test, so nobody in it is somebody of another one.
+        self.entropy = entropy_of(f"{self.path} {self.called}")
         self.carrier = Carrier({one.key: one.where for one in self.relays})
         self.store = Store.create(self.path / f"{self.called}.db", self.key)
         create_account(
@@ -341,3 +349,43 @@ async def until(done: Callable[[], bool], *people: Somebody) -> None:
         for one in people:
             one.wait(0.25)
     raise AssertionError("it does not come to be")
+
+
+class World:
+    """Relays, and whoever is there."""
+
+    def __init__(self, path: Path, relays: list[RelayProcess]) -> None:
+        self.path = path
+        self.relays = relays
+        self.net = Net()
+        self.people: list[Somebody] = []
+
+    async def person(self, called: str, *, suite: int = CLASSIC) -> Somebody:
+        """Somebody whose inbox is ready."""
+        one = Somebody(called, self.path, self.net, self.relays, suite)
+        self.people.append(one)
+        await one.settled()
+        return one
+
+    async def link(self, owner: Somebody, *, one_time: bool = False) -> str:
+        """A link of somebody, known to all relays."""
+        link = await owner.call(api.NewLink(one_time=one_time))
+        await owner.settled()
+        return str(link.uri)
+
+    async def invite(self, inviter: Somebody, link: str) -> None:
+        """Somebody follows a link; the invitation lies in the inbox."""
+        await inviter.call(api.AddContact(link))
+        await inviter.settled()
+
+    async def acquaint(self, one: Somebody, other: Somebody) -> None:
+        """Two people who have each other as contacts."""
+        await self.invite(one, await self.link(other))
+        other.wait(400)
+        await other.settled()
+        await other.call(api.AcceptRequest(one.called))
+        for _ in range(2):
+            await other.settled()
+            await one.settled()
+        assert one.people.contact(other.id).state == "known"
+        assert other.people.contact(one.id).state == "known"

@@ -11,7 +11,8 @@ from heliogram.node.identity.devices import DeviceCertificate, DeviceList
 from heliogram.node.identity.links import ContactLink
 from heliogram.node.identity.names import check_name, clean
 from heliogram.node.identity.words import from_words
-from tests.node.identity.samples import ALICE, CERTIFICATE, DEVICES, LINK, NOW, SAFETY
+from heliogram.node.inbox.card import Card
+from tests.node.identity.samples import ALICE, CARD, CERTIFICATE, DEVICES, LINK, NOW, SAFETY
 
 REFUSES = NodeError
 
@@ -56,6 +57,7 @@ READERS: dict[str, Callable[[bytes], bytes]] = {
     "devices": lambda data: DeviceList.from_bytes(data).encode(),
     "link": lambda data: ContactLink.from_bytes(data).encode(),
     "link text": _link,
+    "card": lambda data: Card.from_bytes(data).encode(),
     "safety": _safety,
     "words": _words,
     "name": _name,
@@ -69,6 +71,7 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     yield "link", LINK.encode()
     yield "link text", LINK.to_text().encode()
     yield "link text", LINK.to_scan().encode()
+    yield "card", CARD.encode()
     yield "safety", SAFETY.to_scan().encode()
     yield "words", ALICE.words().encode()
     for name in ("Alice", "A\u202el\u0456ce\u200b", "e\u0301\u0300\u0302\u0303 \u3164"):

@@ -11,6 +11,7 @@ from heliogram.node.identity.accounts import Account, account_uri
 from heliogram.node.identity.devices import DeviceCertificate, DeviceList
 from heliogram.node.identity.links import ContactLink, InboxRelay
 from heliogram.node.identity.safety import mark, safety_code
+from heliogram.node.inbox.card import Card
 
 NOW = 1_795_000_000
 
@@ -34,12 +35,13 @@ LINK = ContactLink(
     one_time=True,
     name="Alice",
 )
+CARD = Card("Alice", "direct", certificate=CERTIFICATE, devices=DEVICES, link=LINK)
 SAFETY = safety_code(ALICE.id, BOB.id)
 
 
 def main() -> None:
     """Print them all."""
-    for one in (CERTIFICATE, DEVICES, LINK):
+    for one in (CERTIFICATE, DEVICES, LINK, CARD):
         print(type(one).__name__, one.encode().hex())
     print(ALICE.words(), account_uri(ALICE.id), LINK.to_text(), sep="\n")
     print(SAFETY.digits(), SAFETY.words(), SAFETY.to_scan(), mark(ALICE.id), mark(BOB.id), sep="\n")

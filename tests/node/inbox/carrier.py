@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import aiohttp
 import msgspec
 
 from heliogram.node.asking import Ask, InboxScope, LogScope, Scope, Work
 from heliogram.node.engine.engine import Answered, Input, Lost, Opened, Parted, Pushed
+from heliogram.node.inbox.own import OwnInbox
 from heliogram.wire import frames, work
 from tests.relay.client import Client
 from tests.relay.client import Lost as ClientLost
@@ -21,6 +22,8 @@ class Carrier:
     def __init__(self, places: Mapping[bytes, str]) -> None:
         self.places = places
         self.down: set[bytes] = set()
+        #: What a relay says in the place of an answer, if it lies.
+        self.lie: Callable[[bytes, frames.Request, frames.Answer], frames.Answer] = _honest
         #: Requests that were answered, with the relay: what a relay saw.
         self.seen: list[tuple[bytes, frames.Request]] = []
         self._clients: dict[tuple[bytes, bytes], Client] = {}
@@ -46,13 +49,17 @@ class Carrier:
             answer = await client.request(request, failures=True)
         except (ClientLost, aiohttp.ClientError, OSError):
             await self._drop(place)
-            return [Lost(ask), Parted(ask.source, ask.relay.key)]  # type: ignore[arg-type]
+            lost: list[Input] = [Lost(ask)]
+            if isinstance(ask.source, OwnInbox):
+                lost.append(Parted(ask.source, ask.relay.key))
+            return lost
+        answer = self.lie(ask.relay.key, request, answer)
         self.seen.append((ask.relay.key, request))
         inputs: list[Input] = [Answered(ask, request, answer)]
         if opened and isinstance(ask.scope, InboxScope):
             authorised = opened[-1]
-            assert isinstance(authorised, frames.Authorised)
-            inputs.insert(0, Opened(ask.source, ask.relay.key, ask.scope, authorised))  # type: ignore[arg-type]
+            assert isinstance(authorised, frames.Authorised) and isinstance(ask.source, OwnInbox)
+            inputs.insert(0, Opened(ask.source, ask.relay.key, ask.scope, authorised))
         return inputs
 
     async def _client(self, place: tuple[bytes, bytes]) -> Client:
@@ -78,9 +85,10 @@ class Carrier:
         if isinstance(answer, frames.Authorised):
             channels[scope] = number
             source = ask.source
+            assert isinstance(source, OwnInbox)
 
             def pushed(push: frames.Push) -> None:
-                self._pushed.append(Pushed(source, place[1], push))  # type: ignore[arg-type]
+                self._pushed.append(Pushed(source, place[1], push))
 
             client.on_push = pushed
         return [answer]
@@ -95,6 +103,10 @@ class Carrier:
         """End all connections."""
         for place in list(self._clients):
             await self._drop(place)
+
+
+def _honest(relay: bytes, request: frames.Request, answer: frames.Answer) -> frames.Answer:
+    return answer
 
 
 def _finished(client: Client, ask: Ask) -> frames.Request:

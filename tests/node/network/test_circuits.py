@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from heliogram.node.asking import Ask
+from heliogram.node.network import link
 from heliogram.node.network.circuits import Circuits
 from heliogram.node.network.dialling import Dialler
 from heliogram.node.network.solving import HARDEST
 from heliogram.wire import ErrorCode, frames
-from tests.node.network.kit import Notes, Talk
+from tests.node.network.kit import Notes, Talk, serving
 from tests.relay.process import RelayProcess
 from tests.relay.serving import Serving
 
@@ -311,3 +315,121 @@ async def test_a_relay_that_ends_under_load(how: str, tmp_path: Path) -> None:
     finally:
         if process.running:
             process.kill()
+
+
+async def test_whatever_happens_each_ask_ends_once(tmp_path: Path) -> None:
+    """Circuits are closed, connections cut, the way out is exchanged, asks of all kinds: `Notes` counts."""
+    notes, random = Notes(), Random(7)
+    async with Serving(tmp_path / "data", max_channels=3, max_pending=4) as relay:
+        async with carrying(notes) as circuits:
+            talks = [Talk(relay.key, relay.where, f"log {n}") for n in range(6)]
+            for talk in talks:
+                await opened(circuits, notes, talk)
+            sent: list[Ask] = []
+            for _ in range(400):
+                for _ in range(random.randrange(12)):
+                    talk = random.choice(talks)
+                    kinds = (talk.peek, talk.subscribe, talk.open, lambda t=talk: t.post(b"x"),
+                             lambda t=talk: t.peek(t.scope(9)))  # fmt: skip
+                    sent.append(random.choice(kinds)())
+                    circuits.send(b"%d" % random.randrange(3), sent[-1])
+                what = random.random()
+                if what < 0.05:
+                    circuits.close(b"%d" % random.randrange(3))
+                elif what < 0.1:
+                    for session in list(relay.server._sessions):
+                        session._transport.abort()
+                elif what < 0.12:
+                    await circuits.use(Dialler())
+                else:
+                    await asyncio.sleep(random.random() * 0.01)
+            await notes.end_of(*sent)
+            good = [ask for ask in sent if ask in notes.answers]
+            assert len(good) > len(sent) / 4
+            for kind in (frames.Peeked, frames.Subscribed, frames.Stored, frames.Done):
+                assert any(isinstance(notes.answer(ask), kind) for ask in good)
+
+
+async def test_a_relay_that_stands_still_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped, not ended: no sign of life comes. Who has only subscribed there hears of it, too."""
+    monkeypatch.setattr(link, "HEARTBEAT", 0.4)
+    notes, process = Notes(), RelayProcess(tmp_path)
+    process.start()
+    try:
+        async with carrying(notes) as circuits:
+            talk = Talk(process.key, process.where)
+            await opened(circuits, notes, talk)
+            ask = talk.subscribe()
+            circuits.send(CIRCUIT, ask)
+            await notes.end_of(ask)
+            await asyncio.sleep(1)
+            assert not notes.heard("parted")
+            os.kill(process.pid, signal.SIGSTOP)
+            await notes.until(lambda: bool(notes.heard("parted")))
+            assert circuits.health(process.key).state != "up"
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+        process.kill()
+
+
+async def test_links_that_nobody_needs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heliogram.node.network.routes.IDLE", 0.1)
+    monkeypatch.setattr("heliogram.node.network.circuits.IDLE", 0.1)
+    notes = Notes()
+    async with Serving(tmp_path / "data") as relay, carrying(notes) as circuits:
+        talk = Talk(relay.key, relay.where)
+        await opened(circuits, notes, talk)
+        errand = talk.peek()
+        circuits.send(b"an errand", errand)
+        subscribed = talk.subscribe()
+        circuits.send(CIRCUIT, subscribed)
+        await notes.end_of(errand, subscribed)
+        assert relay.server.gate.inside == 2
+        while relay.server.gate.inside != 1:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.5)
+        assert relay.server.gate.inside == 1  # the subscription keeps its own
+        while len(circuits._routes) != 1:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", ["errors", "stalls", "drips", "gone"])
+async def test_22_one_bad_relay_holds_up_nobody(how: str, tmp_path: Path) -> None:
+    """Posts to three healthy relays and a bad one: the three have each of them in time."""
+
+    async def bad(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if how == "errors":
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+        elif how == "drips":
+            for byte in b"HTTP/1.1 101 Switching Protocols\r\n" * 1000:
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.01)
+        elif how == "stalls":
+            await asyncio.sleep(3600)
+
+    notes, loop = Notes(), asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        circuits = await stack.enter_async_context(carrying(notes))
+        talks = []
+        for n in range(3):
+            serving_one = Serving(tmp_path / f"{n}", identity=f"relay {n}")
+            relay = await stack.enter_async_context(serving_one)
+            talks.append(Talk(relay.key, relay.where))
+            await opened(circuits, notes, talks[-1])
+        where = await stack.enter_async_context(serving(bad))
+        ill = Talk(b"k" * 32, where)
+        times = []
+        for n in range(100):
+            began = loop.time()
+            circuits.send(CIRCUIT, ill.post(b"%d" % n))
+            posts = [talk.post(b"%d" % n) for talk in talks]
+            for post in posts:
+                circuits.send(CIRCUIT, post)
+            await notes.end_of(*posts)
+            assert not notes.losses & set(posts)
+            times.append(loop.time() - began)
+        assert sorted(times)[95] < 3

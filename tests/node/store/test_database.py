@@ -183,11 +183,15 @@ def test_a_changed_page_is_noticed(tmp_path: Path) -> None:
     for page in range(1, len(content) // 4096):
         content[page * 4096 + 1000] ^= 1
     path.write_bytes(content)
-    store = None
     with pytest.raises(StoreDamaged):
-        store = Store.open(path, KEY)
+        _open_and_read(path)
+
+
+def _open_and_read(path: Path) -> None:
+    store = Store.open(path, KEY)
+    try:
         store.query("SELECT * FROM messages")
-    if store is not None:
+    finally:
         store.close()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from heliogram.mls import Secret
 from heliogram.node.errors import StoreDamaged, StoreError, WrongPassphrase
 from heliogram.node.store import keys
 from heliogram.node.store.keys import Costs, passphrase
@@ -53,7 +54,7 @@ def test_another_passphrase_for_the_same_key(tmp_path: Path) -> None:
 
 
 def test_every_changed_byte_is_noticed(tmp_path: Path) -> None:
-    sealed = keys.seal(keys.Secret(bytes(range(32))), passphrase("p"), os.urandom, CHEAP)
+    sealed = keys.seal(Secret(bytes(range(32))), passphrase("p"), os.urandom, CHEAP)
     assert keys.unseal(sealed, passphrase("p")) == bytes(range(32))
     for place in range(len(sealed)):
         changed = bytearray(sealed)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from heliogram.codec import DecodeError
 from heliogram.node import api
 from heliogram.node.engine.account import Me
 from heliogram.node.engine.contact_links import ContactLinks
@@ -75,7 +74,7 @@ class Cards:
             return None
         try:
             card = Card.from_bytes(content)
-        except DecodeError:
+        except InvalidIdentity:
             return None
         if (name := clean(card.name)) and name != self._tables.name(account):
             self._tables.save_name(account, name)

@@ -1,4 +1,4 @@
-"""What the modules of talks share: tables, the other parts, and what faces are to be told at the end of a turn.
+"""What the modules of talks share: tables, the other parts, and what faces are to be told of a turn.
 
 In one turn much may happen to one message. Faces hear of each message and each conversation once.
 """
@@ -16,6 +16,7 @@ from heliogram.node.store.logs import Logs
 from heliogram.node.store.marks import Marks
 from heliogram.node.store.messages import MessageRow, Messages
 from heliogram.node.value import WelcomeBlob
+from heliogram.wire.objects import RelayDescription
 
 
 class FilesSide(Protocol):
@@ -27,28 +28,34 @@ class FilesSide(Protocol):
     def received(self, message: int, files: Sequence[File]) -> None:
         """A message came that has these files."""
 
+    def take_back(self, message: int) -> None:
+        """A message of ours was taken back from all: let relays delete its files. Before `gone`."""
+
     def gone(self, message: int) -> None:
         """A message goes: its files with it."""
 
     def infos(self, message: int) -> tuple[api.FileInfo, ...]:
         """The files of a message, as faces see them."""
 
-    def store_welcome(
-        self, conversation: int, id: bytes, blob: bytes, relays: Sequence[bytes]
-    ) -> None:
-        """A Welcome that must lie on relays: `Log.blob_stored` of the conversation's log for each."""
+    def carry(self, conversation: int, blob: bytes, data: bytes, relays: Sequence[bytes]) -> None:
+        """Bring a Welcome to relays: `Talks.blob_stored` for each. May be said again."""
 
-    def fetch_welcome(self, conversation: int, welcome: WelcomeBlob) -> None:
-        """A Welcome to fetch: then `Log.blob_fetched`."""
+    def fetch_welcome(
+        self, conversation: int, welcome: WelcomeBlob, relays: Sequence[RelayDescription]
+    ) -> None:
+        """Fetch a Welcome: `Talks.blob_fetched`. Said again, it tries again."""
 
 
 class NoFiles:
-    """A node without the part for files: it shows nothing of them."""
+    """A node without the part for files: it shows nothing of them, and large Welcomes wait."""
 
     def sent(self, message: int, prepared: object) -> None:
         """Nothing."""
 
     def received(self, message: int, files: Sequence[File]) -> None:
+        """Nothing."""
+
+    def take_back(self, message: int) -> None:
         """Nothing."""
 
     def gone(self, message: int) -> None:
@@ -58,13 +65,13 @@ class NoFiles:
         """None."""
         return ()
 
-    def store_welcome(
-        self, conversation: int, id: bytes, blob: bytes, relays: Sequence[bytes]
-    ) -> None:
-        """Nothing: who needs it waits."""
+    def carry(self, conversation: int, blob: bytes, data: bytes, relays: Sequence[bytes]) -> None:
+        """Nothing."""
 
-    def fetch_welcome(self, conversation: int, welcome: WelcomeBlob) -> None:
-        """Nothing: who needs it waits."""
+    def fetch_welcome(
+        self, conversation: int, welcome: WelcomeBlob, relays: Sequence[RelayDescription]
+    ) -> None:
+        """Nothing."""
 
 
 class Desk:

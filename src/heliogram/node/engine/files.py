@@ -2,8 +2,8 @@
 
 Nothing of a stranger's is fetched by itself. A message that has files waits in the outbox until a quorum
 of its conversation's relays has each of them; the other relays get them after that. `transfer.mover` moves.
-What is to be moved, and what follows, is decided here, in turns, and is in the store: after a kill all goes on
-from there.
+What is to be moved, and what follows, is decided here, in turns, and is in the store: after a kill all goes
+on from there.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ its end was not written is harmless: the same taking gives the same packages, th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -228,16 +228,14 @@ class FirstContact:
         """A direct conversation with somebody who was reached."""
         account = job.row.account
         try:
-            with self._context.store.transaction():
-                conversation = self._talks.found("direct", peer=account)
-                # Both are owners: either can go on without the other.
-                self._talks.add(conversation, packages, frozenset((account,)), Role.OWNER)
+            conversation = self._talks.found("direct", peer=account)
         except NodeError as error:
             self._failed(job, account, None, error.code)
             return
         job.row.conversation = conversation
-        self._adds(job)
         self._hooks.moved(account, "adding", "", conversation)
+        # Both are owners: either can go on without the other.
+        self._add([job], conversation, packages, Role.OWNER)
 
     def _add_gathered(self) -> None:
         """Add those who were reached, once nobody else is about to be or they have waited."""
@@ -258,20 +256,24 @@ class FirstContact:
                 if isinstance(one.source, Reach)
                 for package in one.source.found
             ]
-            accounts = frozenset(one.row.account for one in found)
-            try:
-                with self._context.store.transaction():
-                    self._talks.add(conversation, packages, accounts, Role(role))
-            except NodeError as error:
-                for one in found:
-                    self._failed(one, one.row.account, conversation, error.code)
-                continue
-            for one in found:
-                self._adds(one)
+            self._add(found, conversation, packages, Role(role))
 
-    def _adds(self, job: _Job) -> None:
-        job.row.kind, job.source = ADDING, None
-        self._save(job)
+    def _add(
+        self,
+        jobs: list[_Job],
+        conversation: int,
+        packages: Sequence[mls.KeyPackage],
+        role: Role,
+    ) -> None:
+        """Want these in. What talks say of it may come before they return."""
+        for job in jobs:
+            job.row.kind, job.source = ADDING, None
+            self._save(job)
+        accounts = frozenset(job.row.account for job in jobs)
+        try:
+            self._talks.add(conversation, packages, accounts, role)
+        except NodeError as error:
+            self.not_added(conversation, accounts, error.code)
 
     def _dropped(self, job: _Job, drop: Drop) -> None:
         state, now = job.state, int(self._context.time)

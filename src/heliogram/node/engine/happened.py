@@ -31,6 +31,7 @@ from heliogram.node.events import (
     Person,
     RelaysChanged,
     RoleChanged,
+    WentOn,
     Wounded,
 )
 from heliogram.node.store.logs import ConversationRow
@@ -63,6 +64,9 @@ def told(desk: Desk, conversation: ConversationRow, event: Event) -> None:
     """Show what happened that is neither message nor change, and warn of what is dangerous."""
     number = conversation.number
     match event:
+        case WentOn(epoch, by, missing, risen):
+            data = {"by": by.account, "missing": list(missing), "risen": list(risen)}
+            line(desk, number, "WentOn", data, epoch)
         case Joined(invited_by, epoch):
             line(desk, number, "Joined", {"by": invited_by.account}, epoch)
         case CouldNotRead(epoch, why):

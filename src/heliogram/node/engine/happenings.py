@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from heliogram.codec import DecodeError
 from heliogram.content.framing import MESSAGE_STATUS
 from heliogram.node import api
@@ -60,6 +62,8 @@ class Happenings:
         self._desk = desk
         self._messages = messages
         self._reports = reports
+        #: Called with each event besides messages, after it was taken: number of the conversation, log, event.
+        self.watchers: list[Callable[[int, Log, Event], None]] = []
 
     def take(self, number: int, log: Log, one: Happening) -> None:
         """Take one thing that the log of a conversation told."""
@@ -69,6 +73,9 @@ class Happenings:
                 row = desk.logs.get(number)
                 if row is not None:
                     self._event(row, log, event, minute)
+                if not isinstance(event, MessageReceived):
+                    for watch in self.watchers:
+                        watch(number, log, event)
             case Encrypted(item, epoch, entry):
                 self._encrypted(item, epoch, entry)
             case SignedFor():
@@ -92,9 +99,10 @@ class Happenings:
                 happened.stable(desk, number, epoch)
                 self.mirror(number, log.conversation)
             case BlobToStore(id, blob, relays):
-                desk.files.store_welcome(number, id, blob, relays)
+                desk.files.carry(number, id, blob, relays)
             case BlobToFetch(welcome):
-                desk.files.fetch_welcome(number, welcome)
+                configuration = log.conversation.seat.configuration
+                desk.files.fetch_welcome(number, welcome, configuration.relays)
             case RelayTrouble():
                 self._trouble(log, one)
 

@@ -234,6 +234,8 @@ class Messages:
     def delete(self, row: MessageRow) -> None:
         """A message was taken back: what it said goes, that it was there stays."""
         desk = self._desk
+        if row.mine:
+            desk.files.take_back(row.number)
         desk.files.gone(row.number)
         desk.marks.remove_reactions(row.number)
         desk.messages.revise(row.number, kind="deleted", text="", content=None, edited=0)

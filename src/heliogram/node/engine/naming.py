@@ -1,4 +1,4 @@
-"""Which chat or message somebody means: a name, or the first digits of an id, as long as they fit one only."""
+"""Which chat or message somebody means: a name, or the first digits of an id, if they fit one only."""
 
 from __future__ import annotations
 

@@ -45,9 +45,7 @@ class RelayList:
         relay = described(command.address)
         if isinstance(extra, RelayDescription) and extra.key == relay.key:
             relay = RelayDescription(relay.key, extra.operator_key, relay.endpoints)
-        known = {one.key for one in own_relays(self._desk)}
-        number = len(known) if relay.key not in known else 0
-        self._desk.logs.add_relay(relay.key, relay.encode(), added=self._desk.time + number)
+        self._desk.logs.add_relay(relay.key, relay.encode(), added=self._desk.time)
         return relay_info(relay)
 
     def _remove(self, command: api.RemoveRelay, extra: object) -> api.Done:

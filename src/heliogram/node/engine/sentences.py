@@ -37,6 +37,11 @@ def sentence(event: str, data: Mapping[str, Any], name: Name) -> str:
             return f"{by} began this conversation."
         case "Joined":
             return f"{by} invited us."
+        case "WentOn":
+            gone = ", ".join(map(name, data["missing"]))
+            return f"{by} goes on here with a conversation that had ended." + (
+                f" Not here yet: {gone}." if gone else ""
+            )
         case "MemberAdded":
             return f"{by} added {one}." if data["first"] else f"{one} has a new device."
         case "MemberRemoved" if data["last"]:

@@ -18,10 +18,10 @@ from heliogram.node.asking import Ask, LogScope
 from heliogram.node.changes import AddPeople, Wish
 from heliogram.node.components import Metadata, Role
 from heliogram.node.conversation import Conversation
-from heliogram.node.engine import happened, wishes
+from heliogram.node.engine import happened, naming, wishes
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.desk import Desk, FilesSide
-from heliogram.node.engine.groups import Groups, chosen_relays, configured
+from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configured
 from heliogram.node.engine.happenings import Happenings
 from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
@@ -36,10 +36,13 @@ from heliogram.node.inbox.card import CARD
 from heliogram.node.invitation import Invitation
 from heliogram.node.log.log import Log
 from heliogram.node.store.logs import ConversationRow, Keeping
-from heliogram.wire.objects import RelayDescription
+from heliogram.wire.objects import Configuration, RelayDescription
 
 #: Logs that are loaded in one turn after the start.
 LOADED_AT_ONCE = 4
+
+#: Seconds after which no more relays are added to those that the conversation with ourselves begins with.
+ADDED_TOGETHER = 10.0
 
 _LISTENING = frozenset(("opening", "open", "wounded", "dead"))
 _NAMES = {suite.value: suite.name for suite in mls.CipherSuite}
@@ -63,7 +66,7 @@ class Talks:
         #: Whether another part wanted something after this one had settled: then there is another turn.
         self._stirred = False
         self._messages = Messages(desk, self._reports)
-        self._happenings = Happenings(desk, self._messages, self._reports)
+        self.happenings = Happenings(desk, self._messages, self._reports)
         self._sending = Sending(desk, self.views, self._messages, self._reports, self._say)
         self._handlers: dict[type[api.Command], Handler] = {
             **self._sending.handlers,
@@ -106,7 +109,7 @@ class Talks:
         self._logs[number] = Log.found(
             conversation, effects, self._keeping(number), **self._how(number)
         )
-        self._happenings.mirror(number, conversation)
+        self.happenings.mirror(number, conversation)
         if kind == "group":
             happened.line(self.desk, number, "Founded", {"by": self.desk.account})
         return number
@@ -153,7 +156,7 @@ class Talks:
         self._logs[number] = Log.joined(
             conversation, effects, self._keeping(number), **self._how(number)
         )
-        self._happenings.mirror(number, conversation)
+        self.happenings.mirror(number, conversation)
         return number
 
     def say_profile(self, conversation: int, content: bytes) -> None:
@@ -197,9 +200,42 @@ class Talks:
             self.desk.logs.release(row.number)
             self.log(row.conversation).say(row.number, row.kind, row.content)
 
-    def changed(self, message: int) -> None:
+    def not_sent(self, message: int, code: str) -> None:
+        """The files of a message can never be on a quorum of relays: it has failed."""
+        row, shown = self.desk.logs.outgoing_of(message), self.desk.messages.get(message)
+        if row is not None and row.held:
+            self.desk.logs.said(row.number)
+        if shown is not None and shown.state == "queued":
+            self.desk.messages.set_state(message, "failed")
+            self.desk.is_changed(message)
+            chat = self._row(shown.conversation)
+            self.context.tell(api.CommandFailed(chat.id.hex(), "send", code))
+
+    def file_changed(self, message: int) -> None:
         """A file of a message is further: faces hear of it."""
         self.desk.is_changed(message)
+        self._stirred = True
+
+    def find_message(self, text: str) -> int:
+        """The message that a person means. Raises `NotFound`, `Ambiguous`."""
+        return naming.message(self.desk, text).number
+
+    def configuration(self, conversation: int) -> Configuration | None:
+        """The relays of a conversation now."""
+        row = self.desk.logs.get(conversation)
+        return None if row is None else self.views.configuration(row)
+
+    def circuit(self, conversation: int) -> bytes:
+        """The circuit that a conversation's connections belong to."""
+        return b"log" + conversation.to_bytes(8, "big")
+
+    def blob_stored(self, conversation: int, blob: bytes, relay: bytes) -> None:
+        """A Welcome lies on a relay."""
+        self.log(conversation).blob_stored(blob, relay)
+
+    def blob_fetched(self, conversation: int, blob: bytes) -> None:
+        """A Welcome is here."""
+        self.log(conversation).blob_fetched(blob)
 
     def blob_scope(self, conversation: int, relay: bytes) -> LogScope:
         """The channel for blobs of a conversation at a relay. Raises `NotNow`."""
@@ -220,14 +256,14 @@ class Talks:
         self._stirred = False
         for number, log in list(self._logs.items()):
             for one in log.settle(now=self.context.now, time=self.desk.time):
-                self._happenings.take(number, log, one)
+                self.happenings.take(number, log, one)
         self._tell()
 
     def asks(self) -> list[tuple[bytes, Ask]]:
         """What is to be sent, each on the circuit of its conversation."""
         now = self.context.now
         found = ((number, log.asks(now)) for number, log in self._logs.items())
-        return [(self._circuit(number), ask) for number, asks in found for ask in asks]
+        return [(self.circuit(number), ask) for number, asks in found for ask in asks]
 
     def deadline(self) -> float | None:
         """When the next turn must be."""
@@ -235,10 +271,12 @@ class Talks:
         if self._to_load or self._stirred:
             return now
         ends = self.desk.messages.next_expiry()
+        own = self._own_due()
         times = chain(
             (log.deadline(now) for log in self._logs.values()),
             (self._reports.deadline(),),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
+            (None if own is None else now + max(0.0, own - self.context.time),),
         )
         return min((one for one in times if one is not None), default=None)
 
@@ -263,9 +301,18 @@ class Talks:
             self._say(row, MESSAGE_STATUS, content, None, False)
 
     def _found_own(self) -> None:
-        """The conversation with ourselves, as soon as there are relays for it."""
-        if self.desk.account and not self.desk.logs.has_self() and self.desk.logs.relays():
+        """The conversation with ourselves, as soon as there are relays for it, and no more are added."""
+        due = self._own_due()
+        if due is not None and due <= self.context.time:
             self.found("self")
+
+    def _own_due(self) -> float | None:
+        """When it is founded (Unix seconds); None if that is done, or cannot be."""
+        logs = self.desk.logs
+        many, last = logs.count_relays()
+        if not many or not self.desk.account or logs.has_self():
+            return None
+        return 0.0 if many >= USUAL else last + ADDED_TOGETHER
 
     def _load_some(self) -> None:
         for number in self._to_load[-LOADED_AT_ONCE:]:
@@ -296,6 +343,8 @@ class Talks:
                     entry=item.entry,
                     grace=item.grace,
                 )
+        for blob in log.blobs():
+            self.desk.files.carry(number, blob.id, blob.blob, blob.relays)
         for wanted in self.desk.logs.wishes(number):
             log.wish(wanted.number, wishes.decode(wanted.wish))
         return log
@@ -323,9 +372,6 @@ class Talks:
         if row is None:
             raise NotFound("chat")
         return row
-
-    def _circuit(self, number: int) -> bytes:
-        return b"log" + number.to_bytes(8, "big")
 
     def _inside(self, row: ConversationRow) -> tuple[str, int, str]:
         """Suite, epoch and authenticator; nothing where we are out."""

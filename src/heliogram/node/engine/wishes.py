@@ -9,6 +9,7 @@ import msgspec
 from heliogram import mls
 from heliogram.node.changes import (
     AddPeople,
+    CarryOver,
     ChangeRelays,
     RemoveDevices,
     RemovePeople,
@@ -18,7 +19,7 @@ from heliogram.node.changes import (
     SetRole,
     Wish,
 )
-from heliogram.node.components import Metadata, Role
+from heliogram.node.components import Metadata, Role, Roles
 from heliogram.node.errors import DamagedState
 from heliogram.wire.objects import Configuration
 
@@ -42,6 +43,9 @@ def _fields(wish: Wish) -> list[Any]:
         case AddPeople():
             packages = [bytes(one.message) for one in wish.packages]
             return ["add", packages, sorted(wish.accounts), int(wish.role)]
+        case CarryOver():
+            packages = [bytes(one.message) for one in wish.packages]
+            return ["carry over", packages, wish.roles.encode()]
         case RemovePeople():
             return ["remove", sorted(wish.accounts)]
         case RemoveDevices():
@@ -62,6 +66,8 @@ def _wish(kind: str, fields: list[Any]) -> Wish:
         case "add", [packages, accounts, role]:
             made = tuple(_package(one) for one in packages)
             return AddPeople(made, frozenset(accounts), Role(role))
+        case "carry over", [packages, roles]:
+            return CarryOver(tuple(map(_package, packages)), Roles.from_bytes(roles))
         case "remove", [accounts]:
             return RemovePeople(frozenset(accounts))
         case "remove devices", [leaves]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from heliogram.codec import DecodeError, Reader, decode_all, opaque, optional, u8, u16
-from heliogram.node.errors import InvalidIdentity, InvalidLink
+from heliogram.node.errors import IdentityFault, InvalidIdentity, InvalidLink
 from heliogram.node.identity.devices import DeviceCertificate, DeviceList
 from heliogram.node.identity.links import ContactLink
 from heliogram.node.invitation import MAX_PROFILE
@@ -80,11 +80,11 @@ class Card:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """The structure that is the whole of `data`. Raises `codec.DecodeError`."""
+        """The structure that is the whole of `data`. Raises `InvalidIdentity`."""
         try:
             return decode_all(cls._decode, data)
-        except (InvalidIdentity, InvalidLink, UnicodeDecodeError):
-            raise DecodeError("card", "a card holds what does not count") from None
+        except (DecodeError, InvalidLink, UnicodeDecodeError):
+            raise InvalidIdentity(IdentityFault.MALFORMED, "a card cannot be read") from None
 
     @classmethod
     def _decode(cls, reader: Reader) -> Self:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from heliogram.node.asking import Ask, LogScope
 from heliogram.node.chain import Decision
 from heliogram.node.changes import RenewKeys, Restore, Wish
 from heliogram.node.errors import NodeError, NotNow
@@ -29,6 +30,7 @@ from heliogram.node.log.happenings import (
 )
 from heliogram.node.log.keeping import Place
 from heliogram.node.log.opening import Opening
+from heliogram.node.log.refilling import Copying
 from heliogram.node.records import Effects, Outgoing, Phase
 from heliogram.node.slots import Election, Step
 from heliogram.wire import frames
@@ -89,6 +91,7 @@ class Deciding:
         #: Before a value is proposed: its Welcome on relays, its new relays opened.
         self._blobs: dict[bytes, tuple[bytes, set[bytes]]] = {}
         self.opening: Opening | None = None
+        self.copying: Copying | None = None
         #: What `settle` found out, for `Log`.
         self.rescues: list[tuple[Outgoing, int]] = []
         self.entries: list[tuple[Outgoing, int | None]] = []
@@ -206,7 +209,14 @@ class Deciding:
         opening = None if self.opening is None else self.opening.deadline()
         if opening is not None:
             coming.append(opening)
+        if self.copying is not None and not self.copying.done:
+            coming.append(self.copying.deadline())
         return min(coming, default=None)
+
+    def asks(self) -> list[Ask]:
+        """What is to be asked before our value is proposed."""
+        found = [] if self.opening is None else self.opening.asks()
+        return found if self.copying is None else found + self.copying.asks()
 
     def clear(self) -> None:
         """We are out, or somewhere else: nothing of what was under way goes on."""
@@ -215,7 +225,7 @@ class Deciding:
         for one in self.spreading:
             self._ground.end(one)
         self.spreading.clear()
-        self.timers, self.opening = Timers(), None
+        self.timers, self.opening, self.copying = Timers(), None, None
         self._blobs.clear()
         self._dues.clear()
         self.cries.clear()
@@ -284,7 +294,7 @@ class Deciding:
         for id in list(self._blobs):
             ground.notes.put_blob(id, None)
         self._blobs.clear()
-        self.opening = None
+        self.opening = self.copying = None
         if own and wanted.staged is not None and wanted.staged != OWN:
             wanted.decided[wanted.staged] = epoch
         elif self._staged is not None and self._staged.number != OWN:
@@ -462,7 +472,7 @@ class Deciding:
         seat = ground.conversation.seat
         if any(len(there) < seat.configuration.q for _, there in self._blobs.values()):
             return
-        if self.opening is not None and not self._enough(self.opening):
+        if self.opening is not None and not self._given(self.opening):
             return
         election = self._elect()
         if election.own is not None or election.decision is not None:
@@ -474,6 +484,28 @@ class Deciding:
         if self.track is not None:
             self.track.due = 0.0
 
-    def _enough(self, opening: Opening) -> bool:
+    def _given(self, opening: Opening) -> bool:
+        """Whether enough of the relays to come have the log, and what of it is kept."""
         after = opening.seat.configuration
-        return sum(one.key in opening.there for one in after.relays) >= after.q
+        if sum(one.key in opening.there for one in after.relays) < after.q:
+            return False
+        if self.copying is None:
+            self.copying = self._copy(opening)
+        return self.copying is None or self.copying.done
+
+    def _copy(self, opening: Opening) -> Copying | None:
+        """One relay that stays gives the new ones what it has."""
+        ground, after = self._ground, opening.seat
+        keys, here = ground.conversation.staged_keys, ground.place.seat.configuration
+        stay = [at for at, one in enumerate(here.relays) if after.index_of(one.key) is not None]
+        well = [at for at in stay if here.relays[at].key not in ground.troubled]
+        well = [at for at in well if not ground.away(here.relays[at].key)]
+        if keys is None or not well:
+            return None
+        targets = []
+        for one in after.configuration.relays:
+            if here.index_of(one.key) is None and one.key in opening.there:
+                key = keys.relay_key(after.configuration.log, one.key)
+                targets.append((one, LogScope(after.id, after.epoch, key)))
+        places = [at for epoch, at in sorted(ground.places.items()) if epoch <= ground.epoch]
+        return Copying(ground, well[0], places, targets)

@@ -138,6 +138,8 @@ class Ground:
     tracks: list[Track] = field(default_factory=list)
     #: Relays in trouble, and in which: for whoever mends them.
     troubled: dict[bytes, str] = field(default_factory=dict)
+    #: Relays that have done what the open epoch asked of them, since the last turn.
+    well: set[bytes] = field(default_factory=set)
     #: Nonces of fences that were seen at relays of the open seat.
     fences: dict[bytes, bytes] = field(default_factory=dict)
     _vouched: bool = False
@@ -281,6 +283,8 @@ class Ground:
         self._named(track)
         if track.then is not None:
             track.then(index, request, answer, given)
+        if not isinstance(answer, frames.Failure) and track.place.seat.epoch == self.epoch:
+            self.well.add(relay)
         if isinstance(answer, frames.Failure | frames.Peeked | frames.StatusSigned):
             why = track.troubles().get(index)
             if why is not None and not track.over:

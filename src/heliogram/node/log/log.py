@@ -34,6 +34,7 @@ from heliogram.node.log.keeping import Keeping, Notes
 from heliogram.node.log.mending import Menders
 from heliogram.node.log.opening import Founding
 from heliogram.node.log.reading import Reading
+from heliogram.node.log.refilling import Refilling
 from heliogram.node.log.sending import Item, Sending
 from heliogram.node.posting import Tip
 from heliogram.node.records import Effects, Outgoing, Phase
@@ -81,6 +82,7 @@ class Log:
         self._reading = Reading(self._ground)
         self._deciding = Deciding(self._ground)
         self._menders = Menders(self._ground)
+        self._refilling = Refilling(self._ground, self._reading)
         #: Asks the open slot where it stands.
         self._watch: Track | None = None
         self._looked = float("-inf")
@@ -283,6 +285,8 @@ class Log:
                 self._reading.begin(over, live=False)
                 self._reading.closed(over, stable=False)
                 self._sending.entered()
+                self._menders.entered()
+                self._refilling.clear()
                 self._drop_watch()
                 self._caught_up = False
                 self._looked = float("-inf")
@@ -369,6 +373,7 @@ class Log:
         self._reading.clear()
         self._deciding.clear()
         self._menders.clear()
+        self._refilling.clear()
         self._caught_up = False
         self._looked = float("-inf")
 
@@ -410,8 +415,12 @@ class Log:
                     self._reading.anew(epoch)
         if self._menders.lifted and ground.conversation.phase is Phase.OPEN:
             self._deciding.renew_later()
+        if self._menders.lifted or self._menders.mended or self._sending.left:
+            self._refilling.soon()
         self._menders.lifted.clear()
         self._menders.mended.clear()
+        self._sending.left = False
+        self._refilling.settle()
 
     # --- A source of asks -------------------------------------------------------------------------
 
@@ -422,12 +431,13 @@ class Log:
         if ground.conversation.phase is Phase.OUT:
             return []
         found: list[Ask] = []
-        for opening in (self._founding.opening, self._deciding.opening):
-            if opening is not None:
-                found += opening.asks()
+        if self._founding.opening is not None:
+            found += self._founding.opening.asks()
+        found += self._deciding.asks()
         if self._founding.open:
             found += ground.asks()
             found += self._menders.asks()
+            found += self._refilling.asks()
         return found
 
     def answered(
@@ -466,6 +476,7 @@ class Log:
             self._reading.deadline(),
             self._deciding.deadline(),
             self._menders.deadline(),
+            self._refilling.deadline(),
             None if opening is None else opening.deadline(),
             self._looked + LOOK if self._looks() else None,
         ]

@@ -20,7 +20,7 @@ from heliogram.wire import frames
 from heliogram.wire.objects import RelayDescription
 
 #: Seconds until a relay is mended again, at first and at most.
-PATIENCE, LONGEST = 3.0, 300.0
+PATIENCE, LONGEST = 3.0, 60.0
 
 #: Troubles that something can be done about. Others are left alone for a while.
 MENDABLE = frozenset({"behind", "fenced"})
@@ -60,7 +60,7 @@ class Menders:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._mendings: dict[bytes, Mending] = {}
-        #: Relays that had fallen back and are without a fence now; those that have just been opened.
+        #: Relays that had fallen back and are without a fence now; those that may lack entries.
         self.lifted: list[bytes] = []
         self.mended: list[bytes] = []
 
@@ -71,11 +71,20 @@ class Menders:
         self._mendings.clear()
         self._ground.troubled.clear()
 
+    def entered(self) -> None:
+        """Another epoch is open: whoever is behind now has not been asked before."""
+        for one in self._mendings.values():
+            one.tries, one.again = 0, min(one.again, self._ground.now)
+
     # --- What follows -----------------------------------------------------------------------------
 
     def settle(self, busy: set[bytes]) -> None:
         """Begin, go on, end. `busy` are relays where the log is being opened by others."""
         ground = self._ground
+        for relay in ground.well:
+            if relay in self._mendings:
+                self._mendings[relay].tries = 0
+        ground.well.clear()
         for relay, why in list(ground.troubled.items()):
             if relay in busy:
                 continue
@@ -132,8 +141,6 @@ class Menders:
     # --- Stages -----------------------------------------------------------------------------------
 
     def _begin(self, one: Mending, why: str) -> None:
-        if self._ground.now > one.again + 60.0:
-            one.tries = 0
         one.why, one.opened = why, False
         patience = PATIENCE * (1.0 if why in MENDABLE else 20.0)
         one.again = self._ground.now + min(LONGEST, patience * 2.0 ** min(one.tries, 8))
@@ -214,8 +221,7 @@ class Menders:
         self._ground.end(one.unfencing)
         one.stage, one.levelling, one.unfencing = Stage.REST, None, None
         self._ground.cleared(one.relay.key)
-        if one.opened:
-            self.mended.append(one.relay.key)
+        self.mended.append(one.relay.key)
 
     # --- Answers ----------------------------------------------------------------------------------
 

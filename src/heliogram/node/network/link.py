@@ -10,6 +10,7 @@ the relay allows; the rest waits in order, up to a bound. A relay that stops ans
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol, Self
@@ -55,6 +56,9 @@ _CLOSING = 2.0
 MAX_QUEUED = 4096
 
 
+_log = logging.getLogger(__name__)
+
+
 class Listener(Protocol):
     """Who has the link. Called in the event loop."""
 
@@ -74,7 +78,6 @@ class Link:
         core: ClientConnection,
         listener: Listener,
         gate: asyncio.Event | None,
-        patience: float,
     ) -> None:
         """Use `connect`."""
         self._loop = asyncio.get_running_loop()
@@ -82,7 +85,6 @@ class Link:
         self._core = core
         self._listener = listener
         self._gate = gate
-        self._patience = patience
         #: Whether it is over, and whether the relay has said goodbye.
         self.over = self.leaving = False
         self._reading = False
@@ -110,7 +112,6 @@ class Link:
         *,
         entropy: Callable[[int], bytes],
         gate: asyncio.Event | None = None,
-        patience: float = PATIENCE,
     ) -> Self:
         """Connect, and wait until the relay with this key has greeted. Raises `NoConnection`.
 
@@ -128,7 +129,7 @@ class Link:
             raise NoConnection(ConnectionFault.NO_RELAY) from None
         except (aiohttp.ClientError, OSError, ValueError):
             raise NoConnection(ConnectionFault.UNREACHABLE) from None
-        link = cls(websocket, core, _Nobody(), gate, patience)
+        link = cls(websocket, core, _Nobody(), gate)
         begun = link._loop.time()
         link._write(core.hello())
         try:
@@ -230,12 +231,14 @@ class Link:
 
     async def _run(self) -> None:
         writer = self._loop.create_task(self._drain())
+        farewell = _CLOSING
         try:
             self._reading = True
             await self._read()
         except RemoteError as error:
             wrong = error.code is ErrorCode.WRONG_RELAY
             version = error.code is ErrorCode.UNSUPPORTED_VERSION
+            farewell = 0.0  # with such a one there is none
             self._fault = (
                 ConnectionFault.WRONG_KEY if wrong
                 else ConnectionFault.VERSION if version
@@ -245,12 +248,12 @@ class Link:
             self._reading = False  # what follows is short, and not to be interrupted
             writer.cancel()
             self._end()
+            await asyncio.gather(writer, return_exceptions=True)
             try:
-                async with asyncio.timeout(_CLOSING):
-                    await asyncio.gather(writer, return_exceptions=True)
+                async with asyncio.timeout(farewell):
                     await self._websocket.close()
             except (aiohttp.ClientError, OSError, TimeoutError):
-                self._cut()
+                _log.debug("a connection ended without a farewell")
 
     async def _read(self) -> None:
         """Take what comes until there is no more. Raises `RemoteError` when the relay breaks a rule."""
@@ -300,7 +303,7 @@ class Link:
         """Leave a relay that has stopped answering."""
         self._timer = self._loop.call_later(_LOOK, self._look)
         for _, _, sent in self._waiting.values():  # the first one is the oldest
-            if self._loop.time() - sent > self._patience:
+            if self._loop.time() - sent > PATIENCE:
                 self.abandon()
             return
 
@@ -324,12 +327,6 @@ class Link:
             self._greeted.set_exception(NoConnection(self._fault))
             self._greeted.exception()  # who waits for it gets it; if nobody does, nobody is warned
         self._listener.ended()
-
-    def _cut(self) -> None:
-        """Close without waiting for the other side."""
-        transport = self._websocket.get_extra_info("transport")
-        if transport is not None:
-            transport.abort()
 
 
 class _Nobody:

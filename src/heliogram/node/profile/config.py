@@ -62,9 +62,12 @@ def save(path: Path, config: Config) -> None:
     """Write the settings. Raises `ProfileError`."""
     lines = [f"keyring = {str(config.keyring).lower()}"]
     if config.downloads != downloads():
-        # A string of JSON is one of TOML, as long as it is plain ASCII without DEL.
-        lines.append(f"downloads = {json.dumps(str(config.downloads))}")
+        # A string of JSON is one of TOML, but for pairs of surrogates and DEL.
+        quoted = json.dumps(str(config.downloads), ensure_ascii=False).replace("\x7f", "\\u007f")
+        lines.append(f"downloads = {quoted}")
     try:
         replace_private(path, ("\n".join(lines) + "\n").encode())
+    except UnicodeEncodeError:
+        raise ProfileError("the path of the downloads is no text") from None
     except OSError as error:
         raise ProfileError(f"config.toml cannot be written: {error.strerror}") from None

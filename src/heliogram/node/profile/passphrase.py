@@ -79,7 +79,7 @@ def _read(path: Path) -> str:
         file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         raise ProfileError(f"the passphrase's file cannot be read: {error.strerror}") from None
-    with open(file, "rb") as stream:
+    try:
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
             raise ProfileError("the passphrase's file is no file")
@@ -88,7 +88,11 @@ def _read(path: Path) -> str:
                 "others on this machine can read the passphrase's file: allow only its owner,"
                 " chmod 600, and change the passphrase if somebody may have read it"
             )
-        content = stream.read(LONGEST_PASSPHRASE + 3)
+        content = os.read(file, LONGEST_PASSPHRASE + 3)
+    except OSError as error:
+        raise ProfileError(f"the passphrase's file cannot be read: {error.strerror}") from None
+    finally:
+        os.close(file)
     # Decoded so that what is no text is a passphrase that cannot be one.
     return content.decode(errors="surrogateescape").split("\n", 1)[0].removesuffix("\r")
 

@@ -18,6 +18,8 @@ _COLUMNS = (
     " muted, archived, draft, unread, last, clock, predecessor, successor"
 )
 
+_OUTBOX = "number, conversation, kind, content, message, created, held, epoch, entry, grace, stored"
+
 #: Columns that `Logs.change` may set.
 _CHANGEABLE = frozenset(
     {
@@ -307,11 +309,7 @@ class Logs:
         return self._outbox("conversation=? ORDER BY number", conversation)
 
     def _outbox(self, where: str, value: int) -> list[OutboxRow]:
-        rows = self._store.query(
-            "SELECT number, conversation, kind, content, message, created, held, epoch, entry,"
-            f" grace, stored FROM outbox WHERE {where}",
-            (value,),
-        )
+        rows = self._store.query(f"SELECT {_OUTBOX} FROM outbox WHERE {where}", (value,))  # noqa: S608
         return [_outbox_row(row) for row in rows]
 
     def waiting(self) -> int:
@@ -423,6 +421,11 @@ class Logs:
         """Encoded descriptions, in the order in which they were added."""
         rows = self._store.query("SELECT description FROM relays ORDER BY added, rowid")
         return [bytes(row[0]) for row in rows]
+
+    def count_relays(self) -> tuple[int, int]:
+        """How many there are, and when the last one was added (Unix seconds)."""
+        row = self._store.one("SELECT COUNT(*), ifnull(max(added), 0) FROM relays")
+        return (0, 0) if row is None else (row[0], row[1])
 
     def add_relay(self, key: bytes, description: bytes, *, added: int) -> None:
         """Begin there, too; a relay that is known gets the new description."""

@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from heliogram.node import api
 from heliogram.node.asking import Address
-from heliogram.node.errors import InvalidFile, TransferFailed, TransferFault
+from heliogram.node.errors import InvalidFile, NodeError, StoreError, TransferFailed, TransferFault
 from heliogram.node.network import blobs
 from heliogram.node.network.dialling import Dialler
 from heliogram.node.transfer import fetching
@@ -83,7 +84,12 @@ class Mover:
             while True:
                 await self._awake.wait()
                 self._awake.clear()
-                moves: Moves = await self._call(TakeMoves(), None)
+                try:
+                    moves: Moves = await self._call(TakeMoves(), None)
+                except StoreError:
+                    await asyncio.sleep(EVERY)
+                    self._awake.set()
+                    continue
                 for task, move in list(self._tasks.items()):
                     if move.key in moves.stop:
                         task.cancel()
@@ -117,7 +123,9 @@ class Mover:
         else:
             async with self._down:
                 ended = await self._fetch(move)
-        await self._call(Moved(), ended)
+        # If it cannot be written, the engine is made anew and begins the move again.
+        with suppress(NodeError):
+            await self._call(Moved(), ended)
 
     # --- Up ---
 
@@ -160,28 +168,32 @@ class Mover:
         return Ended(move.key, Outcome.DONE, path=str(saved), verdict=verdict)
 
     async def _fetch(self, move: Fetch) -> Ended:
-        outcome = Outcome.GONE
-        bytes_of = self._bytes_of(move.circuit)
-        for relay in move.relays:
-            data = bytearray()
-            try:
-                async for piece in bytes_of(relay, move.blob, 0):
-                    data += piece
-                    if len(data) > move.size:
-                        break
-            except TransferFailed as failed:
-                if _OUTCOMES[failed.fault] is Outcome.LATER:
-                    outcome = Outcome.LATER
-                continue
-            if len(data) == move.size and blob_id(bytes(data)) == move.blob:
-                return Ended(move.key, Outcome.DONE, data=bytes(data))
-        return Ended(move.key, outcome)
+        return await fetch_blob(self._dialler, move)
 
     def _bytes_of(self, circuit: bytes) -> fetching.Bytes:
         def bytes_of(relay: Address, blob: bytes, start: int) -> AsyncIterator[bytes]:
             return blobs.download(self._dialler, circuit, relay, blob, start)
 
         return bytes_of
+
+
+async def fetch_blob(dialler: Dialler, move: Fetch) -> Ended:
+    """A small blob, from the first relay that gives it whole. Never raises for what relays do."""
+    outcome = Outcome.GONE
+    for relay in move.relays:
+        data = bytearray()
+        try:
+            async for piece in blobs.download(dialler, move.circuit, relay, move.blob, 0):
+                data += piece
+                if len(data) > move.size:
+                    break
+        except TransferFailed as failed:
+            if _OUTCOMES[failed.fault] is Outcome.LATER:
+                outcome = Outcome.LATER
+            continue
+        if len(data) == move.size and blob_id(bytes(data)) == move.blob:
+            return Ended(move.key, Outcome.DONE, data=bytes(data))
+    return Ended(move.key, outcome)
 
 
 def _name(move: Move) -> tuple[Hashable, bytes]:

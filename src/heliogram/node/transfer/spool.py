@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -70,9 +71,14 @@ class Spool:
             raise
         return sealer.file(), path
 
-    def remove(self, name: str) -> None:
-        """Delete a copy, if it is there."""
-        self.path(name).unlink(missing_ok=True)
+    def name(self) -> str:
+        """A new name for what comes down."""
+        return f"{self._entropy(_NAME_SIZE).hex()}.down"
+
+    def forget(self, name: str) -> None:
+        """Delete a copy, if it is there. Never raises: what stays is swept at the next start."""
+        with suppress(OSError):
+            self.path(name).unlink(missing_ok=True)
 
     def sweep(self, needed: Collection[str]) -> None:
         """Delete every copy that the store does not know: left by a process that was killed."""

@@ -1,0 +1,73 @@
+"""Transfers of a running node: what a shell gets of them.
+
+    transfers = Transfers(shell, dialler, spool)
+    task = asyncio.create_task(transfers.run())
+
+The engine's part for files is made with `transfers.wake`, `spool.forget` and `spool.name`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from heliogram.node import api
+from heliogram.node.network.dialling import Dialler
+from heliogram.node.shell import Shell
+from heliogram.node.transfer.mover import Mover
+from heliogram.node.transfer.prepare import prepare
+from heliogram.node.transfer.spool import Spool
+
+
+class Transfers:
+    """Prepares files of messages that are sent, and moves what the engine wants moved."""
+
+    def __init__(
+        self,
+        shell: Shell,
+        dialler: Dialler,
+        spool: Spool,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Within an event loop. From here on `shell` sends files."""
+        self._shell = shell
+        self._spool = spool
+        self._clock = clock
+        self._mover = Mover(dialler, spool, shell.turn)
+        self._sending: set[asyncio.Task[Any]] = set()
+        shell.outside[api.SendMessage] = self._send
+
+    def wake(self) -> None:
+        """There may be something to move. From any thread."""
+        self._mover.wake()
+
+    async def run(self) -> None:
+        """Move until cancelled."""
+        await self._mover.run()
+
+    async def _send(self, command: api.SendMessage) -> Any:
+        if not command.files:
+            return await self._shell.turn(command)
+        # Who called may be gone any moment; whether the message was sent must not hang on that.
+        task = asyncio.create_task(self._send_files(command))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        return await asyncio.shield(task)
+
+    async def _send_files(self, command: api.SendMessage) -> Any:
+        prepared = await prepare(
+            command.files,
+            spool=self._spool,
+            as_files=command.as_files,
+            voice=command.voice,
+            time=int(self._clock()),
+        )
+        try:
+            return await self._shell.turn(command, prepared)
+        except BaseException:
+            # What could not be written was not sent.
+            await asyncio.to_thread(prepared.discard)
+            raise
