@@ -298,13 +298,18 @@ class People:
         row = self._requests.find(command.request)
         invitation = Invitation.from_bytes(row.item)
         direct = row.kind == "direct"
+        inline, fetched = invitation.welcome, extra if isinstance(extra, bytes) else None
+        packages = self.packages_for(inline if isinstance(inline, bytes) else fetched)
         conversation = self.talks.join(
             invitation,
             kind=row.kind,
             peer=row.account if direct else None,
             name=row.name,
-            welcome=extra if isinstance(extra, bytes) else None,
+            welcome=fetched,
         )
+        # At once: another request in this turn may be for the same one.
+        for package in packages:
+            self.used(package.reference)
         self._requests.end(row, ACCEPTED)
         contact = self._known(row.account)
         if direct:
@@ -395,9 +400,9 @@ class People:
         """A wish to add these has failed for good."""
         self.contacting.not_added(conversation, accounts, code)
 
-    def packages(self) -> Sequence[mls.OwnKeyPackage]:
-        """Our key packages that were not used."""
-        return self._pool.all()
+    def packages_for(self, welcome: bytes | None) -> Sequence[mls.OwnKeyPackage]:
+        """Those of our key packages that a Welcome names."""
+        return self._requests.packages(welcome)
 
     def package(self, reference: bytes) -> mls.OwnKeyPackage | None:
         """The one with this reference."""
