@@ -174,6 +174,11 @@ class Log:
             raise NotNow
         return scope
 
+    @property
+    def package(self) -> mls.OwnKeyPackage | None:
+        """The key package that we asked to be put back with, or to be taken into a successor with."""
+        return self._ground.notes.package()
+
     def blobs(self) -> list[BlobToStore]:
         """Welcomes that must be uploaded before their change is proposed."""
         return self._deciding.blobs()
@@ -209,6 +214,24 @@ class Log:
         """Leave the conversation: announced as soon as that is possible."""
         self._leaving = True
         self._ground.notes.put_leaving(True)
+
+    def stop(self, why: str) -> None:
+        """End the conversation for us, as `Conversation.stop` does: what was said can be read on."""
+        self._ground.write(self._ground.conversation.stop(why))
+        self._deciding.stop()
+        self._sending.stop()
+        self._drop_watch()
+
+    def abandon(self) -> None:
+        """Delete all keys, as `Conversation.abandon` does."""
+        self._ground.write(self._ground.conversation.abandon())
+        self._out()
+
+    def post(self, effects: Effects) -> None:
+        """Post what a call of the conversation gave for the grace lane, such as `Conversation.offer`."""
+        self._ground.write(effects)
+        for entry in effects.entries:
+            self._sending.post(entry)
 
     def look(self) -> None:
         """Something may be new: read slot and log now."""
@@ -302,7 +325,7 @@ class Log:
             if isinstance(event, RescueArrived):
                 self._rescued(event.invitation)
         self._reading.said.clear()
-        if self._ground.conversation.phase is Phase.WOUNDED:
+        if self._ground.conversation.phase in (Phase.WOUNDED, Phase.DEAD):
             self._cry()
 
     def _announce(self) -> None:
@@ -320,7 +343,7 @@ class Log:
     # --- The wounded ------------------------------------------------------------------------------
 
     def _cry(self) -> None:
-        """We cannot follow: tell the others, once, with a fresh key package."""
+        """We cannot follow, or nobody can: tell the others, once, with a fresh key package."""
         ground = self._ground
         if ground.package is None or ground.notes.package() is not None:
             return
