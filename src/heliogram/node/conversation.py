@@ -529,7 +529,7 @@ class Conversation:
         if keys is None:
             return Effects(events=(CouldNotRead(epoch, Unread.TOO_OLD),))
         if entry[:TAG_SIZE] == keys.reply:
-            return self._rescued(entry[TAG_SIZE:], epoch)
+            return self._rescued(entry[TAG_SIZE:])
         if entry[:TAG_SIZE] != keys.tag:
             return Effects(events=(ForkSuspected(epoch),))
         name = sha256(entry).digest()[:DIGEST]
@@ -551,9 +551,30 @@ class Conversation:
             return Effects()  # our own
         return self._said(group, outcome, name, revoked, now)
 
-    def _rescued(self, sealed: bytes, epoch: int) -> Effects:
+    def receive_all(
+        self,
+        entries: Sequence[tuple[bytes, int]],
+        *,
+        revoked: Collection[bytes] = (),
+        now: int,
+    ) -> tuple[list[tuple[Event, ...]], Effects]:
+        """`receive` for many: what each (entry, epoch) says, and one `Effects` with the records of all.
+
+        A page costs less than its entries one by one. Raises as `receive` does.
+        """
+        self._held.collecting = True
+        try:
+            events = [
+                self.receive(entry, epoch, revoked=revoked, now=now).events
+                for entry, epoch in entries
+            ]
+        finally:
+            self._held.collecting = False
+        return events, Effects() if self._held.group is None else self._held.effects()
+
+    def _rescued(self, sealed: bytes) -> Effects:
         secret = self._held.standing.rescue
-        if not secret or epoch != self.epoch:
+        if not secret:
             return Effects()  # for somebody else
         try:
             invitation = Invitation.accept(secret, self.group_id, sealed)
@@ -679,9 +700,9 @@ class Conversation:
         return self._held.effects(events=(Wounded(self.epoch, culprit),))
 
     def _blame(self, signed: bool, *, sure: bool) -> Person | None:
-        """Who signed what we cannot follow. A commit of our own that we do not remember is nobody's fault."""
+        """Who signed what we cannot follow. Of a commit of our own that we forgot the engine names nobody."""
         culprit = self._witness.committer if signed else None
-        if culprit is not None and culprit != self.own_leaf:
+        if culprit is not None:
             self._held.standing.culprit, self._held.standing.sure = culprit, sure
         return self._person(culprit)
 

@@ -51,8 +51,6 @@ class Decisions:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """The structure that is the whole of `data`. Raises `InvalidDecisions`."""
-        if len(data) > MAX_FILE:
-            raise InvalidDecisions
         try:
             return decode_all(cls._decode, data)
         except (DecodeError, RemoteError):

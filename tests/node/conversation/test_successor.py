@@ -225,6 +225,21 @@ def test_of_two_not_who_surely_ended_it() -> None:
     ended(group, unallowed, alice, bob)
     ground = bob.conversation.ground()
     assert ground.entitles(bob.id) and not ground.entitles(alice.id)
+    assert not ground.entitles(name("a stranger"))
+
+
+def test_nobody_is_to_blame_for_a_commit_of_our_own_that_we_forgot() -> None:
+    group = group_of("Alice", "Bob", "Carol")
+    alice, bob, _ = group.members
+    seat, before = alice.conversation.seat, dict(alice.records)
+    value = alice.stage(RenewKeys()).value
+    alice.records = before
+    alice.crash()
+    alice.apply(decide(seat, value))
+    assert alice.conversation.phase is Phase.WOUNDED
+    ground = alice.conversation.ground()
+    assert ground.offender is None and ground.entitles(alice.id)
+    assert bob.conversation.phase is Phase.OPEN
 
 
 def test_nobody_loses_a_right_by_a_tag_that_anybody_could_change() -> None:
@@ -498,16 +513,35 @@ def heirs_of(old: Member, new: Member, reports: list[MemberWounded]) -> CarryOve
     return wish
 
 
+def test_who_is_there_keeps_the_role_of_today() -> None:
+    group = dead("Alice", "Bob", role=Role.ADMIN)
+    alice, bob = group.members
+    new, _ = go_on(alice, [bob])
+    new.decide(new.members[0], SetRole(bob.id, Role.MEMBER))
+    second = Member("Bob", 2)
+    wish = heirs(
+        alice.conversation.ground(),
+        new.members[0].conversation.people(),
+        [],
+        [second.package()],
+    )
+    assert wish is not None
+    new.decide(new.members[0], wish)
+    assert roles_of(new.members[0]).of(bob.id) is Role.MEMBER
+
+
 def test_who_comes_later_is_told_who_has_risen() -> None:
-    group = dead("Alice", "Bob", "Carol")
-    alice, bob, carol = group.members
+    group = group_of("Alice", "Bob", "Carol", "Mallory")
+    alice, bob, carol, mallory = group.members
+    group.decide(alice, SetRole(carol.id, Role.ADMIN))
+    ended(group, garbage, mallory, alice, bob, carol)
     new, _ = go_on(alice, [bob])
     new.decide(new.members[0], SetRole(bob.id, Role.ADMIN))
     late = report(carol, alice)
     staged = new.members[1].stage(heirs_of(bob, new.members[1], late))
     events = new.follow(new.members[0].conversation.seat, staged, new.members[1])
     due = one(events["Bob"], InvitationDue)
-    # Bob is an admin here. He leaves the invitation, and everybody of the old conversation could.
+    # Bob is an admin here: he can add her, but not give her role back.
     (invitation,) = offered(carol, offer(bob, new.members[1], due, late))
     third = come(carol, invitation, staged.blobs)
     assert one(third.events, WentOn).risen == (bob.id,)
@@ -536,6 +570,17 @@ def test_who_was_wounded_before_the_end_is_not_forgotten() -> None:
     there = beside(carol)
     there.accept(invitation, blobs)
     assert Group([new, there]).together()
+
+
+def test_a_dead_log_is_not_joined_again() -> None:
+    group = dead("Alice", "Bob")
+    alice, bob = group.members
+    other = group_of("Alice", "Dave")
+    due = one(other.members[0].events, InvitationDue)
+    reports = report(alice, bob)
+    entries = offer(alice, other.members[0], due, reports)
+    assert offered(bob, entries) == []
+    assert [event for entry in entries for event in bob.receive(entry)] == []
 
 
 def test_offers_are_for_who_reported_and_nobody_else() -> None:
@@ -627,6 +672,7 @@ def test_an_owners_successor_comes_before_all_others() -> None:
     orders = set()
     for number in range(12):
         other = replace(ground, secret=mls.Secret(name(f"successor {number}")))
+        assert min(made, key=lambda p: other.order(*p)) == made[0]
         orders.add(tuple(one[0].founder for one in sorted(made[1:], key=lambda p: other.order(*p))))
     assert len(orders) > 1
 

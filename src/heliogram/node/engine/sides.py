@@ -77,11 +77,14 @@ class PeopleSide(Protocol):
     def not_added(self, conversation: int, accounts: frozenset[bytes], code: str) -> None:
         """A wish to add these has failed for good; `code` is the error's."""
 
-    def packages(self) -> Sequence[mls.OwnKeyPackage]:
-        """Our key packages that were not used, with those of last resort."""
+    def packages_for(self, welcome: bytes | None) -> Sequence[mls.OwnKeyPackage]:
+        """Those of our key packages that a Welcome names, and that were not used.
+
+        Raises `InvalidInvitation` if there is none, or no Welcome. There may be thousands: nobody loads all.
+        """
 
     def package(self, reference: bytes) -> mls.OwnKeyPackage | None:
-        """The one with this reference. A Welcome names it, so nobody needs to load them all."""
+        """The one with this reference, if it was not used."""
 
     def used(self, reference: bytes) -> None:
         """A key package was used: its private part goes, unless it is a last resort."""

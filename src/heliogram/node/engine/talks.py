@@ -148,7 +148,9 @@ class Talks:
         self._stirred = True
         conversation, effects = Conversation.join(
             invitation,
-            self.desk.people.packages(),
+            self.desk.people.packages_for(
+                invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
+            ),
             welcome=welcome,
             in_use=_InUse(self.desk),
             now=self.desk.time,
