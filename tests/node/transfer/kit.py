@@ -1,4 +1,4 @@
-"""A node that has files and nothing else: a real store, a real shell, real sockets; conversations are logs alone."""
+"""A node that has files and nothing else: real store, shell and sockets; conversations are logs."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ class Node:
     """A node on a directory, for as long as it runs."""
 
     def __init__(self, root: Path, fleet: Fleet | None = None, configuration: bytes = b"") -> None:
-        """With the relays of `fleet`, or those of an encoded configuration, on which nothing can be announced."""
+        """With the relays of `fleet`, or those of an encoded configuration."""
         self.root = root
         root.mkdir(exist_ok=True)
         made = Configuration.from_bytes(configuration) if fleet is None else fleet.configuration
