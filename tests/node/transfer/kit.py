@@ -237,6 +237,8 @@ class Node:
         self.context = Context(self.store, os.urandom)
         self.words = Words(self.context, made, {} if fleet is None else fleet.instances)
         self.downloads = root / "downloads"
+        #: Seconds after which a transfer has gone wrong.
+        self.patience = 60.0
 
     def engine(self) -> Engine:
         """The engine: made at the start, and after a turn that failed."""
@@ -301,7 +303,7 @@ class Node:
 
     async def until(self, ready: Callable[[api.Transfer], bool]) -> api.Transfer:
         """Wait for such a notice."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(self.patience):
             async for notice in self.notices:
                 if isinstance(notice, api.TransferChanged) and ready(notice.transfer):
                     return notice.transfer
