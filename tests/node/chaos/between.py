@@ -11,7 +11,9 @@ relay greeted them with, so signing in works through him. Blobs pass as they are
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -22,10 +24,11 @@ from heliogram.wire import RemoteError, frames
 from heliogram.wire.limits import MAX_FRAME
 from tests.relay.process import RelayProcess
 
+#: Gets the relay's answer to a request.
+Ask = Callable[[], Awaitable[frames.Answer]]
+
 #: A request, and how to get the relay's answer to it; gives the answer, or None for never.
-Lie = Callable[
-    [frames.Request, Callable[[], Awaitable[frames.Answer]]], Awaitable[frames.Answer | None]
-]
+Lie = Callable[[frames.Request, Ask], Awaitable[frames.Answer | None]]
 
 _HOP = frozenset(("transfer-encoding", "connection", "content-encoding", "host", "keep-alive"))
 
@@ -67,6 +70,11 @@ class Between:
         await self.cut()
         await self._session.close()
         await self._runner.cleanup()
+
+    @property
+    def address(self) -> str:
+        """What nodes are told."""
+        return f"ws://{self.where}/ws#{self.process.key.hex()}"
 
     async def cut(self) -> None:
         """End all connections; new ones may come."""
@@ -175,14 +183,20 @@ class _Line:
 
     async def _lie(self, lie: Lie, request: frames.Request) -> None:
         async def ask() -> frames.Answer:
-            answer = self._waiting[request.id] = asyncio.get_running_loop().create_future()
+            waiting: asyncio.Future[frames.Answer] = asyncio.get_running_loop().create_future()
+            self._waiting[request.id] = waiting
             await self._upstream.send_bytes(frames.encode(request))
-            return await answer
+            return await waiting
 
         answer = await lie(request, ask)
         if answer is not None:
             self._between.answered(request, answer)
             await self._socket.send_bytes(frames.encode(answer))
+
+
+def _end(one: RelayProcess) -> None:
+    if one.running:
+        one.kill()
 
 
 def _nothing(*_: object) -> None:
@@ -191,3 +205,14 @@ def _nothing(*_: object) -> None:
 
 def _same(push: frames.Push) -> frames.Push | None:
     return push
+
+
+@asynccontextmanager
+async def relays(root: Path, count: int = 4) -> AsyncIterator[list[Between]]:
+    """So many relays, running, each with somebody in front of it."""
+    made = [RelayProcess(root / f"relay-{i}") for i in range(count)]
+    async with AsyncExitStack() as stack:
+        for one in made:
+            one.start()
+            stack.callback(_end, one)
+        yield [await stack.enter_async_context(Between(one)) for one in made]

@@ -3,10 +3,11 @@
     python -m pytest -s tests/node/chaos/test_kills.py           # HELIOGRAM_NODE_KILLS=20 by default
     HELIOGRAM_SEED=7 HELIOGRAM_NODE_KILLS=1000 ...               # the same choices again
 
-Three people, each with a node in a process of its own, and four relays. They get in touch, found groups, talk,
-edit, react, rename, add and remove each other and send files; all of it while one of them is killed: after a
-time that is drawn, or when so many frames have passed. Every second time the power is lost as well. Then the
-node starts again, and all goes on; every few kills everybody waits until all is settled, and `ledger` is asked.
+Three people, each with a node in a process of its own, and four relays. They get in touch, found groups,
+talk, edit, react, rename, add and remove each other and send files; all of it while one of them is killed:
+after a time that is drawn, or when so many frames have passed. Every second time the power is lost as well.
+Then the node starts again, and all goes on; every few kills everybody waits until all is settled, and
+`ledger` is asked.
 """
 
 from __future__ import annotations

@@ -262,8 +262,8 @@ async def acquaint(one: Node, other: Node) -> None:
     link = await other.call(api.NewLink())
     await one.call(api.AddContact(link.uri))
     await accept(other, one.name)
-    for asking, about in ((one, other), (other, one)):
-        await asking.until(api.GetContacts(), lambda found, about=about: known(found, about.name))
+    await one.until(api.GetContacts(), lambda found: known(found, other.name))
+    await other.until(api.GetContacts(), lambda found: known(found, one.name))
 
 
 def known(found: list[api.Contact], name: str) -> bool:
@@ -271,6 +271,16 @@ def known(found: list[api.Contact], name: str) -> bool:
     return any(
         one.who.name == name and one.state == "known" and one.chat is not None for one in found
     )
+
+
+async def group(name: str, founder: Node, *guests: Node) -> str:
+    """A group with these contacts, who have gone in; its id."""
+    chat: api.Chat = await founder.call(api.CreateGroup(name, tuple(one.name for one in guests)))
+    for one in guests:
+        await accept(one, founder.name, name)
+    for one in (founder, *guests):
+        await one.until(api.GetChat(chat.id), lambda info: len(info.members) == len(guests) + 1)
+    return chat.id
 
 
 async def accept(one: Node, who: str, name: str = "") -> None:
