@@ -51,6 +51,9 @@ BETWEEN = 1.0
 #: At most so long.
 LONGEST = 30.0
 
+#: Seconds that the last relays have to open the log which a change brings in.
+OPENING = 10.0
+
 #: The number of what we change of our own accord.
 OWN = -1
 
@@ -142,7 +145,7 @@ class Deciding:
                 index, frames.Advanced(place.instances[index], certificate), ground.now
             )
             if self.track is not None:
-                self.track.due = 0.0
+                ground.wake(self.track)
 
     def votes(self) -> None:
         """Somebody has begun an election of the open slot."""
@@ -153,10 +156,10 @@ class Deciding:
     def heard(self, event: Event) -> None:
         """Something was said that asks for a change."""
         ground = self._ground
-        if isinstance(event, MemberWounded) and ground.conversation.phase is Phase.OPEN:
-            if event.epoch < ground.epoch:
-                self.cries[event.who.device] = event
-                ground.notes.put_cry(event)
+        if isinstance(event, MemberWounded):
+            # They may be faster: what they cannot follow may be what we do not know yet.
+            self.cries[event.who.device] = event
+            ground.notes.put_cry(event)
 
     def renew_later(self) -> None:
         """A relay abstains until the next epoch: if the group stays quiet, we begin one."""
@@ -207,6 +210,8 @@ class Deciding:
         # What is due already waits for something that will happen.
         coming = [one for one in times if one is not None and one > now]
         opening = None if self.opening is None else self.opening.deadline()
+        if self.opening is not None and self.opening.since + OPENING > now:
+            coming.append(self.opening.since + OPENING)
         if opening is not None:
             coming.append(opening)
         if self.copying is not None and not self.copying.done:
@@ -217,6 +222,16 @@ class Deciding:
         """What is to be asked before our value is proposed."""
         found = [] if self.opening is None else self.opening.asks()
         return found if self.copying is None else found + self.copying.asks()
+
+    def stop(self) -> None:
+        """Nothing is decided here any more."""
+        self._ground.end(self.track)
+        self.track = None
+        self.timers, self.opening, self.copying = Timers(), None, None
+        self._ground.notes.put_election(None)
+        for id in list(self._blobs):
+            self._ground.notes.put_blob(id, None)
+        self._blobs.clear()
 
     def clear(self) -> None:
         """We are out, or somewhere else: nothing of what was under way goes on."""
@@ -367,7 +382,7 @@ class Deciding:
         elif timers.departures is None:
             timers.departures = now + self._turn()
         self._forget_cries()
-        if not self.cries:
+        if not self._hurt():
             timers.rescue = None
         elif timers.rescue is None:
             timers.rescue = now + self._turn()
@@ -386,6 +401,10 @@ class Deciding:
                 del self.cries[device]
                 self._ground.notes.drop_cry(device)
 
+    def _hurt(self) -> list[MemberWounded]:
+        """Who can be put back: what they could not follow is behind us."""
+        return [one for one in self.cries.values() if one.epoch < self._ground.epoch]
+
     def _next(self) -> Queued | None:
         """What to change now."""
         ground, timers, now = self._ground, self.timers, self._ground.now
@@ -398,8 +417,9 @@ class Deciding:
             return Queued(OWN, RenewKeys()) if due else None
         if self.queue:
             return self.queue[0]
-        if self.cries and timers.rescue is not None and now >= timers.rescue:
-            return Queued(OWN, Restore(next(iter(self.cries.values())).package))
+        hurt = self._hurt()
+        if hurt and timers.rescue is not None and now >= timers.rescue:
+            return Queued(OWN, Restore(hurt[0].package))
         if timers.departures is not None and now >= timers.departures:
             return Queued(OWN, RenewKeys())
         if timers.renewal is not None and now >= timers.renewal:
@@ -482,12 +502,15 @@ class Deciding:
         # It leaves after this turn was written.
         election.saved()
         if self.track is not None:
-            self.track.due = 0.0
+            ground.wake(self.track)
 
     def _given(self, opening: Opening) -> bool:
         """Whether enough of the relays to come have the log, and what of it is kept."""
         after = opening.seat.configuration
-        if sum(one.key in opening.there for one in after.relays) < after.q:
+        here = sum(one.key in opening.there for one in after.relays)
+        if here < after.n and self._ground.now < opening.since + OPENING:
+            return False
+        if here < after.q:
             return False
         if self.copying is None:
             self.copying = self._copy(opening)
