@@ -41,6 +41,7 @@ from heliogram.node.engine.talks import Talks
 from heliogram.node.errors import NodeError
 from heliogram.node.events import InvitationDue
 from heliogram.node.invitation import Invitation
+from heliogram.node.records import Phase
 from heliogram.node.store.database import Store
 from heliogram.relay.batch import Advance, NewEntry
 from heliogram.wire import frames
@@ -341,6 +342,8 @@ class World:
         """Whether all of these are in, in one epoch."""
         try:
             logs = [one.talks.log(one.number(chat)) for one in people]
+            if any(log.conversation.phase is Phase.OUT for log in logs):
+                return False
         except AssertionError:
             return False
         return len({bytes(log.conversation.epoch_authenticator) for log in logs}) == 1 and all(
