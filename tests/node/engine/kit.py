@@ -42,6 +42,7 @@ from heliogram.node.engine.talks import Talks
 from heliogram.node.errors import NodeError
 from heliogram.node.events import InvitationDue
 from heliogram.node.invitation import Invitation
+from heliogram.node.records import Phase
 from heliogram.node.store.database import Store
 from heliogram.node.value import WelcomeBlob
 from heliogram.relay.batch import Advance, NewEntry
@@ -394,6 +395,8 @@ class World:
         """Whether all of these are in, in one epoch."""
         try:
             logs = [one.talks.log(one.number(chat)) for one in people]
+            if any(log.conversation.phase is Phase.OUT for log in logs):
+                return False
         except AssertionError:
             return False
         return len({bytes(log.conversation.epoch_authenticator) for log in logs}) == 1 and all(

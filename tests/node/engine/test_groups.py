@@ -76,6 +76,32 @@ def test_lines_of_history(world: World, three: Three) -> None:
     ]
 
 
+def test_who_was_removed_can_come_back(world: World, three: Three) -> None:
+    """Into the same conversation: what she read before is still there, what was said meanwhile is not."""
+    alice, bob, carol, chat = three
+    alice.call(api.SendMessage(chat, "one"))
+    world.run(until=lambda: carol.texts(chat) == ["one"])
+    for again in range(2):
+        alice.call(api.RemoveMembers(chat, (carol.id.hex(),)))
+        world.run(until=lambda: carol.chat(chat).phase == "out")
+        world.run(until=lambda: alice.chat(chat).members == bob.chat(chat).members == 2)
+        alice.call(api.SendMessage(chat, f"without her {again}"))
+        if again:
+            carol.crash()
+            carol.boot()
+        world.add(chat, alice, carol)
+        assert carol.chat(chat).phase == "open" and carol.chat(chat).members == 3
+        carol.call(api.SendMessage(chat, f"back {again}"))
+        world.run(until=lambda again=again: f"back {again}" in bob.texts(chat))  # type: ignore[misc]
+    carol.crash()
+    carol.boot()
+    bob.call(api.SendMessage(chat, "two"))
+    world.run(until=lambda: "two" in carol.texts(chat))
+    assert carol.texts(chat) == ["one", "back 0", "back 1", "two"]
+    assert not any(line.kind == "unreadable" for line in carol.history(chat))
+    assert carol.call(api.GetChat(chat)).authenticator == bob.call(api.GetChat(chat)).authenticator
+
+
 def test_relays_change(world: World, three: Three) -> None:
     alice, bob, _, chat = three
     gone = world.described[3]

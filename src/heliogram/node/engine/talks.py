@@ -155,9 +155,15 @@ class Talks:
             in_use=_InUse(self.desk),
             now=self.desk.time,
         )
-        number = logs.add(
-            conversation.group_id, kind, peer=peer, phase="open", created=self.desk.time
-        )
+        number = logs.number_of(conversation.group_id)
+        if number is None:
+            number = logs.add(
+                conversation.group_id, kind, peer=peer, phase="open", created=self.desk.time
+            )
+        else:
+            # Its former log is out, and neither asks nor writes any more.
+            self._broken.discard(number)
+            logs.come_back(number)
         self._logs[number] = Log.joined(
             conversation, effects, self._keeping(number), **self._how(number)
         )
@@ -436,4 +442,6 @@ class _InUse:
     def __contains__(self, id: object) -> bool:
         if not isinstance(id, bytes):
             return False
-        return self._desk.logs.number_of(id) is not None
+        number = self._desk.logs.number_of(id)
+        row = None if number is None else self._desk.logs.get(number)
+        return row is not None and row.phase != "out"

@@ -213,6 +213,15 @@ class Logs:
             (id, kind, peer, phase, created, predecessor),
         )
 
+    def come_back(self, number: int) -> None:
+        """We are asked into a conversation again that we were out of: its log begins anew, history stays."""
+        for table in ("records", "log_state", "decisions", "outbox", "wishes", "unstable", "owed"):
+            self._store.execute(
+                f"DELETE FROM {table} WHERE conversation=?",  # noqa: S608
+                (number,),
+            )
+        self.change(number, phase="open")
+
     def get(self, number: int) -> ConversationRow | None:
         """A conversation."""
         row = self._store.one(f"SELECT {_COLUMNS} FROM conversations WHERE number=?", (number,))  # noqa: S608
