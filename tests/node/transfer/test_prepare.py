@@ -13,6 +13,7 @@ from heliogram.content import making
 from heliogram.content.bodies import File, Several, read
 from heliogram.content.limits import MAX_MESSAGE
 from heliogram.content.mimi import Disposition, Message
+from heliogram.node import api
 from heliogram.node.errors import (
     FileFault,
     InvalidFile,
@@ -20,7 +21,6 @@ from heliogram.node.errors import (
     NodeError,
     NotFound,
 )
-from heliogram.node import api
 from heliogram.node.files import SealedFile, Sealer, measure
 from heliogram.node.transfer.prepare import MAX_FILES, duration_of, prepare
 from heliogram.node.transfer.saving import save

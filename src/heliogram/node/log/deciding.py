@@ -156,10 +156,10 @@ class Deciding:
     def heard(self, event: Event) -> None:
         """Something was said that asks for a change."""
         ground = self._ground
-        if isinstance(event, MemberWounded) and ground.conversation.phase is Phase.OPEN:
-            if event.epoch < ground.epoch:
-                self.cries[event.who.device] = event
-                ground.notes.put_cry(event)
+        if isinstance(event, MemberWounded):
+            # They may be faster: what they cannot follow may be what we do not know yet.
+            self.cries[event.who.device] = event
+            ground.notes.put_cry(event)
 
     def renew_later(self) -> None:
         """A relay abstains until the next epoch: if the group stays quiet, we begin one."""
@@ -225,6 +225,16 @@ class Deciding:
         found = [] if self.opening is None else self.opening.asks()
         return found if self.copying is None else found + self.copying.asks()
 
+    def stop(self) -> None:
+        """Nothing is decided here any more."""
+        self._ground.end(self.track)
+        self.track = None
+        self.timers, self.opening, self.copying = Timers(), None, None
+        self._ground.notes.put_election(None)
+        for id in list(self._blobs):
+            self._ground.notes.put_blob(id, None)
+        self._blobs.clear()
+
     def clear(self) -> None:
         """We are out, or somewhere else: nothing of what was under way goes on."""
         self._ground.end(self.track)
@@ -236,12 +246,6 @@ class Deciding:
         self._blobs.clear()
         self._dues.clear()
         self.cries.clear()
-
-    def stop(self) -> None:
-        """Nothing is decided here any more."""
-        self._ground.end(self.track)
-        self.track, self.opening, self.copying = None, None, None
-        self._ground.notes.put_election(None)
 
     def _refuse_all(self) -> None:
         for queued in self.queue:
@@ -385,7 +389,7 @@ class Deciding:
         elif timers.departures is None:
             timers.departures = now + self._turn()
         self._forget_cries()
-        if not self.cries:
+        if not self._hurt():
             timers.rescue = None
         elif timers.rescue is None:
             timers.rescue = now + self._turn()
@@ -404,6 +408,10 @@ class Deciding:
                 del self.cries[device]
                 self._ground.notes.drop_cry(device)
 
+    def _hurt(self) -> list[MemberWounded]:
+        """Who can be put back: what they could not follow is behind us."""
+        return [one for one in self.cries.values() if one.epoch < self._ground.epoch]
+
     def _next(self) -> Queued | None:
         """What to change now."""
         ground, timers, now = self._ground, self.timers, self._ground.now
@@ -416,8 +424,9 @@ class Deciding:
             return Queued(OWN, RenewKeys()) if due else None
         if self.queue:
             return self.queue[0]
-        if self.cries and timers.rescue is not None and now >= timers.rescue:
-            return Queued(OWN, Restore(next(iter(self.cries.values())).package))
+        hurt = self._hurt()
+        if hurt and timers.rescue is not None and now >= timers.rescue:
+            return Queued(OWN, Restore(hurt[0].package))
         if timers.departures is not None and now >= timers.departures:
             return Queued(OWN, RenewKeys())
         if timers.renewal is not None and now >= timers.renewal:

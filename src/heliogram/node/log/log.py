@@ -24,7 +24,7 @@ from heliogram.node.asking import Ask, LogScope, Scope
 from heliogram.node.changes import Wish
 from heliogram.node.conversation import Conversation
 from heliogram.node.errors import InvalidInvitation, NotNow, NotOpened
-from heliogram.node.events import RescueArrived
+from heliogram.node.events import MemberWounded, RescueArrived
 from heliogram.node.identity.authentication import DeviceAuthentication
 from heliogram.node.invitation import Invitation
 from heliogram.node.log.deciding import Deciding
@@ -216,20 +216,35 @@ class Log:
         self._ground.notes.put_leaving(True)
 
     def stop(self, why: str) -> None:
-        """End the conversation for us, as `Conversation.stop` does: what was said can be read on."""
-        self._ground.write(self._ground.conversation.stop(why))
-        self._deciding.stop()
-        self._sending.stop()
-        self._drop_watch()
+        """End it, for us: `Conversation.stop`. What is in the log is read on."""
+        ground = self._ground
+        if ground.conversation.phase is Phase.OPEN:
+            ground.write(ground.conversation.stop(why))
+            self._deciding.stop()
+            self._sending.stop()
+            self._drop_watch()
 
     def abandon(self) -> None:
-        """Delete all keys, as `Conversation.abandon` does."""
-        self._ground.write(self._ground.conversation.abandon())
-        self._out()
+        """Delete all keys without a word: another successor counts."""
+        if self._ground.conversation.phase is not Phase.OUT:
+            self._ground.write(self._ground.conversation.abandon())
+            self._out()
 
-    def post(self, effects: Effects) -> None:
-        """Post what a call of the conversation gave for the grace lane, such as `Conversation.offer`."""
-        self._ground.write(effects)
+    def unsay(self, number: int) -> None:
+        """An item of the outbox is said elsewhere."""
+        self._sending.drop(number)
+
+    def reports(self) -> list[MemberWounded]:
+        """Who has said that they could not follow, and is not put back."""
+        return list(self._deciding.cries.values())
+
+    def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
+        """Leave the invitation to `to`, our successor of this log, for these.
+
+        Raises as `Conversation.offer`.
+        """
+        ground = self._ground
+        effects = ground.conversation.offer(to, draft, reports, entropy=ground.entropy)
         for entry in effects.entries:
             self._sending.post(entry)
 
@@ -340,7 +355,7 @@ class Log:
         for entry in effects.entries:
             self._sending.post(entry)
 
-    # --- The wounded ------------------------------------------------------------------------------
+    # --- The wounded, the dead --------------------------------------------------------------------
 
     def _cry(self) -> None:
         """We cannot follow, or nobody can: tell the others, once, with a fresh key package."""

@@ -132,6 +132,12 @@ class Sending:
                 self._withdraw(at, item)
                 self.waiting[at] = item
 
+    def drop(self, number: int) -> None:
+        """It is said elsewhere."""
+        for items in (self.waiting, self.sealed, self.posting):
+            if number in items:
+                self._forget(number, items[number])
+
     def clear(self) -> None:
         """We are out, or somewhere else: what was under way is not."""
         self.stop()

@@ -165,6 +165,11 @@ class PeopleTables:
         row = self._store.one("SELECT id FROM conversations WHERE number = ?", (number,))
         return None if row is None else row[0]
 
+    def phase(self, number: int) -> str | None:
+        """How a conversation stands."""
+        row = self._store.one("SELECT phase FROM conversations WHERE number = ?", (number,))
+        return None if row is None else row[0]
+
     def groups_in_use(self) -> set[bytes]:
         """Ids of the conversations that we are in."""
         rows = self._store.query("SELECT id FROM conversations WHERE phase <> 'out'")
