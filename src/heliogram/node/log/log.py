@@ -239,13 +239,12 @@ class Log:
         return list(self._deciding.cries.values())
 
     def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
-        """Leave the invitation to `to`, our successor, for these. Raises as `Conversation.offer`."""
-        ground = self._ground
-        self.post(ground.conversation.offer(to, draft, reports, entropy=ground.entropy))
+        """Leave the invitation to `to`, our successor of this log, for these.
 
-    def post(self, effects: Effects) -> None:
-        """Post what a call of the conversation gave for the grace lane, such as `Conversation.offer`."""
-        self._ground.write(effects)
+        Raises as `Conversation.offer`.
+        """
+        ground = self._ground
+        effects = ground.conversation.offer(to, draft, reports, entropy=ground.entropy)
         for entry in effects.entries:
             self._sending.post(entry)
 
