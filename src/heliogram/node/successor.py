@@ -48,6 +48,9 @@ from heliogram.wire.objects import Configuration
 #: Under what a founder signs; MLS puts its own prefix before it.
 SIGNED = b"Heliogram successor"
 
+#: Why a conversation is stopped that a successor takes over from: for `Conversation.stop`.
+ELSEWHERE = "it goes on in another log"
+
 _PROOF = b"successor proof"
 _ORDER = b"successor order"
 

@@ -413,7 +413,7 @@ class World:
         """Let a person take something, unless they were down meanwhile."""
 
         def tell() -> None:
-            if person.life == life:
+            if person.life == life and person.up:
                 person.turn(*inputs)
 
         # What comes on one connection by itself keeps its order.

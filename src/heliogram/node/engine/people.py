@@ -395,6 +395,13 @@ class People:
         """A wish to add these has failed for good."""
         self.contacting.not_added(conversation, accounts, code)
 
+    def went_on(self, old: int, new: int) -> None:
+        """A conversation goes on in another one."""
+        for contact in self._tables.contacts():
+            if contact.conversation == old:
+                contact.conversation = new
+                self._save(contact)
+
     def packages(self) -> Sequence[mls.OwnKeyPackage]:
         """Our key packages that were not used."""
         return self._pool.all()

@@ -234,7 +234,7 @@ class Log:
         return list(self._deciding.cries.values())
 
     def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
-        """Leave the invitation to `to`, our successor of this log, for these. Raises as `Conversation.offer`."""
+        """Leave the invitation to `to`, our successor, for these: `Conversation.offer`, which may raise."""
         ground = self._ground
         effects = ground.conversation.offer(to, draft, reports, entropy=ground.entropy)
         for entry in effects.entries:
