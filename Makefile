@@ -17,9 +17,8 @@ CODE := src tests $(wildcard bench examples)
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-run: $(VENV)/run ## two demonstrations: the engine, where one member leaves; four relays, of which one is lost
-	@$(BIN)/python examples/demo.py
-	@$(BIN)/python examples/relays.py
+run: $(VENV)/run ## four relays, your node, and Echo, who answers: talk, all on this machine
+	@$(BIN)/python examples/run.py
 
 test: $(VENV)/dev ## all tests (PYTEST="-n 4 -k welcome" is passed on)
 	@$(BIN)/python -m pytest $(PYTEST)

@@ -13,10 +13,11 @@ import signal
 import sys
 from pathlib import Path
 
-from heliogram.node.local import LocalNode, open_node
-
 from heliogram.node import api
-from heliogram.node.profile import Profile
+from heliogram.node.local import LocalNode, open_node
+from heliogram.node.profile import passphrase
+from heliogram.node.profile.directory import Directory
+from heliogram.node.profile.profile import Profile
 
 
 async def answer(node: LocalNode, message: api.Message) -> None:
@@ -51,7 +52,9 @@ async def listen(node: LocalNode) -> None:
 
 
 async def main(home: Path) -> None:
-    node = await open_node(Profile.open(home))
+    directory = Directory(home)
+    profile = Profile.open(directory, lambda config: passphrase.find(directory))
+    node = await open_node(profile)
     try:
         links = await node.call(api.GetLinks())
         general = [one for one in links if one.person is None] or [await node.call(api.NewLink())]
@@ -64,6 +67,7 @@ async def main(home: Path) -> None:
         await asyncio.wait({task})
     finally:
         await node.close()
+        profile.close()
 
 
 if __name__ == "__main__":

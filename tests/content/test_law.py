@@ -7,7 +7,9 @@ from itertools import pairwise
 
 from heliogram.content import bodies, forms, limits
 from heliogram.content.framing import MIMI_CONTENT, framed
+from heliogram.content.mimi import Message
 from heliogram.content.padding import BUCKETS
+from heliogram.content.sent import stamped
 from heliogram.content.status import Status, later, report
 from tests.content import readers
 from tests.test_docs import ROOT
@@ -59,7 +61,9 @@ def test_examples() -> None:
     every = [message.encode() for message in readers.messages()]
     made = {*every[:6], *(form.encode() for form in readers.FORMS)}
     made |= {framed(MIMI_CONTENT, every[0]), report([readers.ID] * 3, Status.READ).encode()}
+    made.add(stamped(Message.from_bytes(every[0]), 1795000000123).encode())
     assert set(examples(LAW)) == made
     by_bytes = {data: where for where, data in readers.seeds() if where != "item"}
+    by_bytes[stamped(Message.from_bytes(every[0]), 1795000000123).encode()] = "message"
     for example in examples(LAW):
         assert readers.READERS[by_bytes[example]](example) == example

@@ -35,8 +35,9 @@ class Violation(AssertionError):
 class Oracle:
     """The invariants.
 
-    I1: one decision for each epoch. I2: one authenticator. I5: what was stored is shown to all, once. I6: what
-    is said after somebody was shown as removed, is not for them. I7: a message key seals one text that leaves.
+    I1: one decision for each epoch. I2: one authenticator. I5: what was stored is shown to all, once. I6:
+    what is said after somebody was shown as removed, is not for them. I7: one message key, one text that
+    leaves.
     Besides: what leaves was written; no correct relay is accused; who is out reads nothing later.
     """
 
@@ -114,7 +115,7 @@ class Run:
         self.world = world = World(seed, n=n, q=q, spare=2, delay=(0.01, 0.08))
         self.seed, self.seconds, self.scale = seed, seconds, scale
         self.oracle = oracle = Oracle(world)
-                carry = world.send
+        carry = world.send
 
         def send(device: Device, ask: Any) -> None:
             oracle.send(device, ask.request)
@@ -293,7 +294,7 @@ def one_source(seed: int | str, made: list[Run]) -> Iterator[None]:
     def seal_private(
         suite: Any, content: Any, plain: Any, sender: Any, key: Any, nonce: Any, data: Any
     ) -> PrivateMessage:
-        message = private(suite, content, plain, sender, key, nonce, data)
+        message: PrivateMessage = private(suite, content, plain, sender, key, nonce, data)
         for run in made:
             run.oracle.sealed[message.ciphertext] = bytes(key)
         return message

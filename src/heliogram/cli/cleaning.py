@@ -25,11 +25,6 @@ _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn"))
 
 _BREAKS: Final = re.compile("\r\n|[\r\n\v\f\x85\u2028\u2029]")
 
-#: In JSON on a terminal: what it obeys, and what it turns around.
-_UNSAFE: Final = re.compile(
-    "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
-)
-
 
 def block(text: str) -> str:
     """`text` with its lines, each of them fit to be shown."""
@@ -48,7 +43,9 @@ def field(text: str) -> str:
 
 def json(text: str) -> str:
     """JSON that means the same, and that a terminal only shows."""
-    return _UNSAFE.sub(_escaped, text)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return "".join(_escaped(char) if _is_hidden(char) and char != "\n" else char for char in text)
 
 
 def width(text: str) -> int:
@@ -94,8 +91,10 @@ def _clean(text: str) -> str:
     return "".join(shown)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return "".join(
-        f"\\u{unit:04x}"
-        for unit in memoryview(found[0].encode("utf-16-le", "surrogatepass")).cast("H")
-    )
+def _is_hidden(char: str) -> bool:
+    return unicodedata.category(char) in _HIDDEN and char not in _KEPT
+
+
+def _escaped(char: str) -> str:
+    units = memoryview(char.encode("utf-16-le", "surrogatepass")).cast("H")
+    return "".join(f"\\u{unit:04x}" for unit in units)

@@ -72,7 +72,9 @@ class Actor:
         """Make the profile if it is new, start its node, connect to it."""
         await self.process.init(self.name, list(relays))
         await self.process.start()
-        self.node = Client.of_home(self.process.home)
+        node = Client.of_home(self.process.home)
+        await node.connect()
+        self.node = node
 
     async def link(self) -> str:
         """A contact link to give away."""

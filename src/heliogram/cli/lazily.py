@@ -12,6 +12,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from heliogram.cli.coercing import lighten
+
 #: Name, where it is, and the first sentence of its help.
 COMMANDS: Final = (
     ("init", "setup", "Make a profile: your account on this machine."),
@@ -43,6 +45,11 @@ COMMANDS: Final = (
 
 class Lazy(TyperGroup):
     """The commands, loaded one by one."""
+
+    def __init__(self, **settings: Any) -> None:
+        """As Typer makes it."""
+        super().__init__(**settings)
+        lighten(self)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Their names, in order."""
@@ -77,7 +84,7 @@ def load(name: str, room: str) -> Any:
     app.registered_groups = groups
     app.registered_commands = [one for one in app.registered_commands if one.name == name]
     made = get_command(app)
-    return made.commands[name] if isinstance(made, TyperGroup) else made
+    return lighten(made.commands[name] if isinstance(made, TyperGroup) else made)
 
 
 def _name(group: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -62,13 +63,23 @@ class Running:
 
 def reach(face: Face) -> Reached:
     """The node of the profile. Raises `NodeError`."""
-    directory = face.directory
-    try:
-        return Running(Place(directory.socket()), face.timeout)
-    except NotRunning:
-        from heliogram.cli.own import Own
+    from heliogram.node.profile.lock import is_locked
 
-        return Own(face)
+    directory = face.directory
+    until = time.monotonic() + face.timeout
+    while True:
+        try:
+            return Running(Place(directory.socket()), face.timeout)
+        except NotRunning:
+            # A node that starts or stops has the profile, and does not listen.
+            if not is_locked(directory.lock):
+                break
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+    from heliogram.cli.own import Own
+
+    return Own(face)
 
 
 def reach_running(face: Face) -> Running | None:

@@ -85,6 +85,22 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "The picture takes more time or memory than any may.",
         "heliogram send --as-file sends it as it is, with all of it.",
     ),
+    "file unreadable": Sentence(
+        "The file cannot be read.", "Look at its path and who may read it."
+    ),
+    "file too large": Sentence("The file is larger than any that is sent.", "Send it in parts."),
+    "file not a voice note": Sentence("This is no voice note.", "Send it as a file: --file"),
+    "file gone": Sentence("No relay has the file any more.", "Ask for it again."),
+    "file not saved": Sentence(
+        "The file could not be saved.", "Look at the disk, or save it elsewhere: --to DIR"
+    ),
+    "transfer lost": Sentence("The connection broke while a file was on its way.", _LATER),
+    "transfer later": Sentence("The relay cannot take or give the file now.", _LATER),
+    "transfer full": Sentence("The relay's disk is full.", _RELAYS),
+    "transfer gone": Sentence("The relay does not have the file any more.", "Ask for it again."),
+    "transfer ticket": Sentence("The relay waits for this file no longer.", "Send it again."),
+    "transfer damaged": Sentence("The relay gave something else than the file.", _LATER),
+    "transfer refused": Sentence("The relay does not take this file.", _RELAYS),
     # --- Conversations
     "not in chain": Sentence("A relay showed a decision out of order.", _LATER),
     "not opened": Sentence("Something sealed does not open.", _LATER),
@@ -102,6 +118,67 @@ SENTENCES: Final[dict[str, Sentence]] = {
     ),
     "damaged state": Sentence("What was saved of a conversation cannot be read.", _STORE),
     "not now": Sentence("This cannot be done now.", "heliogram group info NAME shows how it is."),
+    "invitation no successor": Sentence(
+        "It says that it goes on from a conversation of yours, and does not.", "Do not go in."
+    ),
+    "invitation ahead": Sentence("It goes on from what has not arrived here yet.", _LATER),
+    "invitation behind": Sentence(
+        "It goes on from what is over: the conversation went on here.", "Do not go in."
+    ),
+    "invitation another branch": Sentence(
+        "It goes on from another branch of a conversation of yours: somebody forked it.",
+        "Ask whoever sent it what happened, by voice.",
+    ),
+    "invalid decisions": Sentence("What a member served is no history of decisions.", _LATER),
+    "chat ended": Sentence(
+        "Nothing can be said or changed there any more.",
+        "If it was broken: heliogram group successor NAME goes on.",
+    ),
+    "codes differ": Sentence(
+        "The safety codes are not the same: somebody may stand between you.",
+        "Compare again, by voice. If they differ again, do not write what is secret.",
+    ),
+    "no relays": Sentence("There is no relay to begin anything with.", _RELAYS),
+    # --- The profile
+    "wrong passphrase": Sentence(
+        "This is not the passphrase.",
+        "Nobody can reset it. heliogram restore begins anew.",
+        UNREACHABLE,
+    ),
+    "store": Sentence("The profile's files cannot be read or written.", _STORE, UNREACHABLE),
+    "store full": Sentence("There is no room on the disk.", "Make some, and try again.", FAILED),
+    "store damaged": Sentence("The profile's files are damaged.", "Open a backup.", UNREACHABLE),
+    "store newer": Sentence(
+        "A later version of Heliogram wrote this profile.", "Update Heliogram.", UNREACHABLE
+    ),
+    "profile": Sentence("{text}.", "", UNREACHABLE),
+    "no profile": Sentence(
+        "There is no profile here yet.", "Make one: heliogram init", UNREACHABLE
+    ),
+    "profile exists": Sentence(
+        "There is a profile here already.", "Use it, or choose another place: --home DIR"
+    ),
+    "profile busy": Sentence(
+        "A program has this profile open.", "Wait for it, or stop it: heliogram lock", UNREACHABLE
+    ),
+    "passphrase needed": Sentence(
+        "The profile needs its passphrase, and there is nobody to ask.",
+        "HELIOGRAM_PASSPHRASE_FILE names a file with it.",
+        UNREACHABLE,
+    ),
+    # --- Relays
+    "invalid endpoint": Sentence(
+        "No relay can be at this address.", "It looks like wss://HOST/PATH#KEY", USAGE
+    ),
+    "invalid proxy": Sentence("This is no proxy.", "It looks like socks5://127.0.0.1:9050", USAGE),
+    "connection unreachable": Sentence("The relay cannot be reached.", _LATER),
+    "connection wrong key": Sentence(
+        "Something answers there that is not this relay.", "Ask its operator for the key."
+    ),
+    "connection no relay": Sentence("What answers there is no relay.", "Look at the address."),
+    "connection version": Sentence(
+        "The relay speaks another version.", "The older of the two must be updated."
+    ),
     # --- The node's place
     "not running": Sentence(
         "No node runs for this profile.", "Start one: heliogram serve", UNREACHABLE
@@ -121,7 +198,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "Allow only its owner: chmod 700 DIRECTORY",
         UNREACHABLE,
     ),
-    "invalid command": Sentence("{where} is no value that may be.", "", USAGE),
+    "invalid command": Sentence("A value cannot be like that: {where}.", "", USAGE),
     "too much": Sentence("That is more than fits into one answer.", "Ask for less: --limit"),
     "internal": Sentence("The node failed at this, and goes on.", _BUG),
     "timeout": Sentence(
@@ -189,6 +266,5 @@ def _details(error: NodeError) -> dict[str, Any]:
     close = fields.get("close") or ()
     if isinstance(close, list | tuple):
         fields["close"] = f" Maybe: {', '.join(map(str, close))}." if close else ""
-    if not fields.get("where"):
-        fields["where"] = "Something"
-    return {"code": error.code, "text": str(error), **fields}
+    text = str(error)
+    return {"code": error.code, **fields, "text": text[:1].upper() + text[1:]}

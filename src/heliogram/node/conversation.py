@@ -551,6 +551,27 @@ class Conversation:
             return Effects()  # our own
         return self._said(group, outcome, name, revoked, now)
 
+    def receive_all(
+        self,
+        entries: Sequence[tuple[bytes, int]],
+        *,
+        revoked: Collection[bytes] = (),
+        now: int,
+    ) -> tuple[list[tuple[Event, ...]], Effects]:
+        """`receive` for many: what each (entry, epoch) says, and one `Effects` with the records of all.
+
+        A page costs less than its entries one by one. Raises as `receive` does.
+        """
+        self._held.collecting = True
+        try:
+            events = [
+                self.receive(entry, epoch, revoked=revoked, now=now).events
+                for entry, epoch in entries
+            ]
+        finally:
+            self._held.collecting = False
+        return events, Effects() if self._held.group is None else self._held.effects()
+
     def _rescued(self, sealed: bytes) -> Effects:
         secret = self._held.standing.rescue
         if not secret:

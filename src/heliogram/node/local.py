@@ -22,13 +22,19 @@ from heliogram.node.asking import Address
 from heliogram.node.engine.account import create_account, recovery_words
 from heliogram.node.engine.context import Context
 from heliogram.node.engine.engine import Engine
+from heliogram.node.engine.files import FilesPart
 from heliogram.node.engine.overview import Overview
 from heliogram.node.engine.people import People
 from heliogram.node.engine.talks import Talks
+from heliogram.node.errors import NodeError
 from heliogram.node.network.dialling import Dialler
 from heliogram.node.network.proxy import Proxy
 from heliogram.node.profile.profile import Profile
 from heliogram.node.shell import Shell
+from heliogram.node.transfer.mover import fetch_blob
+from heliogram.node.transfer.moves import Fetch
+from heliogram.node.transfer.service import Transfers
+from heliogram.node.transfer.spool import Spool
 
 __all__ = ["LocalNode", "create_profile_account", "open_node"]
 
@@ -71,12 +77,17 @@ class LocalNode:
             entropy=entropy,
         )
         self._proxy = proxy
+        self._dialler = dialler
+        self._spool = Spool(profile.directory.spool, entropy)
         self._overview: Overview
+        self._people: People
+        self._transfers: Transfers | None = None
         self.shell = Shell(self._engine, dialler, entropy=entropy)
+        self._transfers = Transfers(self.shell, dialler, self._spool)
         self.shell.outside |= {
             api.GetStatus: self._status,
             api.GetRelays: self._relays,
-            api.AddRelay: self._add_relay,
+            api.AcceptRequest: self._accept,
             api.Lock: self._lock,
         }
         self._tasks: list[asyncio.Task[None]] = []
@@ -84,11 +95,23 @@ class LocalNode:
 
     def _engine(self) -> Engine:
         context = Context(self._profile.store, self._entropy)
-        people = People(context)
-        talks = Talks(context, people)
+        self._people = people = People(context)
+        files = FilesPart(
+            context,
+            wake=self._files_wait,
+            downloads=str(self._profile.config.downloads),
+            forget=self._spool.forget,
+            spool_name=self._spool.name,
+        )
+        talks = Talks(context, people, files)
+        files.talks = talks
         people.connect(talks)
         self._overview = Overview(context, people, talks, self._profile.directory.root.name)
-        return Engine(context, (people, talks, self._overview))
+        return Engine(context, (people, talks, files, self._overview))
+
+    def _files_wait(self) -> None:
+        if self._transfers is not None:
+            self._transfers.wake()
 
     # --- An api.Node ------------------------------------------------------------------------------
 
@@ -105,6 +128,8 @@ class LocalNode:
     def start(self) -> None:
         """Begin to run."""
         self._tasks.append(asyncio.create_task(self.shell.run()))
+        if self._transfers is not None:
+            self._tasks.append(asyncio.create_task(self._transfers.run()))
 
     async def drained(self) -> None:
         """Wait until nothing is on its way: all said is stored, all wanted is done, all there is was read."""
@@ -123,7 +148,7 @@ class LocalNode:
         await self.shell.stop()
         for task in self._tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, NodeError):
                 await task
         self._locked.set()
 
@@ -156,9 +181,16 @@ class LocalNode:
         health = await self.shell.circuits.check(address)
         return msgspec.structs.replace(one, state=health.state, round_trip_ms=health.round_trip_ms)
 
-    async def _add_relay(self, command: api.AddRelay) -> api.RelayInfo:
-        info: api.RelayInfo = await self.shell.turn(command)
-        return info
+    async def _accept(self, command: api.AcceptRequest) -> api.Chat:
+        """A large Welcome lies in a blob: it is fetched first, and only now anybody can notice it."""
+        welcome = None
+        if (lies := self._people.welcome_of(command.request)) is not None:
+            blob, relays = lies
+            addresses = tuple(map(Address.of, relays))
+            fetch = Fetch("welcome", addresses, self._entropy(16), blob.id, blob.size)
+            welcome = blob.unseal((await fetch_blob(self._dialler, fetch)).data)
+        chat: api.Chat = await self.shell.turn(command, welcome)
+        return chat
 
     async def _lock(self, command: api.Lock) -> api.Done:
         self._locked.set()

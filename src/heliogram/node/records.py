@@ -185,6 +185,8 @@ class Held:
         self._names: set[bytes] = set()
         self._dirty: dict[bytes, bytes | None] = {}
         self._state = b""
+        #: Whether records wait for the end of a page.
+        self.collecting = False
 
     @classmethod
     def load(cls, records: Mapping[bytes, bytes], config: mls.Config) -> Self:
@@ -290,6 +292,8 @@ class Held:
         self, entries: tuple[Outgoing, ...] = (), events: tuple[Event, ...] = ()
     ) -> Effects:
         """What is to be written now, with what is to be sent and shown."""
+        if self.collecting:
+            return Effects({}, entries, events)
         records = self._dirty
         if self.group is not None:
             changed = self.group.changes()

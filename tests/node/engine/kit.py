@@ -117,7 +117,7 @@ class Person:
         self.hands = ByHand(self.context, self)
         self.talks = Talks(self.context, self.hands)
         self.hands.connect(self.talks)
-        self.engine = Engine(self.context, (self.talks, _Doing()))
+        self.engine = Engine(self.context, (self.talks, _Doing(self.hands)))
         self.turn()
 
     def crash(self) -> None:
@@ -217,11 +217,14 @@ class Person:
 
 
 class _Doing:
-    """The part that does `Do`."""
+    """The part that does `Do`, and what people do without inboxes."""
+
+    def __init__(self, hands: ByHand) -> None:
+        self._hands = hands
 
     @property
     def handlers(self) -> dict[type[api.Command], Handler]:
-        return {Do: lambda _, extra: cast("Callable[[], Any]", extra)()}
+        return {**self._hands.handlers, Do: lambda _, extra: cast("Callable[[], Any]", extra)()}
 
     def settle(self) -> None: ...
 

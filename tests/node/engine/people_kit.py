@@ -32,6 +32,7 @@ from heliogram.node.inbox.card import CARD
 from heliogram.node.invitation import Invitation
 from heliogram.node.records import Effects, Outgoing
 from heliogram.node.store.database import Store
+from heliogram.node.store.people import PeopleTables
 from heliogram.wire.objects import RelayDescription
 from tests.node.conversation.world import CLASSIC, configuration, decide
 from tests.node.identity.samples import NOW, name
@@ -51,6 +52,8 @@ class Net:
     def __init__(self) -> None:
         self.entries: dict[bytes, list[Outgoing]] = {}
         self.logs = 0
+        #: Welcomes that were too long for their invitations.
+        self.blobs: list[bytes] = []
 
     def log(self) -> str:
         self.logs += 1
@@ -126,6 +129,7 @@ class Talking:
             "entropy": self._context.entropy,
         }
         staged = live.stage(wish, **how)
+        self._net.blobs += staged.blobs
         self._write(number, staged.effects)
         self._write(number, live.apply(decide(live.seat, staged.value), **how))
 
@@ -147,7 +151,9 @@ class Talking:
     ) -> int:
         live, effects = Conversation.join(
             invitation,
-            self._people.packages(),
+            self._people.packages_for(
+                invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
+            ),
             welcome=welcome,
             in_use={one.live.group_id for one in self.talks.values()},
             now=int(self._context.time),
@@ -302,6 +308,11 @@ class Somebody:
     @property
     def id(self) -> bytes:
         return self.people.me.id
+
+    @property
+    def packages(self) -> int:
+        """How many key packages are kept here."""
+        return PeopleTables(self.store).package_count()
 
     async def turn(self, *inputs: Input) -> Turned:
         """One turn; the answers to what it asks are the inputs of the next one."""

@@ -7,17 +7,20 @@ import pytest
 from heliogram.mls import DEFAULT_SUITE
 from heliogram.node import api
 from heliogram.node.components import Role
+from heliogram.node.engine.account import create_account, load_account, recovery_words
 from heliogram.node.engine.engine import Called
 from heliogram.node.errors import (
     Ambiguous,
     CodesDiffer,
     InvalidLink,
     InvalidWords,
+    NoRelays,
     NotAllowed,
     NotFound,
     NotNow,
 )
 from heliogram.node.identity.accounts import account_uri
+from heliogram.node.store.database import Store
 from heliogram.wire import frames
 from tests.node.engine.people_kit import World, until
 
@@ -232,6 +235,20 @@ async def test_adding_whoever_waits_is_to_accept(world: World) -> None:
     assert len(alice.talking.talks) == 1
 
 
+async def test_a_conversation_that_ended_is_begun_anew(world: World) -> None:
+    alice, bob = await world.person("Alice"), await world.person("Bob")
+    await world.acquaint(bob, alice)
+    contact = await bob.call(api.AddContact(await world.link(alice)))
+    assert contact.state == "known", "once is enough"
+    first = contact.chat
+    bob.store.execute("UPDATE conversations SET phase = 'out'")
+    contact = await bob.call(api.AddContact(await world.link(alice)))
+    assert (contact.state, contact.chat) == ("adding", None)
+    await bob.settled()
+    contact = bob.people.contact(alice.id)
+    assert contact.state == "waiting" and contact.chat not in (None, first)
+
+
 async def test_declining(world: World) -> None:
     alice, bob = await world.person("Alice"), await world.person("Bob")
     await world.invite(bob, await world.link(alice))
@@ -269,10 +286,10 @@ async def test_packages_are_replaced_by_a_schedule(world: World) -> None:
     await alice.settled()
     assert puts(since) == 4
     assert alice.people.ready_packages == 40
-    assert len(alice.people.packages()) == 84, "who took one before may still come with it"
+    assert alice.packages == 84, "who took one before may still come with it"
     alice.wait(40 * 86_400)
     await alice.settled()
-    assert len(alice.people.packages()) == 84
+    assert alice.packages == 84
 
 
 async def test_names_of_people(world: World) -> None:
@@ -319,9 +336,6 @@ async def test_comparing_codes(world: World) -> None:
 
 
 async def test_an_account_is_made_once(world: World) -> None:
-    from heliogram.node.engine.account import create_account, load_account, recovery_words
-    from heliogram.node.store.database import Store
-
     alice = await world.person("Alice")
     words = recovery_words(alice.store)
     with pytest.raises(NotNow):
@@ -338,7 +352,7 @@ async def test_an_account_is_made_once(world: World) -> None:
     store.close()
 
 
-async def test_links_need_relays(world: World) -> None:
+async def test_links_need_relays_and_room(world: World) -> None:
     alice = await world.person("Alice")
     with pytest.raises(NotAllowed):
         await alice.call(api.AddContact(await world.link(alice)))
@@ -349,7 +363,6 @@ async def test_links_need_relays(world: World) -> None:
     with pytest.raises(Ambiguous):
         await alice.call(api.RevokeLink("For the door"))
     alice.store.execute("DELETE FROM relays")
-    from heliogram.node.errors import NoRelays
-
+    assert await alice.call(api.GetLinks()) == []
     with pytest.raises(NoRelays):
-        await alice.call(api.GetLinks())
+        await alice.call(api.NewLink())

@@ -14,6 +14,8 @@ from heliogram.node.errors import InvalidInvitation, InvalidLink, InvitationFaul
 from heliogram.node.identity.devices import DeviceList
 from heliogram.node.identity.links import ContactLink
 from heliogram.node.inbox.card import Card
+from heliogram.node.invitation import INVITATION_SIZES, Invitation
+from heliogram.node.sealing import seal
 from heliogram.wire import frames
 from tests.node.engine.people_kit import Somebody, World, until
 
@@ -45,9 +47,9 @@ async def test_35_a_key_package_that_is_given_twice_is_good_once(world: World) -
     alice.wait(400)
     await alice.settled()
     assert len(await alice.call(api.GetRequests())) == 2
-    held = len(alice.people.packages())
+    held = alice.packages
     await alice.call(api.AcceptRequest("Bob"))
-    assert len(alice.people.packages()) == held - 1, "the private part is gone"
+    assert alice.packages == held - 1, "the private part is gone"
     with pytest.raises(InvalidInvitation) as caught:
         await alice.call(api.AcceptRequest("Carol"))
     assert caught.value.fault is InvitationFault.NOT_FOR_US
@@ -266,3 +268,44 @@ async def test_47_nothing_of_a_request_can_be_noticed(world: World) -> None:
             assert len(alice.carrier.seen) == since, "declining is not seen"
     assert saw[0] == saw[1]
     assert len(saw[0]) == len(world.relays)
+
+
+async def test_45_somebody_elses_certificate_makes_no_invitation_theirs(world: World) -> None:
+    """The card's certificate counts only for whoever signed the invitation."""
+    alice, bob, mallory = [await world.person(one) for one in ("Alice", "Bob", "Mallory")]
+    object.__setattr__(mallory.people.me, "certificate", bob.people.me.certificate)
+    await world.invite(mallory, await world.link(alice))
+    alice.wait(400)
+    await alice.settled()
+    assert not await alice.call(api.GetRequests())
+
+
+async def test_47_whatever_an_item_holds_nothing_comes_of_it(world: World) -> None:
+    """Invitations with any byte changed, and garbage, sealed as they should be."""
+    alice, bob = await world.person("Alice"), await world.person("Bob")
+    link = ContactLink.from_text(await world.link(alice))
+    await world.invite(bob, link.to_text())
+    (posted,) = {one.data for _, one in bob.carrier.seen if isinstance(one, frames.InboxPost)}
+    whole = Invitation.unseal(link.secret, link.inbox, posted).encode()
+    requests, public = alice.people._requests, link.key().public
+    broken = [
+        whole[:at] + bytes((whole[at] ^ 0x40,)) + whole[at + 1 :] for at in range(0, len(whole), 37)
+    ]
+    broken += [whole[:at] for at in range(0, len(whole), 101)]
+    with alice.store.transaction():
+        for content in (*broken, b"", whole + bytes(1), bytes(500)):
+            item = seal(
+                link.secret,
+                b"invitation",
+                content,
+                aad=link.inbox,
+                sizes=INVITATION_SIZES,
+                entropy=alice.entropy,
+            )
+            requests.came(link.inbox, public, item)
+        assert not requests.waiting()
+        requests.came(link.inbox, public, posted)
+        assert len(requests.waiting()) == 1
+        requests.came(link.inbox, bytes(32), posted)
+        requests.came(link.inbox, public, posted)
+        assert len(requests.waiting()) == 1

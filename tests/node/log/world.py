@@ -249,7 +249,7 @@ class Device:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """One turn: what is done inside, what follows, written; then what is to be sent leaves."""
-        kept = self.disk.copy() if self.world.crash_rate else None
+        kept = self.disk.copy() if self.world.crash_rate or self.world.doom else None
         self.turns += 1
         try:
             yield
@@ -438,6 +438,10 @@ class World:
         #: Invitations that were handed out: whose they are, decided by accounts.
         self.newcomers: dict[bytes, Device] = {}
         self.asked = 0
+        #: Seconds that messages to and from a relay take besides, by its label.
+        self.lag: dict[str, tuple[float, float]] = {}
+        #: Crash this device at its k-th border: name, how many are left.
+        self.doom: tuple[str, int] | None = None
         self.counts: dict[str, int] = {}
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
@@ -481,6 +485,11 @@ class World:
 
     def border(self, device: Device) -> None:
         """Here a process may end."""
+        if self.doom is not None and self.doom[0] == device.called:
+            self.doom = (device.called, self.doom[1] - 1)
+            if self.doom[1] <= 0:
+                self.doom = None
+                raise Crash
         if self.crash_rate and not self.healed and self.random.random() < self.crash_rate:
             self.count("crashes")
             raise Crash
@@ -632,8 +641,6 @@ class World:
             kept = [one for one in self._subscribed.get(at, []) if one.device is not device]
             self._subscribed[at] = [*kept, made]
             record = relay.store.logs.find(instance)
-            slot = relay.store.logs.slot(record.log.seat.id) if record is not None else None
-            del slot
             if record is not None and record.log.epoch > epoch:
                 self._advanced_again(device, relay, instance, epoch, scope)
         for one in cast("list[Any]", news):
@@ -649,6 +656,8 @@ class World:
 
     def _tell(self, relay: LogRelay, news: Any) -> None:
         match news:
+            case NewEntry() if relay.lie is not None:
+                pass  # a liar pushes nothing
             case NewEntry():
                 for one in self._subscribed.get((relay.key, news.instance, news.epoch), []):
                     if one.digest:
@@ -701,7 +710,7 @@ class World:
         self, device: Device, relay: LogRelay, do: Callable[[], None], gone: Callable[[], None]
     ) -> None:
         faults, random = self.faults, self.random
-        delay = random.uniform(*self.delay)
+        delay = random.uniform(*self.delay) + random.uniform(*self.lag.get(relay.label, (0, 0)))
         if not self.healed:
             if faults.loss and random.random() < faults.loss:
                 self.count("lost")

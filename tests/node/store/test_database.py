@@ -117,6 +117,42 @@ def test_a_reader_in_another_thread_sees_one_state_and_cannot_write(tmp_path: Pa
         assert seen == [(b"1",), (b"2",)]
 
 
+def test_what_takes_long_can_be_ended(tmp_path: Path) -> None:
+    with new_store(tmp_path) as store, store.reader() as reader:
+        endless = "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+        raised: list[Exception] = []
+
+        def run() -> None:
+            try:
+                reader.query(endless)
+            except StoreError as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        while thread.is_alive():
+            reader.interrupt()
+            thread.join(0.01)
+        assert len(raised) == 1
+
+
+def test_a_store_that_is_read_is_closed_without_being_written_anew(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "profile.db", KEY)
+    store.set_setting("a", b"1")
+    with store.reader() as reader:
+        before = (tmp_path / "profile.db").stat().st_ino
+        store.close(rewrite=True)
+        assert (tmp_path / "profile.db").stat().st_ino == before
+        assert reader.one("SELECT value FROM settings") == (b"1",)
+    store = Store.open(tmp_path / "profile.db", KEY)
+    store.close(rewrite=True)
+    assert (tmp_path / "profile.db").stat().st_ino != before
+    assert (tmp_path / "profile.db").stat().st_mode & 0o777 == 0o600
+    store = Store.open(tmp_path / "profile.db", KEY)
+    assert store.setting("a") == b"1"
+    store.close()
+
+
 # --- Its owner's only -----------------------------------------------------------------------------
 
 

@@ -49,7 +49,7 @@ def test_what_is_added_is_there(store: Store) -> None:
     row = table.get(number)
     assert row == MessageRow(
         number, here, NOON, b"i" * 32, ANNA, b"d" * 16, True, "file", "look", b"c", 5, 7, b"r" * 32, "queued",
-        False, 2, 99, "", None,
+        0, None, 2, 99, "", None,
     )  # fmt: skip
     assert table.by_id(here, b"i" * 32) == row
     assert table.by_id(here + 1, b"i" * 32) is None
@@ -118,27 +118,35 @@ def test_a_page_goes_on_where_its_message_was(store: Store) -> None:
 
 
 def test_pages_use_their_index(store: Store) -> None:
-    plan = store.query(
-        "EXPLAIN QUERY PLAN SELECT * FROM messages WHERE conversation = 1 AND (sent, number) < (5, 5)"
-        " ORDER BY sent DESC, number DESC LIMIT 50"
-    )
-    assert [row[3] for row in plan] == [
-        "SEARCH messages USING INDEX messages_in_order (conversation=? AND sent<?)"
-    ]
+    plans: list[str] = []
+
+    def explain(sql: str) -> None:
+        if "FROM messages WHERE conversation" in sql:
+            plans.extend(row[3] for row in store.query(f"EXPLAIN QUERY PLAN {sql}"))
+
+    store._raw.set_trace_callback(explain)
+    try:
+        Messages(store).page(1)
+        Messages(store).page(1, before=5)
+        Messages(store).page(1, after=5)
+    finally:
+        store._raw.set_trace_callback(None)
+    assert len([plan for plan in plans if "USING INDEX messages_in_order" in plan]) >= 3
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan]
 
 
 def test_an_edit_takes_the_place_of_what_was_there(store: Store) -> None:
     table, here = Messages(store), conversation(store)
     number = say(store, here, "the first words")
-    table.revise(number, kind="text", text="other words", content=b"new")
+    table.revise(number, kind="text", text="other words", content=b"new", edited=NOON + 1)
     row = table.get(number)
     assert row is not None
-    assert (row.text, row.content, row.edited, row.sent) == ("other words", b"new", True, NOON)
+    assert (row.text, row.content, row.edited, row.sent) == ("other words", b"new", NOON + 1, NOON)
     assert [one.message.number for one in search(store, Query.parse("other "))] == [number]
     assert search(store, Query.parse("first ")) == []
-    table.revise(number, kind="deleted", text="", content=None, edited=False)
+    table.revise(number, kind="deleted", text="", content=None, edited=0)
     assert search(store, Query.parse("other ")) == []
-    table.revise(number + 1, kind="text", text="none", content=None)
+    table.revise(number + 1, kind="text", text="none", content=None, edited=0)
 
 
 def test_unread_is_what_others_said(store: Store) -> None:
@@ -193,7 +201,9 @@ def test_the_index_follows_whatever_happens(steps: list[tuple[str, str]]) -> Non
                 if step == "a" or not live:
                     live.append(say(store, here, text))
                 elif step == "r":
-                    table.revise(live[len(text) % len(live)], kind="text", text=text, content=None)
+                    table.revise(
+                        live[len(text) % len(live)], kind="text", text=text, content=None, edited=1
+                    )
                 elif step == "x":
                     table.remove(live.pop(len(text) % len(live)))
                 else:
@@ -236,14 +246,15 @@ def test_reactions(store: Store) -> None:
     one, two = say(store, here, "x"), say(store, here, "y")
     first = ReactionRow(one, ANNA, b"1" * 32, "+", b"c", NOON + 1)
     second = ReactionRow(one, BERT, b"2" * 32, "-", b"c", NOON)
-    for row in (first, second, first):
-        marks.add_reaction(row)
+    assert [marks.add_reaction(row) for row in (first, second, first)] == [True, True, False]
     assert marks.reactions([one, two]) == {one: [second, first]}
     assert marks.reaction(b"1" * 32, conversation=here, sender=ANNA) == first
     assert marks.reaction(b"1" * 32, conversation=here, sender=BERT) is None
     assert marks.reaction(b"1" * 32, conversation=here + 1, sender=ANNA) is None
     assert marks.remove_reaction(one, ANNA, b"1" * 32)
     assert not marks.remove_reaction(one, ANNA, b"1" * 32)
+    assert not marks.add_reaction(first), "what was taken back does not come again"
+    assert marks.reactions([one]) == {one: [second]}
     Messages(store).remove(one)
     assert marks.reactions([one]) == {}
 
@@ -251,18 +262,29 @@ def test_reactions(store: Store) -> None:
 def test_early_changes_wait_for_their_message_and_are_few(store: Store) -> None:
     marks, here = Marks(store), conversation(store)
     rows = [EarlyRow(bytes([n]) * 32, ANNA, b"c", NOON - n, n) for n in range(MOST_EARLY + 1)]
-    assert [marks.add_early(here, b"t" * 32, row) for row in rows] == [True] * MOST_EARLY + [False]
+    for row in rows:
+        marks.add_early(here, b"t" * 32, row)
     marks.drop_early(10)
-    assert marks.take_early(here, b"t" * 32) == rows[10:MOST_EARLY][::-1]
+    assert marks.take_early(here, b"t" * 32) == rows[:9:-1]
     assert marks.take_early(here, b"t" * 32) == []
 
 
-def test_reports_only_say_more(store: Store) -> None:
+def test_early_changes_push_out_the_oldest(store: Store) -> None:
+    marks, here = Marks(store), conversation(store)
+    other = EarlyRow(b"o" * 32, BERT, b"c", NOON, 0)
+    marks.add_early(here, b"t" * 32, other)
+    for n in range(1, MOST_EARLY + 2):
+        marks.add_early(here, b"t" * 32, EarlyRow(bytes([n]) * 32, ANNA, b"c", NOON + n, n))
+    kept = marks.take_early(here, b"t" * 32)
+    assert [row.received for row in kept] == [0, *range(2, MOST_EARLY + 2)]
+
+
+def test_reports_are_kept_when_they_say_something_new(store: Store) -> None:
     marks, here = Marks(store), conversation(store)
     number = say(store, here, "x")
     assert marks.set_report(ReportRow(number, ANNA, 1, 10))
     assert marks.set_report(ReportRow(number, ANNA, 2, 11))
-    assert not marks.set_report(ReportRow(number, ANNA, 1, 12))
+    assert not marks.set_report(ReportRow(number, ANNA, 2, 12))
     assert marks.reports([number]) == {number: [ReportRow(number, ANNA, 2, 11)]}
 
 

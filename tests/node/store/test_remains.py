@@ -40,7 +40,7 @@ def _live(store: Store) -> None:
         for row in table.due(10):
             table.remove(row.number)
         assert table.get(due) is None
-        table.revise(edited, kind="text", text="said nothing", content=b"said nothing")
+        table.revise(edited, kind="text", text="said nothing", content=b"said nothing", edited=NOON)
         store.execute("DELETE FROM conversations WHERE number = ?", (other,))
         store.set_setting("key", None)
         marks.take_early(here, bytes(32))
@@ -114,3 +114,16 @@ def test_70_a_wrong_key_shows_nothing(tmp_path: Path) -> None:
     content = decrypted(tmp_path / "profile.db", type(KEY)(bytes(32)))
     for word in (*KEPT, *GONE):
         assert word.encode() not in content
+
+
+def test_70_a_checkpoint_leaves_nothing_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "profile.db-wal"
+    with new_store(tmp_path) as store:
+        _live(store)
+        assert log.stat().st_size > 0
+        with store.reader() as reader:
+            with reader.snapshot():
+                store.set_setting("a", b"1")
+                assert not store.checkpoint(), "somebody reads"
+            assert store.checkpoint()
+        assert log.stat().st_size == 0

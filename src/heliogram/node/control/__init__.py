@@ -2,5 +2,4 @@
 
 `place` says where it listens and who may come; `protocol` what a line holds; `server` carries a node;
 `client` is a node that runs elsewhere, `plain` the same without asyncio, for programs that ask one thing.
-`docs/control.md` is for those who write another client.
 """

@@ -5,7 +5,7 @@ kernel says which user connects; others are turned away even if somebody has ope
 
 Elsewhere it is a port of the loopback interface. A file in the same directory holds the port and a secret;
 both sides prove that they know it before anything else is said, so that neither is fooled by whoever takes a
-port that a node has left. `docs/control.md` has the lines.
+port that a node has left.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ on from there.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, cast
 
@@ -566,13 +567,14 @@ class FilesPart:
 
     def _row(self, message: int, place: int, part: ExternalPart, relays: bytes) -> FileRow:
         """A file as its message describes it; `refused` if it is none that we could ever open."""
-        try:
-            file = SealedFile.of(part)
-            Layout(file.size)
+        # What nobody could open has no key: size and name are all that is known of it.
+        file = SealedFile(b"", min(part.size, (1 << 63) - 1), b"", b"")
+        with suppress(InvalidFile):
+            found = SealedFile.of(part)
+            Layout(found.size)
             # What lies there is named once: an address of something else is no address.
-            fits = part.url == URL + file.ciphertext_hash.hex()
-        except InvalidFile:
-            file, fits = SealedFile(b"", min(part.size, (1 << 63) - 1), b"", b""), False
+            file = found if part.url == URL + found.ciphertext_hash.hex() else file
+        ours = bool(file.key and relays)
         return FileRow(
             message,
             place,
@@ -585,9 +587,9 @@ class FilesPart:
             inline=False,
             duration=duration_of(part.content_type),
             thumbnail=None,
-            state="remote" if fits and relays else "refused",
+            state="remote" if ours else "refused",
             doubt="",
-            trouble="" if fits else "file not ours",
+            trouble="" if ours else "file not ours",
             relays=relays,
             spool=None,
             directory="",

@@ -44,7 +44,7 @@ MAX_UNREADABLE = 16
 def changed(desk: Desk, conversation: ConversationRow, event: Change) -> None:
     """A decision changed something: shown by `stable`."""
     data = _change(event, conversation)
-    if data is not None:
+    if data is not None and not (conversation.kind == "direct" and event.epoch == 0):
         name = type(event).__name__
         packed = msgspec.msgpack.encode(data)
         desk.logs.hold(conversation.number, event.epoch, name, packed)

@@ -10,6 +10,7 @@ from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.views import Views, guarantee, relay_info
 from heliogram.node.store.logs import ConversationRow
+from heliogram.node.store.search import Query, search
 from heliogram.wire.objects import RelayDescription
 
 #: What is known of a conversation only from its group: suite, epoch, authenticator.
@@ -36,6 +37,7 @@ class Listing:
             api.GetChat: self._chat,
             api.GetHistory: self._history,
             api.GetMessage: self._message,
+            api.Search: self._search,
             api.SetChat: self._set,
         }
 
@@ -77,6 +79,38 @@ class Listing:
 
     def _message(self, command: api.GetMessage, extra: object) -> api.Message:
         return self._views.message(naming.message(self._desk, command.message), whole=True)
+
+    def _search(self, command: api.Search, extra: object) -> list[api.Found]:
+        desk, query = self._desk, Query.parse(command.query)
+        accounts, conversations = None, None
+        if query.people:
+            accounts = [one for text in query.people for one in naming.people(desk, text)]
+        if query.chats:
+            conversations = [row.number for text in query.chats for row in naming.chats(desk, text)]
+        if command.chat is not None:
+            here = naming.chat(desk, command.chat).number
+            inside = conversations is None or here in conversations
+            conversations = [here] if inside else []
+        found = search(
+            desk.context.store,
+            query,
+            accounts=accounts,
+            conversations=conversations,
+            before=command.before,
+            limit=command.limit,
+        )
+        names: dict[int, str] = {}
+        for one in found:
+            number = one.message.conversation
+            row = None if number in names else desk.logs.get(number)
+            if row is not None:
+                names[number] = self._views.name(row)
+        return [
+            api.Found(
+                self._views.message(one.message), names[one.message.conversation], one.excerpt
+            )
+            for one in found
+        ]
 
     def _set(self, command: api.SetChat, extra: object) -> api.Chat:
         row = naming.chat(self._desk, command.chat)

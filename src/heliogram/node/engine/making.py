@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from heliogram.content import making
 from heliogram.content.errors import ContentError
 from heliogram.content.mimi import Message, Part, message_id
-from heliogram.node.engine import clock
+from heliogram.content.sent import stamped
 from heliogram.node.errors import TooLong
 from heliogram.node.identity.accounts import account_uri
 
@@ -30,7 +30,7 @@ class Made:
 def made(message: Message, *, sent: int, account: bytes, room: bytes) -> Made:
     """`message` stamped and encoded. Raises `TooLong`."""
     try:
-        whole = clock.stamped(message, sent)
+        whole = stamped(message, sent)
         content = whole.encode()
         id = message_id(content, sender=account_uri(account), room=room_uri(room))
     except ContentError:

@@ -72,9 +72,9 @@ class Messages:
             data = {"why": "CONTENT", "by": sender}
             happened.unreadable(desk, conversation.number, epoch, data, sender)
             return
-        arrived = desk.context.time if minute is None else min(minute * 60, desk.context.time)
+        arrived = desk.context.time if minute is None else float(minute * 60)
         sent = clock.time_of(message, arrived)
-        after = clock.raised(conversation.clock, sent, desk.context.time)
+        after = clock.raised(conversation.clock, sent, desk.context.time, minute)
         if after != conversation.clock:
             desk.logs.change(conversation.number, clock=after)
         self.take(conversation, Said(message, content, id, sender, sent, device, epoch))

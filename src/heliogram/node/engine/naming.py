@@ -25,6 +25,17 @@ def chat(desk: Desk, text: str) -> ConversationRow:
     A whole id wins, then a name, then the first digits of an id. Of a conversation and what it went on from,
     a name means the newer one.
     """
+    found = chats(desk, text)
+    if len(found) > 1:
+        older = {row.predecessor for row in found} | {
+            row.number for row in found if row.successor is not None
+        }
+        found = [row for row in found if row.number not in older] or found
+    return _only(found, "chat")
+
+
+def chats(desk: Desk, text: str) -> list[ConversationRow]:
+    """All conversations that may be meant."""
     wanted = text.strip()
     rows = desk.logs.every()
     lower = wanted.lower()
@@ -34,12 +45,17 @@ def chat(desk: Desk, text: str) -> ConversationRow:
         found = _named(desk, rows, wanted)
         if not found and _DIGITS.fullmatch(lower):
             found = [row for row in rows if row.id.hex().startswith(lower)]
-    if len(found) > 1:
-        older = {row.predecessor for row in found} | {
-            row.number for row in found if row.successor is not None
-        }
-        found = [row for row in found if row.number not in older] or found
-    return _only(found, "chat")
+    return found
+
+
+def people(desk: Desk, text: str) -> list[bytes]:
+    """The account that may be meant, if there is exactly one. "me" is ourselves."""
+    if text.strip().lower() == "me":
+        return [desk.account]
+    try:
+        return [desk.people.resolve(text)]
+    except (NotFound, Ambiguous):
+        return []
 
 
 def message(desk: Desk, text: str) -> MessageRow:

@@ -21,7 +21,14 @@ from heliogram.node.engine.names import Names
 from heliogram.node.engine.pool import Pool
 from heliogram.node.engine.requests import ACCEPTED, DECLINED, Requests
 from heliogram.node.engine.sides import Talks
-from heliogram.node.errors import Ambiguous, CodesDiffer, NotAllowed, NotFound, NotNow
+from heliogram.node.errors import (
+    Ambiguous,
+    CodesDiffer,
+    InvalidInvitation,
+    NotAllowed,
+    NotFound,
+    NotNow,
+)
 from heliogram.node.events import InvitationDue
 from heliogram.node.identity.links import ContactLink
 from heliogram.node.identity.names import clean
@@ -131,7 +138,9 @@ class People:
         return self._shown_link(row)
 
     def _get_links(self, _: api.GetLinks, __: object) -> list[api.ContactLink]:
-        return [self._shown_link(row) for row in self._tables.links()]
+        # Without relays no link leads anywhere.
+        rows = self._tables.links() if self._links.relays() else []
+        return [self._shown_link(row) for row in rows]
 
     def _revoke_link(self, command: api.RevokeLink, _: object) -> api.Done:
         self._give_anew(self._links.revoke(self._find_link(command.link)))
@@ -177,14 +186,13 @@ class People:
             raise NotAllowed("they are blocked")
         request = self._requests.direct_from(account)
         if request is not None and self.welcome_of(request) is None:
-            # They were first: going in is what is wanted.
-            self._accept(api.AcceptRequest(request), None)
+            # They were first: going in is what is wanted, if it still leads somewhere.
+            try:
+                self._accept(api.AcceptRequest(request), None)
+            except InvalidInvitation:
+                self._requests.end(self._requests.find(request), DECLINED)
         contact = self._tables.contact(account)
-        begun = (
-            contact is not None
-            and contact.state != "failed"
-            and bool(contact.conversation is not None or contact.state == "adding")
-        )
+        begun = contact is not None and self._is_begun(contact)
         if contact is None:
             contact = ContactRow(account, "", int(self._context.time), "adding")
         if name := clean(command.name):
@@ -200,6 +208,13 @@ class People:
         if not begun:
             self.contacting.begin(link)
         return self._shown(contact)
+
+    def _is_begun(self, contact: ContactRow) -> bool:
+        """Whether we are in touch, or about to be. A conversation that has ended is none."""
+        if contact.state == "failed":
+            return False
+        phase = None if contact.conversation is None else self._tables.phase(contact.conversation)
+        return contact.state == "adding" or phase not in (None, "out", "dead")
 
     def contact(self, account: bytes) -> api.Contact:
         """A contact, as shown. Raises `NotFound`."""
@@ -298,13 +313,18 @@ class People:
         row = self._requests.find(command.request)
         invitation = Invitation.from_bytes(row.item)
         direct = row.kind == "direct"
+        inline, fetched = invitation.welcome, extra if isinstance(extra, bytes) else None
+        packages = self.packages_for(inline if isinstance(inline, bytes) else fetched)
         conversation = self.talks.join(
             invitation,
             kind=row.kind,
             peer=row.account if direct else None,
             name=row.name,
-            welcome=extra if isinstance(extra, bytes) else None,
+            welcome=fetched,
         )
+        # At once: another request in this turn may be for the same one.
+        for package in packages:
+            self.used(package.reference)
         self._requests.end(row, ACCEPTED)
         contact = self._known(row.account)
         if direct:
@@ -402,9 +422,9 @@ class People:
                 contact.conversation = new
                 self._save(contact)
 
-    def packages(self) -> Sequence[mls.OwnKeyPackage]:
-        """Our key packages that were not used."""
-        return self._pool.all()
+    def packages_for(self, welcome: bytes | None) -> Sequence[mls.OwnKeyPackage]:
+        """Those of our key packages that a Welcome names."""
+        return self._requests.packages(welcome)
 
     def package(self, reference: bytes) -> mls.OwnKeyPackage | None:
         """The one with this reference."""

@@ -98,10 +98,6 @@ class Pool:
         again = (at - self._context.now for at in self._again.values())
         return min((begins, *(one for one in again if one > 0)))
 
-    def all(self) -> list[mls.OwnKeyPackage]:
-        """All packages that were not used."""
-        return [_own(one) for one in self._tables.packages()]
-
     def package(self, reference: bytes) -> mls.OwnKeyPackage | None:
         """The package with this reference, if it was not used."""
         found = self._tables.package(reference)

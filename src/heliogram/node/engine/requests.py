@@ -148,8 +148,10 @@ class Requests:
         name = "" if card.kind == "direct" else clean(conversation.charter.metadata.name)
         return _Tried(account, card.kind, name, len(accounts))
 
-    def packages(self, welcome: bytes) -> list[mls.OwnKeyPackage]:
+    def packages(self, welcome: bytes | None) -> list[mls.OwnKeyPackage]:
         """Those of our key packages that a Welcome is for. Raises `InvalidInvitation` if it is for none."""
+        if welcome is None:
+            raise InvalidInvitation(InvitationFault.MALFORMED)
         try:
             message = mls.decode_message(welcome)
         except mls.InvalidMessage:

@@ -80,11 +80,14 @@ class PeopleSide(Protocol):
     def went_on(self, old: int, new: int) -> None:
         """A conversation goes on in another one: contacts with whom it was have that one now."""
 
-    def packages(self) -> Sequence[mls.OwnKeyPackage]:
-        """Our key packages that were not used, with those of last resort."""
+    def packages_for(self, welcome: bytes | None) -> Sequence[mls.OwnKeyPackage]:
+        """Those of our key packages that a Welcome names, and that were not used.
+
+        Raises `InvalidInvitation` if there is none, or no Welcome. There may be thousands: nobody loads all.
+        """
 
     def package(self, reference: bytes) -> mls.OwnKeyPackage | None:
-        """The one with this reference. A Welcome names it, so nobody needs to load them all."""
+        """The one with this reference, if it was not used."""
 
     def used(self, reference: bytes) -> None:
         """A key package was used: its private part goes, unless it is a last resort."""

@@ -159,7 +159,9 @@ class Talks:
         self._stirred = True
         conversation, effects = Conversation.join(
             invitation,
-            self.desk.people.packages(),
+            self.desk.people.packages_for(
+                invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
+            ),
             welcome=welcome,
             in_use=_InUse(self.desk),
             grounds=self._successors.ground,

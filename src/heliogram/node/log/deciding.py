@@ -51,6 +51,9 @@ BETWEEN = 1.0
 #: At most so long.
 LONGEST = 30.0
 
+#: Seconds that the last relays have to open the log which a change brings in.
+OPENING = 10.0
+
 #: The number of what we change of our own accord.
 OWN = -1
 
@@ -142,7 +145,7 @@ class Deciding:
                 index, frames.Advanced(place.instances[index], certificate), ground.now
             )
             if self.track is not None:
-                self.track.due = 0.0
+                ground.wake(self.track)
 
     def votes(self) -> None:
         """Somebody has begun an election of the open slot."""
@@ -207,6 +210,8 @@ class Deciding:
         # What is due already waits for something that will happen.
         coming = [one for one in times if one is not None and one > now]
         opening = None if self.opening is None else self.opening.deadline()
+        if self.opening is not None and self.opening.since + OPENING > now:
+            coming.append(self.opening.since + OPENING)
         if opening is not None:
             coming.append(opening)
         if self.copying is not None and not self.copying.done:
@@ -497,12 +502,15 @@ class Deciding:
         # It leaves after this turn was written.
         election.saved()
         if self.track is not None:
-            self.track.due = 0.0
+            ground.wake(self.track)
 
     def _given(self, opening: Opening) -> bool:
         """Whether enough of the relays to come have the log, and what of it is kept."""
         after = opening.seat.configuration
-        if sum(one.key in opening.there for one in after.relays) < after.q:
+        here = sum(one.key in opening.there for one in after.relays)
+        if here < after.n and self._ground.now < opening.since + OPENING:
+            return False
+        if here < after.q:
             return False
         if self.copying is None:
             self.copying = self._copy(opening)

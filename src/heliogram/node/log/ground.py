@@ -6,6 +6,7 @@ the core, and what the core then says of relays (troubles, faults) is noted here
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -25,10 +26,14 @@ from heliogram.node.sync import Union
 from heliogram.wire import frames
 from heliogram.wire.errors import ErrorCode
 from heliogram.wire.objects import RelayDescription
+from heliogram.wire.receipts import Evidence
 from heliogram.wire.signing import SigningKey
 
 #: Requests in a row without an answer after which a relay counts as unreachable.
 AWAY = 3
+
+#: Seconds between two looks at one core at least, if nothing happens to it.
+LEAST = 0.01
 
 #: Faults that are told of one log; more tell nothing new.
 MAX_FAULTS = 256
@@ -56,7 +61,7 @@ class Track:
     core: Core
     place: Place
     then: Then | None = None
-    #: When it has something new to ask; set to 0 when something happened to it.
+    #: When it has something new to ask.
     due: float = 0.0
     named: int = 0
     over: bool = False
@@ -134,15 +139,20 @@ class Ground:
     places: dict[int, Place] = field(default_factory=dict)
     vouchers: Vouchers = field(default_factory=Vouchers)
     health: dict[bytes, Health] = field(default_factory=dict)
-    #: Cores under way.
-    tracks: list[Track] = field(default_factory=list)
+    #: Cores under way, in their order.
+    tracks: dict[Track, None] = field(default_factory=dict)
     #: Relays in trouble, and in which: for whoever mends them.
     troubled: dict[bytes, str] = field(default_factory=dict)
     #: Relays that have done what the open epoch asked of them, since the last turn.
     well: set[bytes] = field(default_factory=set)
     #: Nonces of fences that were seen at relays of the open seat.
     fences: dict[bytes, bytes] = field(default_factory=dict)
-    _vouched: bool = False
+    #: Cores to which something happened, and when the others are due.
+    _awake: dict[Track, None] = field(default_factory=dict)
+    _timers: list[tuple[float, int, Track]] = field(default_factory=list)
+    _timed: int = 0
+    #: What relays have signed for since the vouchers were written.
+    _vouched: dict[bytes, Evidence | None] = field(default_factory=dict)
     _keys: dict[tuple[int, bytes], SigningKey] = field(default_factory=dict)
     _told: set[tuple[bytes, Fault]] = field(default_factory=set)
 
@@ -165,13 +175,31 @@ class Ground:
             self.notes.keeping.write(self.records)
             self.records = {}
         if self._vouched:
-            self._vouched = False
+            kept = dict(self.vouchers.last)
+            for relay, evidence in self._vouched.items():
+                if evidence is None:
+                    kept.pop(relay, None)
+                else:
+                    kept[relay] = evidence
+            self._vouched = {}
+            self.vouchers = Vouchers(tuple(sorted(kept.items(), key=lambda one: one[0])))
             self.notes.put_vouchers(self.vouchers)
 
-    def vouch(self, vouchers: Vouchers) -> None:
-        """Keep what relays have signed for last."""
-        if vouchers is not self.vouchers:
-            self.vouchers, self._vouched = vouchers, True
+    def vouch(self, relay: bytes, evidence: Evidence) -> None:
+        """Keep the last place that a relay has signed for."""
+        known = self.evidence(relay)
+        if known is None or known.receipt.index < evidence.receipt.index:
+            self._vouched[relay] = evidence
+
+    def unvouch(self, relay: bytes) -> None:
+        """A relay fell back: what it signed for before names places that it does not have."""
+        self._vouched[relay] = None
+
+    def evidence(self, relay: bytes) -> Evidence | None:
+        """The last place that a relay has signed for."""
+        if relay in self._vouched:
+            return self._vouched[relay]
+        return self.vouchers.of(relay)
 
     def chance(self) -> float:
         """A number from 0 to 1."""
@@ -217,7 +245,7 @@ class Ground:
             if keys is None:
                 return None
             key = self._keys[at] = keys.relay_key(seat.configuration.log, relay)
-        evidence = self.vouchers.of(relay)
+        evidence = self.evidence(relay)
         shown = b"" if evidence is None else evidence.encode()
         return LogScope(place.instances[index], seat.epoch, key, shown)
 
@@ -231,30 +259,53 @@ class Ground:
     def begin(self, core: Any, place: Place, then: Then | None = None) -> Track:
         """Set a core to work."""
         track = Track(core, place, then)
-        self.tracks.append(track)
+        self.tracks[track] = None
+        self.wake(track)
         return track
 
     def end(self, track: Track | None) -> None:
         """A core is done with: what still comes back for it changes nothing."""
         if track is not None and not track.over:
             track.over = True
-            self.tracks.remove(track)
+            del self.tracks[track]
+            self._awake.pop(track, None)
+
+    def wake(self, track: Track, due: float = 0.0) -> None:
+        """Something happened to a core: it is asked what it wants, at `due` at the latest."""
+        if track.over:
+            return
+        if due <= self.now:
+            self._awake[track] = None
+        elif due < track.due:
+            self._time(track, due)
+
+    def _time(self, track: Track, due: float) -> None:
+        track.due = due
+        if due < float("inf"):
+            self._timed += 1
+            heapq.heappush(self._timers, (due, self._timed, track))
 
     def asks(self) -> list[Ask]:
         """What cores have to ask now."""
+        timers = self._timers
+        while timers and timers[0][0] <= self.now:
+            due, _, track = heapq.heappop(timers)
+            if not track.over and track.due == due:
+                self._awake[track] = None
         found: list[Ask] = []
-        for track in self.tracks:
-            if track.due > self.now:
-                continue
+        awake, self._awake = self._awake, {}
+        for track in awake:
             for index, request in track.core.requests(self.now):
                 # A decision proves itself: it needs no channel, and its place may be an old one.
                 free = isinstance(request, frames.Decide)
                 scope = None if free else self.scope(track.place, index)
                 if free or scope is not None:
                     relay = track.place.seat.configuration.relays[index]
-                    address = Address.of(relay)
-                    found.append(Ask(self.source, address, request, scope, Step(track, index)))
-            track.due = _or_never(track.deadline(self.now))
+                    found.append(
+                        Ask(self.source, Address.of(relay), request, scope, Step(track, index))
+                    )
+            again = track.deadline(self.now)
+            self._time(track, float("inf") if again is None else max(again, self.now + LEAST))
         return found
 
     def single(
@@ -269,7 +320,12 @@ class Ground:
 
     def deadline(self) -> float | None:
         """When `asks` has something new at the latest."""
-        return min((track.due for track in self.tracks), default=None)
+        if self._awake:
+            return self.now
+        timers = self._timers
+        while timers and (timers[0][2].over or timers[0][2].due != timers[0][0]):
+            heapq.heappop(timers)
+        return timers[0][0] if timers else None
 
     def answered(self, step: Step, request: frames.Request, answer: frames.Answer) -> None:
         """Give an answer to its core."""
@@ -277,7 +333,7 @@ class Ground:
         relay = track.place.seat.configuration.relays[index].key
         self.heard(relay)
         given = track.core.receive(index, request, answer, self.now)
-        track.due = 0.0
+        self.wake(track)
         if isinstance(answer, frames.Peeked) and answer.fence:
             self.fenced(relay, track.place, answer.fence)
         self._named(track)
@@ -294,7 +350,7 @@ class Ground:
         """There is no answer."""
         track, index = step.track, step.index
         track.core.lost(index, self.now)
-        track.due = 0.0
+        self.wake(track)
         self.missed(track.place.seat.configuration.relays[index].key)
 
     # --- Relays -----------------------------------------------------------------------------------
@@ -348,14 +404,10 @@ class Ground:
             index = track.place.seat.index_of(relay)
             if index is not None and index in track.troubles():
                 track.core.cleared(index)
-                track.due = 0.0
+                self.wake(track)
 
     def _named(self, track: Track) -> None:
         found = track.core.misbehaviour
         for one in found[track.named :]:
             self.accuse(one)
         track.named = len(found)
-
-
-def _or_never(due: float | None) -> float:
-    return float("inf") if due is None else due

@@ -14,7 +14,6 @@ from heliogram.node.asking import Address, Ask
 from heliogram.node.log.ground import Ground, Single, Track
 from heliogram.node.log.keeping import Place
 from heliogram.node.log.opening import work_for
-from heliogram.node.posting import Vouchers
 from heliogram.node.repair import Level, Levelling, Lift, Unfencing
 from heliogram.wire import frames
 from heliogram.wire.objects import RelayDescription
@@ -198,8 +197,7 @@ class Menders:
                 self._end(one)
             elif core.state is Lift.LIFTED:
                 ground.fences.pop(one.relay.key, None)
-                kept = tuple(at for at in ground.vouchers.last if at[0] != one.relay.key)
-                ground.vouch(Vouchers(kept))
+                ground.unvouch(one.relay.key)
                 self.lifted.append(one.relay.key)
                 self._end(one)
 

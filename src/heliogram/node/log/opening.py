@@ -29,6 +29,8 @@ class Opening:
         """`there` are keys of relays that have it already."""
         self.seat = seat
         self.there = there
+        #: When it began.
+        self.since = ground.now
         self._ground = ground
         self._paces = {one.key: Pace() for one in seat.configuration.relays if one.key not in there}
         #: Set by `Log`: told of each relay that has it.

@@ -13,6 +13,7 @@ from typing import Any
 from heliogram.node.epoch_keys import TAG_SIZE
 from heliogram.node.events import Event
 from heliogram.node.log.ground import Ground, Track
+from heliogram.node.log.happenings import Happened
 from heliogram.node.log.keeping import Place
 from heliogram.node.membership import PAST_EPOCHS
 from heliogram.node.records import Phase
@@ -22,6 +23,9 @@ from heliogram.wire.errors import ErrorCode
 
 #: Seconds that the last of q relays have to be read, before fewer will do.
 PATIENCE = 5.0
+
+#: Seconds between looks at what pushes have left to fetch, and between writings of cursors.
+PUSHES, WRITES = 0.25, 2.0
 
 #: Seconds for which an entry is waited for that relays name and nobody gives.
 MISSING = 10.0
@@ -40,6 +44,7 @@ class Epoch:
     missing: float | None = None
     saved: dict[int, int] = field(default_factory=dict)
     dirty: bool = True
+    written: float = float("-inf")
     #: Relays that have said that it is closed.
     closed: set[int] = field(default_factory=set)
     #: Its decision is stable, and relays were read on since then.
@@ -88,7 +93,7 @@ class Reading:
         )
         union = Union(place.seat, place.instances, cursors=cursors, primary=best, live=live)
         for index, relay in enumerate(place.seat.configuration.relays):
-            evidence = self._ground.vouchers.of(relay.key)
+            evidence = self._ground.evidence(relay.key)
             if evidence is not None and evidence.epoch == epoch:
                 union.signed(index, evidence)
         track = self._ground.begin(union, place)
@@ -103,7 +108,7 @@ class Reading:
             one.last = one.last or stable
             one.since = self._ground.now
             one.union.poll()
-            one.track.due = 0.0
+            self._ground.wake(one.track)
 
     def anew(self, epoch: int) -> None:
         """Read an epoch again from the beginning: a relay of it fell back."""
@@ -117,7 +122,7 @@ class Reading:
         """Look at all relays now."""
         for one in self.epochs.values():
             one.union.poll()
-            one.track.due = 0.0
+            self._ground.wake(one.track)
 
     def may_go_on(self) -> bool:
         """Whether the next decision may be followed: keys still reach back to what is not read."""
@@ -149,7 +154,10 @@ class Reading:
                 continue
             if isinstance(push, frames.Pushed | frames.PushedDigests | frames.CatchUp):
                 new = one.union.pushed(index, push, self._ground.now)
-                one.track.due, one.dirty = 0.0, True
+                one.dirty = True
+                # What is pushed asks for nothing at once: what others name may still come.
+                soon = 0.0 if isinstance(push, frames.CatchUp) else self._ground.now + PUSHES
+                self._ground.wake(one.track, soon)
                 self._take(one, new)
 
     def ended(self, relay: bytes, epoch: int) -> None:
@@ -159,17 +167,17 @@ class Reading:
         if one is not None and index is not None and index not in one.closed:
             one.closed.add(index)
             one.union.cleared(index)
-            one.track.due = 0.0
+            self._ground.wake(one.track)
 
     def parted(self, relay: bytes) -> None:
         """The connection is over, and with it subscriptions."""
-        evidence = self._ground.vouchers.of(relay)
+        evidence = self._ground.evidence(relay)
         for epoch, one in self.epochs.items():
             index = one.place.seat.index_of(relay)
             if index is None:
                 continue
             one.union.lost(index, self._ground.now)
-            one.track.due = 0.0
+            self._ground.wake(one.track)
             if evidence is not None and evidence.epoch == epoch:
                 one.union.signed(index, evidence)
 
@@ -181,16 +189,21 @@ class Reading:
     def _take(self, one: Epoch, new: list[NewEntry]) -> None:
         """Read what is new, in the order in which it came."""
         ground = self._ground
-        for entry in new:
-            if ground.conversation.phase is Phase.OUT or one.track.over:
-                return
-            at = self._epoch_of(one, entry)
-            if at is None:
-                continue
-            effects = ground.conversation.receive(
-                entry.data, at, revoked=ground.revoked(), now=ground.time
-            )
-            self.said += ground.write(effects, entry.minute)
+        if not new or ground.conversation.phase is Phase.OUT or one.track.over:
+            return
+        entries = [
+            (entry.data, at, entry.minute)
+            for entry in new
+            if (at := self._epoch_of(one, entry)) is not None
+        ]
+        said, effects = ground.conversation.receive_all(
+            [(data, at) for data, at, _ in entries], revoked=ground.revoked(), now=ground.time
+        )
+        ground.write(effects)
+        for (_, _, minute), events in zip(entries, said, strict=True):
+            self.said += events
+            for event in events:
+                ground.tell(Happened(event, minute))
 
     def _epoch_of(self, one: Epoch, entry: NewEntry) -> int | None:
         """Which epoch an entry is of. A relay that came in later was given what was there before."""
@@ -222,8 +235,9 @@ class Reading:
             for epoch in (ground.epoch, ground.epoch - 1):
                 self.begin(epoch, live=True)
         for epoch, one in self.epochs.items():
-            if one.dirty:
-                one.dirty = False
+            # An older cursor does no harm: what is read twice is known.
+            if one.dirty and ground.now >= one.written + WRITES:
+                one.dirty, one.written = False, ground.now
                 cursors = one.union.cursors
                 if cursors != one.saved:
                     one.saved = dict(cursors)

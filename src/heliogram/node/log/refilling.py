@@ -1,8 +1,8 @@
 """Entries brought to relays that lack them: one that was down or fell back, one that is new.
 
 A `Refilling` looks through the unions for what a relay lacks, fetches it from one that has it, and brings it
-there: few at a time, by rank, so that one member does it. A `Copying` gives new relays what one that stays has
-of the last epochs, before the change that brings them in is proposed.
+there: few at a time, by rank, so that one member does it. A `Copying` gives new relays what one that stays
+has of the last epochs, before the change that brings them in is proposed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from heliogram.wire.receipts import entry_hash
 
 #: Seconds from the first sign that a relay lacks something; between members, by rank; at most.
 AFTER, BETWEEN, LONGEST = 5.0, 4.0, 60.0
+
+#: Seconds until relays are looked at again that could not be read.
+LATER = 30.0
 
 #: Entries on their way at once, and in one go. What is left comes in the next.
 AT_ONCE, MAX_GO = 4, 256
@@ -85,10 +88,11 @@ class Refilling:
         if self._ground.conversation.phase is not Phase.OPEN:
             return
         self._full.clear()
-        for epoch in sorted(self._reading.epochs, reverse=True):
-            self._look(epoch)
+        whole = [self._look(epoch) for epoch in sorted(self._reading.epochs, reverse=True)]
         if len(self._gaps) >= MAX_GO:
             self.soon()
+        elif not all(whole):
+            self.due = self._ground.now + LATER
 
     def deadline(self) -> float | None:
         """When there is something to do at the latest."""
@@ -111,16 +115,18 @@ class Refilling:
 
     # --- Inside -----------------------------------------------------------------------------------
 
-    def _look(self, epoch: int) -> None:
-        """Find what relays of the open epoch lack of this one."""
+    def _look(self, epoch: int) -> bool:
+        """Find what relays of the open epoch lack of this one. False if not all are read to their ends."""
         ground, reading = self._ground, self._reading.epochs[epoch]
         here, place, union = ground.place, reading.place, reading.union
         if union.missing:
-            return
+            return False
+        whole = True
         for at, target in enumerate(here.seat.configuration.relays):
             index = place.seat.index_of(target.key)
             if index is not None and place.instances[index] == here.instances[at]:
                 lacking = union.lacking(index)
+                whole = whole and union.read_up(index)
             else:
                 lacking = self._unknown(reading.union.names(), at)
             for name in lacking:
@@ -129,6 +135,7 @@ class Refilling:
                     break
                 holder = min(holders, key=lambda one: self._sick(place, one))
                 self._gaps.append(Gap(epoch, name, target, holder, holders[holder]))
+        return whole
 
     def _unknown(self, names: Sequence[bytes], at: int) -> list[bytes]:
         """What a relay that came later lacks of an epoch before it: it was read as one of its first."""

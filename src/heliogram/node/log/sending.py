@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 from heliogram.node.errors import NodeError, NotNow
@@ -55,7 +56,8 @@ class Item:
     after: int | None = None
     track: Track | None = None
     stored: bool = False
-    told: int = 0
+    #: Its place among all that was said since the start.
+    order: int = 0
     until: float = float("inf")
     never: set[int] = field(default_factory=set)
 
@@ -65,31 +67,42 @@ class Sending:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        #: In their order: those that wait, and those that are being posted.
+        #: In their order: what is to be encrypted, what is encrypted, what is being posted.
         self.waiting: dict[object, Item] = {}
+        self.sealed: dict[object, Item] = {}
         self.posting: dict[object, Item] = {}
         self._tip: Track | None = None
-        self._covered: set[object] = set()
+        #: The last item that the tip covers: whatever came later needs another one.
+        self._covered = 0
+        self._order = 0
+        #: Items that a relay has answered to since the last turn.
+        self._touched: dict[object, Item] = {}
+        #: Stored items whose last relays are still asked, oldest first.
+        self._stored: dict[object, Item] = {}
         #: Relays lack what was given up here.
         self.left = False
 
     def load(self) -> None:
         """Go on with the conversation's own entries."""
         for name, entry in self._ground.notes.entries():
-            self.waiting[name] = Item(None, name=name, entry=entry, grace=entry.grace)
+            self.sealed[name] = Item(None, name=name, entry=entry, grace=entry.grace)
 
     # --- What comes in ----------------------------------------------------------------------------
 
     def say(self, item: Item) -> None:
         """Say something. The same number twice is once."""
-        if item.number not in self.waiting and item.number not in self.posting:
-            self.waiting[item.number] = item
+        at = item.number
+        if at in self.waiting or at in self.sealed or at in self.posting:
+            return
+        self._order += 1
+        item.order = self._order
+        (self.waiting if item.entry is None else self.sealed)[at] = item
 
     def post(self, entry: Outgoing, *, after: int | None = None) -> None:
         """Post an entry of the conversation's own, as soon as the decision of the epoch `after` is stable."""
         name = sha256(entry.data).digest()
         self._ground.notes.put_entry(name, entry)
-        self.waiting[name] = Item(None, name=name, entry=entry, grace=entry.grace, after=after)
+        self.sealed[name] = Item(None, name=name, entry=entry, grace=entry.grace, after=after)
 
     def entered(self) -> None:
         """Another epoch is open: what was not stored in the last one is said anew."""
@@ -104,25 +117,19 @@ class Sending:
                 # A departure of an epoch that is over says nothing any more.
                 self._forget(at, item)
             else:
-                self._ground.end(item.track)
-                del self.posting[at]
-                item.entry = item.track = None
-                item.never.clear()
+                self._withdraw(at, item)
                 anew[at] = item
-        for at, item in list(self.waiting.items()):
-            if item.number is None and not item.grace and item.entry is not None:
-                if item.entry.epoch < self._ground.epoch:
-                    self._forget(at, item)
+        for at, item in list(self.sealed.items()):
+            if item.number is None and not item.grace:
+                self._forget(at, item)
         self.waiting = {**anew, **self.waiting}
 
     def stop(self) -> None:
         """Nothing is said here any more, but in the grace lane."""
         self._drop_tip()
         for at, item in list(self.posting.items()):
-            if not item.grace:
-                self._ground.end(item.track)
-                del self.posting[at]
-                item.track = item.entry = None
+            if not item.grace and not item.stored:
+                self._withdraw(at, item)
                 self.waiting[at] = item
 
     def drop(self, number: int) -> None:
@@ -136,32 +143,48 @@ class Sending:
         self.stop()
         for item in self.posting.values():
             self._ground.end(item.track)
-        self.posting.clear()
-        self.waiting = {at: one for at, one in self.waiting.items() if one.number is not None}
+        for kept in (self.posting, self._touched, self._stored):
+            kept.clear()
+        again = {at: one for at, one in self.sealed.items() if one.number is not None}
+        for one in again.values():
+            one.entry = None
+        self.sealed.clear()
+        self.waiting = {**again, **self.waiting}
+
+    def _withdraw(self, at: object, item: Item) -> None:
+        self._ground.end(item.track)
+        del self.posting[at]
+        item.entry = item.track = None
+        item.never.clear()
 
     # --- What follows -----------------------------------------------------------------------------
 
     def settle(self, *, opened: bool, unstable: set[int]) -> None:
         """Do what is due. `unstable` are epochs whose decision too few relays are known to hold."""
-        for at, item in list(self.posting.items()):
-            self._watch(at, item)
+        while self._touched:
+            at, item = self._touched.popitem()
+            if self.posting.get(at) is item:
+                self._watch(at, item)
         self._tails()
-        if not opened or not self.waiting:
+        if not opened:
             return
-        self._ready(unstable)
-        if self._tip is not None and self._tip_is_open():
+        if self.sealed:
+            self._ready(unstable)
+        if not self.waiting:
+            return
+        if self._tip is not None and isinstance(self._tip.core, Tip) and self._tip.core.open:
             self._encrypt()
         elif self._tip is None and self._wants_tip():
             self._ask_tip()
 
     def deadline(self) -> float | None:
         """When `settle` has something to do at the latest."""
-        return min((one.until for one in self.posting.values()), default=None)
+        return next((one.until for one in self._stored.values()), None)
 
     def _ready(self, unstable: set[int]) -> None:
         """Post what is encrypted already."""
         ground = self._ground
-        for at, item in list(self.waiting.items()):
+        for at, item in list(self.sealed.items()):
             entry = item.entry
             if entry is None or (item.after is not None and item.after in unstable):
                 continue
@@ -171,40 +194,41 @@ class Sending:
                     self._refuse(at, item, "too old")
                     continue
             elif entry.epoch != ground.epoch or ground.conversation.phase is not Phase.OPEN:
-                if item.number is not None:
+                del self.sealed[at]
+                if item.number is None:
+                    self._forget(at, item)
+                else:
                     item.entry = None
+                    self.waiting[at] = item
                 continue
             if place is not None:
                 self._begin(at, item, place, entry)
 
-    def _may_send(self) -> bool:
-        talk = self._ground.conversation
-        return talk.phase is Phase.OPEN and not talk.must_renew and not talk.commit_due
-
     def _wants_tip(self) -> bool:
-        return self._may_send() and any(
-            item.entry is None and not item.grace for item in self.waiting.values()
-        )
+        talk = self._ground.conversation
+        if talk.phase is not Phase.OPEN or talk.must_renew or talk.commit_due:
+            return False
+        return any(not item.grace for item in self.waiting.values())
 
     def _ask_tip(self) -> None:
         place = self._ground.place
-        self._covered = {at for at, item in self.waiting.items() if item.entry is None}
+        self._covered = self._order
         self._tip = self._ground.begin(Tip(place.seat, place.instances), place)
-
-    def _tip_is_open(self) -> bool:
-        return self._tip is not None and isinstance(self._tip.core, Tip) and self._tip.core.open
 
     def _encrypt(self) -> None:
         """All items that the tip covers, in their order, as far as there is room."""
-        under_way = sum(not item.stored for item in self.posting.values())
-        for at, item in list(self.waiting.items()):
-            if under_way >= MAX_POSTINGS:
+        room = MAX_POSTINGS - (len(self.posting) - len(self._stored))
+        for at, item in list(islice(self.waiting.items(), max(room, 0) + MAX_POSTINGS)):
+            if room <= 0:
                 return  # the tip's answers stay good for these
-            if at in self._covered and item.entry is None and self._seal(at, item):
-                under_way += 1
-        self._drop_tip()
-        if self._wants_tip():
-            self._ask_tip()
+            if item.order > self._covered or item.grace:
+                continue
+            if self._seal(at, item):
+                room -= 1
+        if all(one.order > self._covered or one.grace for one in self.waiting.values()):
+            self._drop_tip()
+            if self._wants_tip():
+                self._ask_tip()
 
     def _seal(self, at: object, item: Item) -> bool:
         ground, number = self._ground, item.number
@@ -221,6 +245,7 @@ class Sending:
             return False
         ground.write(effects)
         item.entry = effects.entries[0]
+        del self.waiting[at]
         ground.tell(Encrypted(number, item.entry.epoch, item.entry.data))
         place = ground.places.get(item.entry.epoch)
         if place is not None:
@@ -231,7 +256,7 @@ class Sending:
         """Encrypt what is for the grace lane of a conversation that nobody can go on with."""
         if self._ground.conversation.phase in (Phase.DEAD, Phase.WOUNDED):
             for at, item in list(self.waiting.items()):
-                if item.grace and item.entry is None:
+                if item.grace:
                     self._seal(at, item)
 
     def _begin(self, at: object, item: Item, place: Place, entry: Outgoing) -> None:
@@ -239,10 +264,11 @@ class Sending:
         core = Posting(place.seat, place.instances, entry.data, lane=lane)
 
         def then(index: int, request: Any, answer: frames.Answer, given: Any) -> None:
+            self._touched[at] = item
             self._answered(item, core, index, request, answer)
 
         item.track = self._ground.begin(core, place, then)
-        del self.waiting[at]
+        self.sealed.pop(at, None)
         self.posting[at] = item
 
     # --- What comes of it -------------------------------------------------------------------------
@@ -256,7 +282,7 @@ class Sending:
         if stored:
             evidence = core.evidence(index)
             if evidence is not None:
-                ground.vouch(ground.vouchers.noted(relay, evidence))
+                ground.vouch(relay, evidence)
         if isinstance(answer, frames.Failure) and answer.code in _NEVER:
             item.never.add(index)
         if item.number is not None and (stored or isinstance(answer, frames.Decided)):
@@ -268,8 +294,10 @@ class Sending:
         core = None if item.track is None else item.track.core
         if not isinstance(core, Posting):
             return
+        configuration = core.seat.configuration
         if core.stored and not item.stored:
             item.stored, item.until = True, self._ground.now + TAIL
+            self._stored[at] = item
             if item.number is None:
                 self._ground.notes.put_entry(item.name, None)
             else:
@@ -278,17 +306,15 @@ class Sending:
             if item.number is not None:
                 self._ground.tell(StoredByAll(item.number))
             self._finish(at, item)
-        elif item.stored and self._ground.now >= item.until:
-            self._finish(at, item)
-        elif (
-            not item.stored
-            and len(item.never) > core.seat.configuration.n - core.seat.configuration.q
-        ):
+        elif not item.stored and len(item.never) > configuration.n - configuration.q:
             self._refuse(at, item, "too long")
 
     def _tails(self) -> None:
-        tails = [(at, item) for at, item in self.posting.items() if item.stored]
-        for at, item in tails[: max(0, len(tails) - MAX_TAILS)]:
+        """Give up asking the last relays for what is older."""
+        while self._stored:
+            at, item = next(iter(self._stored.items()))
+            if len(self._stored) <= MAX_TAILS and self._ground.now < item.until:
+                return
             self._finish(at, item)
 
     def _finish(self, at: object, item: Item) -> None:
@@ -296,7 +322,7 @@ class Sending:
         if isinstance(core, Posting) and not core.complete:
             self.left = True
         self._ground.end(item.track)
-        self.posting.pop(at, None)
+        self._drop(at)
         if item.number is not None:
             self._ground.tell(Finished(item.number))
 
@@ -307,12 +333,14 @@ class Sending:
 
     def _forget(self, at: object, item: Item) -> None:
         self._ground.end(item.track)
-        self.waiting.pop(at, None)
-        self.posting.pop(at, None)
+        self._drop(at)
         if item.number is None:
             self._ground.notes.put_entry(item.name, None)
+
+    def _drop(self, at: object) -> None:
+        for kept in (self.waiting, self.sealed, self.posting, self._stored):
+            kept.pop(at, None)
 
     def _drop_tip(self) -> None:
         self._ground.end(self._tip)
         self._tip = None
-        self._covered = set()

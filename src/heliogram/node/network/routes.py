@@ -22,7 +22,7 @@ from heliogram.node.network.dialling import Dialler
 from heliogram.node.network.link import Link, reach
 from heliogram.node.network.solving import HARDEST, Solver
 from heliogram.wire import ErrorCode, frames
-from heliogram.wire.limits import MAX_DIFFICULTY
+from heliogram.wire.limits import MAX_DIFFICULTY, MAX_FIRST_EPOCH
 
 #: Seconds before the next attempt: drawn from nothing to FIRST, doubled with each failure up to MOST.
 FIRST, MOST = 0.5, 30.0
@@ -332,6 +332,9 @@ class Route:
         if isinstance(push, frames.Advanced):
             # A certificate begins with its epoch.
             self._channels.decided(push.instance, int.from_bytes(push.certificate[:8], "big"))
+        elif isinstance(push, frames.CatchUp):
+            # Pushes of a log stop with it; those of an inbox do not.
+            self._channels.decided(push.instance, MAX_FIRST_EPOCH * 2)
         told: list[LogSource] = []
         for channel in self._channels.of(push.instance):
             channel.used = now

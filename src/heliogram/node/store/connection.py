@@ -48,7 +48,7 @@ Value: TypeAlias = int | float | str | bytes | None
 Row: TypeAlias = tuple[Any, ...]
 
 # SQLite's result codes, without the detail in their upper bits.
-_PERM, _BUSY, _LOCKED, _NOMEM, _READONLY, _IOERR, _CORRUPT = 3, 5, 6, 7, 8, 10, 11
+_PERM, _BUSY, _LOCKED, _NOMEM, _READONLY, _INTERRUPT, _IOERR, _CORRUPT = 3, 5, 6, 7, 8, 9, 10, 11
 _FULL, _CANTOPEN, _AUTH, _NOTADB = 13, 14, 23, 26
 
 _SENTENCES: Final = {
@@ -57,6 +57,7 @@ _SENTENCES: Final = {
     _LOCKED: "another program holds the profile's database: end it",
     _NOMEM: "there is not enough memory",
     _READONLY: "the profile's database cannot be written: look at the rights of its files and the disk",
+    _INTERRUPT: "it was ended before it was done",
     _IOERR: "the disk does not read or write: look at it, and start again",
     _CANTOPEN: "the profile's database cannot be opened: look at the rights of its files and directory",
     _AUTH: "the profile may not be read or written: look at the rights of its files",
@@ -169,7 +170,7 @@ class Connection:
         self._raw.close()
 
     def interrupt(self) -> None:
-        """End what another thread runs on this connection: it gets an error."""
+        """End what another thread runs on this connection: it gets a `StoreError`."""
         self._raw.interrupt()
 
     def _check(self) -> None:

@@ -24,7 +24,7 @@ from sqlcipher3 import dbapi2
 
 from heliogram.mls import Secret
 from heliogram.node.errors import NodeError, StoreError
-from heliogram.node.store.connection import Connection, Row, Value, check_file
+from heliogram.node.store.connection import PATIENCE, Connection, Row, Value, check_file
 from heliogram.node.store.disk import create_private, make_directory, sync_directory, sync_file
 from heliogram.node.store.schema import Schema, forget_copies, lay_out, remove, upgrade
 
@@ -32,6 +32,9 @@ __all__ = ["Reader", "Row", "Store", "Value"]
 
 #: Bytes of a file that is written anew whenever it is closed: half a second.
 LARGEST_REWRITE: Final = 32 << 20
+
+#: Milliseconds to wait, when the WAL is cut, for those that read.
+CHECKPOINT_PATIENCE: Final = 100
 
 _SAVEPOINT: Final = "inner"
 
@@ -149,8 +152,15 @@ class Store(Connection):
             self._depth -= 1
 
     def checkpoint(self) -> bool:
-        """Move the WAL into the file and cut it to nothing; False if somebody reads just now."""
-        row = self.one("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Move the WAL into the file and cut it to nothing; False if somebody reads just now.
+
+        Until then the WAL holds, encrypted, what was there before: call it when there is nothing else to do.
+        """
+        self.execute(f"PRAGMA busy_timeout={CHECKPOINT_PATIENCE}")
+        try:
+            row = self.one("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self.execute(f"PRAGMA busy_timeout={int(PATIENCE * 1000)}")
         return row is not None and row[0] == 0
 
     def reader(self) -> Reader:

@@ -57,7 +57,10 @@ class ReportRow:
 
 
 class Marks:
-    """Reactions, versions, what came early, reports. All that writes belongs into a transaction."""
+    """The tables `reactions`, `versions`, `early`, `reports` and `owed`.
+
+    All that writes belongs into a transaction.
+    """
 
     def __init__(self, store: Store) -> None:
         """Nothing is read yet."""

@@ -283,8 +283,8 @@ class Messages:
             f"SELECT {_ORDER} FROM messages WHERE number = ? AND conversation = ?",  # noqa: S608
             (number, conversation),
         ) or source.one(
-            f"SELECT {_ORDER} FROM messages WHERE conversation = ? AND number < ?"  # noqa: S608
-            " ORDER BY number DESC LIMIT 1",
+            f"SELECT {_ORDER} FROM messages WHERE number ="  # noqa: S608
+            " (SELECT max(number) FROM messages WHERE conversation = ? AND number < ?)",
             (conversation, number),
         )
         return (row[0], row[1], row[2]) if row else (-1, b"", 0)

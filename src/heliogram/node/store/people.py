@@ -165,6 +165,11 @@ class PeopleTables:
         row = self._store.one("SELECT id FROM conversations WHERE number = ?", (number,))
         return None if row is None else row[0]
 
+    def phase(self, number: int) -> str | None:
+        """How a conversation stands."""
+        row = self._store.one("SELECT phase FROM conversations WHERE number = ?", (number,))
+        return None if row is None else row[0]
+
     def groups_in_use(self) -> set[bytes]:
         """Ids of the conversations that we are in."""
         rows = self._store.query("SELECT id FROM conversations WHERE phase <> 'out'")
@@ -294,9 +299,10 @@ class PeopleTables:
         row = self._store.one("SELECT package FROM packages WHERE reference = ?", (reference,))
         return None if row is None else row[0]
 
-    def packages(self) -> list[bytes]:
-        """All key packages of ours that were not used."""
-        return [row[0] for row in self._store.query("SELECT package FROM packages")]
+    def package_count(self) -> int:
+        """How many key packages of ours are kept."""
+        row = self._store.one("SELECT count(*) FROM packages")
+        return 0 if row is None else int(row[0])
 
     def replace_packages(self, relay: bytes, *, before: int, ends: int) -> None:
         """A relay gives none away any more that were made before `before`.

@@ -11,14 +11,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heliogram.node import api
 from heliogram.node.network.dialling import Dialler
-from heliogram.node.shell import Shell
 from heliogram.node.transfer.mover import Mover
 from heliogram.node.transfer.prepare import prepare
 from heliogram.node.transfer.spool import Spool
+
+if TYPE_CHECKING:
+    from heliogram.node.shell import Shell
 
 
 class Transfers:

@@ -1,0 +1,63 @@
+"""Every error has its sentence, and sentences are whole."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+import msgspec
+import pytest
+
+from heliogram.cli.sentences import FAILED, SENTENCES, UNREACHABLE, USAGE, sentence
+from heliogram.node.control import faults
+from heliogram.node.control.faults import NotRunning, RemoteNodeError
+from heliogram.node.errors import InvalidWords, NodeError, NotAllowed, WordsFault
+
+
+def every_error() -> list[NodeError]:
+    """One of each error there is, with each reason that it may have."""
+    made: list[NodeError] = []
+    for kind in faults._known():
+        if kind is RemoteNodeError:
+            continue
+        wanted = faults.arguments(kind)
+        plain: dict[object, object] = {int: 3, str: "chat", tuple[str, ...]: ["one"]}
+        values = {name: plain.get(one) for name, one in wanted.items()}
+        reason = next(
+            (
+                (name, one)
+                for name, one in wanted.items()
+                if isinstance(one, type) and issubclass(one, Enum)
+            ),
+            None,
+        )
+        for each in [None] if reason is None else list(reason[1]):
+            if reason is not None:
+                values[reason[0]] = msgspec.to_builtins(each)
+            made.append(faults._remake(kind, values))
+    return made
+
+
+ERRORS = every_error()
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.code)
+def test_each_error_has_its_sentence(error: NodeError) -> None:
+    said = sentence(error)
+    assert error.code in SENTENCES or error.code.startswith(("no such ", "ambiguous "))
+    assert re.fullmatch(r"[A-Z0-9].*[.!?]", said.what, re.DOTALL), said.what
+    assert "{" not in said.what + said.hint
+    assert said.exit in (FAILED, USAGE, UNREACHABLE)
+
+
+def test_details_are_in_the_sentence() -> None:
+    wrong = InvalidWords(WordsFault.UNKNOWN_WORD, count=24, position=7, close=("abandon", "about"))
+    assert sentence(wrong).what == "Word 7 is not in the list. Maybe: abandon, about."
+    assert sentence(NotAllowed("the last owner stays one")).what.endswith(
+        "the last owner stays one."
+    )
+    assert sentence(NotRunning()).exit == UNREACHABLE
+
+
+def test_an_error_that_only_the_node_knows() -> None:
+    assert "new code" in sentence(RemoteNodeError("new code", {})).what

@@ -1,0 +1,136 @@
+"""Groups: who comes and goes, who may do what, and what history says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from heliogram.node import api
+from heliogram.node.components import Role
+from heliogram.node.errors import NotAllowed, NotFound
+from tests.node.engine.kit import Person, World
+
+Three = tuple[Person, Person, Person, str]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture
+def three(world: World) -> Three:
+    alice, bob, carol = world.people("alice", "bob", "carol")
+    return alice, bob, carol, world.group("Tea", alice, bob, carol)
+
+
+def test_a_group_begins(world: World, three: Three) -> None:
+    alice, bob, carol, chat = three
+    assert alice.chat(chat).name == "Tea" and alice.chat(chat).members == 3
+    assert alice.events(chat) == ["Founded", "MemberAdded", "MemberAdded"]
+    assert bob.events(chat) == ["Joined"]
+    sent = alice.call(api.SendMessage("tea", "Welcome"))
+    world.run(until=lambda: bob.texts(chat) == carol.texts(chat) == ["Welcome"])
+    world.run(200, until=lambda: alice.message(sent.id).state == "delivered")
+    bob.call(api.MarkRead(chat))
+    world.run(200)
+    assert alice.message(sent.id).state == "delivered"
+    carol.call(api.MarkRead(chat))
+    world.run(200, until=lambda: alice.message(sent.id).state == "read")
+    assert len(alice.message(sent.id).reports) == 2
+
+
+def test_all_about_a_group(three: Three) -> None:
+    alice, bob, _, chat = three
+    seen, other = alice.call(api.GetChat(chat)), bob.call(api.GetChat(chat))
+    assert seen.authenticator == other.authenticator != ""
+    assert (seen.epoch, seen.quorum, seen.lying, seen.silent) == (1, 3, 1, 1)
+    assert seen.guarantee == "4 relays, 3 decide: 1 may lie, 1 may be missing."
+    assert [one.role for one in seen.members] == ["owner", "member", "member"]
+    assert len(seen.relays) == 4 and "Ed25519" in seen.suite
+
+
+def test_lines_of_history(world: World, three: Three) -> None:
+    alice, bob, carol, chat = three
+    alice.call(api.SetProfile(chat, name="Tea at five", expiry=0, description="daily"))
+    world.run(until=lambda: "MetadataChanged" in bob.events(chat))
+    assert bob.chat(chat).name == "Tea at five"
+    assert "named the conversation “Tea at five”" in bob.lines(chat)[-1]
+    assert "changed the description" in bob.lines(chat)[-1]
+    alice.call(api.SetRole(chat, bob.id.hex(), "admin"))
+    world.run(until=lambda: "RoleChanged" in carol.events(chat))
+    assert carol.lines(chat)[-1].endswith("an admin.")
+    bob.call(api.RemoveMembers(chat, (carol.id.hex(),)))
+    world.run(until=lambda: carol.chat(chat).phase == "out")
+    world.run(until=lambda: "MemberRemoved" in alice.events(chat))
+    assert carol.events(chat)[-1] == "Out" and carol.lines(chat)[-1].endswith("removed us.")
+    assert alice.chat(chat).members == 2
+    for one in (alice, bob):
+        assert [line.sender is not None for line in one.history(chat)]
+    added = [one.message for one in alice.heard(api.MessageAdded)]
+    assert [one.event for one in added if one.chat == chat] == [
+        *("Founded", "MemberAdded", "MemberAdded", "MetadataChanged", "RoleChanged"),
+        "MemberRemoved",
+    ]
+
+
+def test_relays_change(world: World, three: Three) -> None:
+    alice, bob, _, chat = three
+    gone = world.described[3]
+    alice.call(api.ChangeRelays(chat, remove=("3.example",)))
+    world.run(until=lambda: "RelaysChanged" in bob.events(chat))
+    assert bob.lines(chat)[-1].endswith("changed the relays: 3 now, 2 decide.")
+    info = bob.call(api.GetChat(chat))
+    assert gone.key.hex() not in [one.relay.key for one in info.relays]
+    with pytest.raises(NotFound):
+        alice.call(api.ChangeRelays(chat, remove=("3.example",)))
+    with pytest.raises(NotAllowed):
+        alice.call(api.ChangeRelays(chat, quorum=1))
+    alice.call(api.SendMessage(chat, "still here"))
+    world.run(until=lambda: bob.texts(chat) == ["still here"])
+
+
+def test_what_is_not_allowed_is_told(world: World, three: Three) -> None:
+    alice, bob, carol, chat = three
+    bob.call(api.RemoveMembers(chat, (carol.id.hex(),)))
+    world.run(until=lambda: bool(bob.heard(api.CommandFailed)))
+    [failed] = bob.heard(api.CommandFailed)
+    assert (failed.chat, failed.command, failed.code) == (chat, "remove members", "not allowed")
+    number = bob.number(chat)
+    bob.do(
+        lambda: bob.talks.add(
+            number, [alice.package()], frozenset((alice.id, b"x" * 32)), Role.MEMBER
+        )
+    )
+    world.run(until=lambda: bob.failed == ["not allowed"])
+    assert alice.chat(chat).members == 3
+    for wrong in (
+        api.RemoveMembers(chat, (alice.id.hex()[:1] * 64,)),
+        api.SetRole(chat, "x", "admin"),
+    ):
+        with pytest.raises(NotFound):
+            alice.call(wrong)
+    with pytest.raises(NotAllowed):
+        alice.call(api.RemoveMembers(chat, (alice.id.hex(),)))
+    with pytest.raises(NotAllowed):
+        alice.call(api.CreateGroup(""))
+    with pytest.raises(NotAllowed):
+        alice.call(api.CreateGroup("x" * 257))
+
+
+def test_38_a_non_admin_who_changes_the_group_is_named(
+    world: World, three: Three, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bob's program lets him do what no member may: all others refuse it alike and say who it was."""
+    alice, bob, carol, chat = three
+    monkeypatch.setattr("heliogram.node.changes.judge", lambda *_: None)
+    policy = bob.talks.log(bob.number(chat)).conversation._held.config.policy
+    monkeypatch.setattr(policy, "allows_commit", lambda *_: True)
+    bob.call(api.RemoveMembers(chat, (carol.id.hex(),)))
+    world.run(until=lambda: alice.chat(chat).phase == carol.chat(chat).phase == "dead")
+    for one in (alice, carol):
+        [warned] = [w for w in one.heard(api.Warned) if w.code == "conversation dead"]
+        assert warned.who is not None and warned.who.account == bob.id.hex()
+        assert one.events(chat)[-1] == "Dead"
+        assert one.lines(chat)[-1].startswith(warned.who.name)
