@@ -86,6 +86,7 @@ class Home(Protocol):
         peer: bytes | None,
         name: str = "",
         welcome: bytes | None = None,
+        package: mls.OwnKeyPackage | None = None,
     ) -> int:
         """Go in: calls `Successors.went_on` if it goes on from one of ours."""
 
@@ -282,7 +283,13 @@ class Successors:
             return
         try:
             self._talks.join(
-                invitation, kind=row.kind, peer=row.peer, name=row.name, welcome=welcome
+                invitation,
+                kind=row.kind,
+                peer=row.peer,
+                name=row.name,
+                welcome=welcome,
+                # The one that we reported with: several may have added us by it, and all but one go again.
+                package=self._talks.log(number).own_package,
             )
         except NodeError:
             return  # not for us, none at all, or we are in

@@ -153,15 +153,19 @@ class Talks:
         peer: bytes | None,
         name: str = "",
         welcome: bytes | None = None,
+        package: mls.OwnKeyPackage | None = None,
     ) -> int:
-        """Go in; `welcome` is what was fetched, if it lies in a blob. Raises `InvalidInvitation`."""
+        """Go in; `welcome` is what was fetched, if it lies in a blob. Raises `InvalidInvitation`.
+
+        `package` is the key package that it must be for, if that is known.
+        """
         logs = self.desk.logs
         self._stirred = True
+        inline = invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
+        packages = [package] if package else self.desk.people.packages_for(inline)
         conversation, effects = Conversation.join(
             invitation,
-            self.desk.people.packages_for(
-                invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
-            ),
+            packages,
             welcome=welcome,
             in_use=_InUse(self.desk),
             grounds=self._successors.ground,

@@ -233,6 +233,11 @@ class Log:
         """Who has said that they could not follow, and is not put back."""
         return list(self._deciding.cries.values())
 
+    @property
+    def own_package(self) -> mls.OwnKeyPackage | None:
+        """What we said with that we cannot follow, if we did."""
+        return self._ground.notes.package()
+
     def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
         """Leave the invitation to `to`, our successor, for these: `Conversation.offer`, which may raise."""
         ground = self._ground
