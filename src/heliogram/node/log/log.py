@@ -238,11 +238,13 @@ class Log:
         """Who has said that they could not follow, and is not put back."""
         return list(self._deciding.cries.values())
 
-    def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
-        """Leave the invitation to `to`, our successor of this log, for these.
+    @property
+    def own_package(self) -> mls.OwnKeyPackage | None:
+        """What we said with that we cannot follow, if we did."""
+        return self._ground.notes.package()
 
-        Raises as `Conversation.offer`.
-        """
+    def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
+        """Leave the invitation to `to`, our successor, for these: `Conversation.offer`, which may raise."""
         ground = self._ground
         effects = ground.conversation.offer(to, draft, reports, entropy=ground.entropy)
         for entry in effects.entries:
