@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from heliogram import mls
 from heliogram.node import api
 from heliogram.node.components import Role
 from heliogram.node.errors import NotAllowed, NotFound
@@ -160,3 +161,33 @@ def test_38_a_non_admin_who_changes_the_group_is_named(
         assert warned.who is not None and warned.who.account == bob.id.hex()
         assert one.events(chat)[-1] == "Dead"
         assert one.lines(chat)[-1].startswith(warned.who.name)
+
+
+def test_who_was_removed_meanwhile(world: World, three: Three) -> None:
+    """Bob writes while he does not know yet that he is out: his message has failed, and he sees why."""
+    alice, bob, carol, chat = three
+    bob.down()
+    alice.call(api.RemoveMembers(chat, (bob.id.hex(),)))
+    world.run(until=lambda: carol.chat(chat).members == 2)
+    bob.boot()
+    sent = bob.call(api.SendMessage(chat, "still here?"))
+    world.run(until=lambda: bob.chat(chat).phase == "out")
+    world.run(60)
+    assert bob.message(sent.id).state == "failed"
+    assert bob.lines(chat)[-1].endswith("removed us.")
+    assert alice.messages(chat) == []
+    assert bob.chat(chat).members == 2
+    bob.crash()
+    world.run(60)
+    assert bob.message(sent.id).state == "failed"
+
+
+def test_a_large_group(world: World) -> None:
+    """Its Welcome is too large for a value, and lies in a blob."""
+    people = world.people(*(f"person {at}" for at in range(10)), suite=mls.DEFAULT_SUITE)
+    founder, *others = people
+    chat = world.group("Many", founder, *others)
+    assert world.blobs
+    founder.call(api.SendMessage(chat, "hello all"))
+    world.run(until=lambda: all(one.texts(chat) == ["hello all"] for one in others))
+    assert founder.call(api.GetChat(chat)).suite == mls.CipherSuite(mls.DEFAULT_SUITE).name

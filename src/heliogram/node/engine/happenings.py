@@ -62,7 +62,7 @@ class Happenings:
         self._desk = desk
         self._messages = messages
         self._reports = reports
-        #: Called with each event besides messages, after it was taken: number of the conversation, log, event.
+        #: Called with each event besides messages once it was taken: the conversation's number, log, event.
         self.watchers: list[Callable[[int, Log, Event], None]] = []
 
     def take(self, number: int, log: Log, one: Happening) -> None:
@@ -163,6 +163,21 @@ class Happenings:
             # What was decided is shown, whether a quorum holds it or not: nobody will ask again.
             happened.stable(self._desk, row.number, log.conversation.epoch)
             self._reports.forget(row.number)
+            self._fail_all(row.number)
+        if phase == "out":
+            others = [
+                one
+                for one in self._desk.logs.members(row.number)
+                if one.account != self._desk.account
+            ]
+            self._desk.logs.set_members(row.number, others)
+
+    def _fail_all(self, number: int) -> None:
+        """What waits here will not be said: people may say it elsewhere."""
+        for item in self._desk.logs.outbox(number):
+            if not item.stored:
+                self._move(item.number, "failed")
+                self._desk.logs.said(item.number)
 
     # --- Our own words ----------------------------------------------------------------------------
 

@@ -63,6 +63,9 @@ class Talks:
         self._to_load = [row.number for row in desk.logs.every() if row.phase in _LISTENING]
         self._reports = Reports(desk, self.views)
         self._begun = False
+        #: When the next message goes (Unix seconds).
+        self._ends = desk.messages.next_expiry()
+        self._has_self = desk.logs.has_self()
         #: Whether another part wanted something after this one had settled: then there is another turn.
         self._stirred = False
         self._messages = Messages(desk, self._reports)
@@ -258,7 +261,8 @@ class Talks:
             self._reports.begin()
         self._load_some()
         self._found_own()
-        self._messages.expire()
+        if self._ends is not None and self._ends <= self.context.time:
+            self._messages.expire()
         for number in self._reports.due():
             self._report(number)
         self._stirred = False
@@ -278,7 +282,7 @@ class Talks:
         now = self.context.now
         if self._to_load or self._stirred:
             return now
-        ends = self.desk.messages.next_expiry()
+        ends = self._ends
         own = self._own_due()
         times = chain(
             (log.deadline(now) for log in self._logs.values()),
@@ -313,12 +317,14 @@ class Talks:
         due = self._own_due()
         if due is not None and due <= self.context.time:
             self.found("self")
+            self._has_self = True
 
     def _own_due(self) -> float | None:
         """When it is founded (Unix seconds); None if that is done, or cannot be."""
-        logs = self.desk.logs
-        many, last = logs.count_relays()
-        if not many or not self.desk.account or logs.has_self():
+        if self._has_self:
+            return None
+        many, last = self.desk.logs.count_relays()
+        if not many or not self.desk.account:
             return None
         return 0.0 if many >= USUAL else last + ADDED_TOGETHER
 
@@ -407,6 +413,8 @@ class Talks:
     def _tell(self) -> None:
         """Tell faces what has changed in this turn, each thing once."""
         desk, tell = self.desk, self.context.tell
+        if desk.added or desk.changed or desk.chats:
+            self._ends = desk.messages.next_expiry()
         for conversation in {
             row.conversation for one in desk.added if (row := desk.messages.get(one))
         }:

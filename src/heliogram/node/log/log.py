@@ -174,6 +174,11 @@ class Log:
             raise NotNow
         return scope
 
+    @property
+    def package(self) -> mls.OwnKeyPackage | None:
+        """The key package that we asked to be put back with, or to be taken into a successor with."""
+        return self._ground.notes.package()
+
     def blobs(self) -> list[BlobToStore]:
         """Welcomes that must be uploaded before their change is proposed."""
         return self._deciding.blobs()
@@ -234,9 +239,13 @@ class Log:
         return list(self._deciding.cries.values())
 
     def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
-        """Leave the invitation to `to`, our successor of this log, for these. Raises as `Conversation.offer`."""
+        """Leave the invitation to `to`, our successor, for these. Raises as `Conversation.offer`."""
         ground = self._ground
-        effects = ground.conversation.offer(to, draft, reports, entropy=ground.entropy)
+        self.post(ground.conversation.offer(to, draft, reports, entropy=ground.entropy))
+
+    def post(self, effects: Effects) -> None:
+        """Post what a call of the conversation gave for the grace lane, such as `Conversation.offer`."""
+        self._ground.write(effects)
         for entry in effects.entries:
             self._sending.post(entry)
 
@@ -350,7 +359,7 @@ class Log:
     # --- The wounded, the dead --------------------------------------------------------------------
 
     def _cry(self) -> None:
-        """We cannot follow: tell the others, once, with a fresh key package."""
+        """We cannot follow, or nobody can: tell the others, once, with a fresh key package."""
         ground = self._ground
         if ground.package is None or ground.notes.package() is not None:
             return
