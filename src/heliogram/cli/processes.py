@@ -173,7 +173,7 @@ async def in_order(
 
 
 def run_to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Run it. The first signal that ends programs cancels it, later ones do nothing: what was started is ended.
+    """Run it. The first signal that ends programs cancels it, later ones do nothing: all is ended in order.
 
     Raises `KeyboardInterrupt` then, and what `work` raises.
     """
