@@ -95,10 +95,15 @@ class Talking:
     async def renamed(self, who: Talker, name: str) -> None:
         """Somebody gives it a name, and all see it."""
         await who.call(api.SetProfile(self.chat, name=name))
-        async with asyncio.timeout(PATIENCE):
-            for one in self.members:
-                while (await self.info(one)).chat.name != name:
+        infos: list[api.ChatInfo] = []
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not infos or any(one.chat.name != name for one in infos):
                     await asyncio.sleep(0.05)
+                    infos = [await self.info(one) for one in self.members]
+        except TimeoutError:
+            seen = [(it.epoch, it.chat.name, [one.state for one in it.relays]) for it in infos]
+            raise AssertionError(f"not all call it {name}: {seen}") from None
 
 
 @asynccontextmanager
