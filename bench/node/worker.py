@@ -1,6 +1,6 @@
 """A process with nodes in it: reads orders, does them, tells what came of it.
 
-    python -m bench.node.worker
+python -m bench.node.worker
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Watched:
         self.count: Counter[str] = Counter()
         self.stored: dict[str, float] = {}
         #: What was said and is not stored yet.
-        self.open: set[str] = set()
+        self.waiting: dict[str, asyncio.Future[None]] = {}
         self.known: dict[str, float] = {}
         self.requests: dict[str, tuple[float, api.Request]] = {}
         self._news = asyncio.Event()
@@ -92,7 +92,8 @@ class Watched:
                         self.count[message.text.partition(" ")[0]] += 1
                 case api.MessageChanged(message) if message.mine and message.state != "queued":
                     self.stored.setdefault(message.text, now)
-                    self.open.discard(message.text)
+                    if (waiting := self.waiting.pop(message.text, None)) is not None:
+                        waiting.set_result(None)
                 case api.ContactChanged(contact) if contact.state == "known":
                     self.known.setdefault(contact.who.name, now)
                 case api.RequestAdded(request):
@@ -135,20 +136,20 @@ class Watched:
 
     async def _say(self, order: Say) -> Said:
         said: dict[str, float] = {}
-        self.open.clear()
-        for number in range(order.count):
+        room = asyncio.Semaphore(1 if order.apart else order.window)
+
+        async def say(number: int) -> None:
             text = f"{order.tag} {number}: shall we meet at the bridge at noon, or later?"
-            while len(self.open) >= order.window:
-                await self._news_came()
-            said[text] = time.monotonic()
-            self.open.add(text)
-            await self.node.call(api.SendMessage(order.chats[number % len(order.chats)], text))
-            if order.apart:
-                while text in self.open:
-                    await self._news_came()
+            stored = self.waiting[text] = asyncio.get_running_loop().create_future()
+            async with room:
+                said[text] = time.monotonic()
+                await self.node.call(api.SendMessage(order.chats[number % len(order.chats)], text))
+                await stored
                 await asyncio.sleep(max(0.0, said[text] + order.apart - time.monotonic()))
-        while self.open:
-            await self._news_came()
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(order.count):
+                group.create_task(say(number))
         return Said(said, {text: self.stored[text] for text in said})
 
     async def _hear(self, order: Hear) -> dict[str, float]:

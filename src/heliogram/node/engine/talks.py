@@ -415,17 +415,15 @@ class Talks:
         desk, tell = self.desk, self.context.tell
         if desk.added or desk.changed or desk.chats:
             self._ends = desk.messages.next_expiry()
-        for conversation in {
-            row.conversation for one in desk.added if (row := desk.messages.get(one))
-        }:
-            desk.recount(conversation)
-        for kind, numbers in ((api.MessageAdded, desk.added), (api.MessageChanged, desk.changed)):
-            for number in numbers:
-                if kind is api.MessageChanged and number in desk.added:
-                    continue
-                row = desk.messages.get(number)
-                if row is not None:
-                    tell(kind(self.views.message(row)))
+        if desk.added or desk.changed:
+            rows = desk.messages.many({**desk.added, **desk.changed})
+            for conversation in {row.conversation for at, row in rows.items() if at in desk.added}:
+                desk.recount(conversation)
+            for message in self.views.messages(
+                [rows[at] for at in {**desk.added, **desk.changed} if at in rows]
+            ):
+                new = message.number in desk.added
+                tell(api.MessageAdded(message) if new else api.MessageChanged(message))
         for number in desk.chats:
             chat = desk.logs.get(number)
             if chat is not None:
