@@ -44,7 +44,7 @@ chaos: $(VENV)/dev ## kill a loaded relay and cut its power, KILLS=1000 times
 	@HELIOGRAM_KILLS=$(KILLS) $(BIN)/python -m pytest -s --timeout 0 tests/relay/test_crash.py
 
 sim: $(VENV)/dev ## everything that can go wrong at random, RUNS=2000 times
-	@HELIOGRAM_SIM_RUNS=$(RUNS) $(BIN)/python -m pytest -n auto --timeout 0 tests/sim/test_slots.py $(PYTEST)
+	@HELIOGRAM_SIM_RUNS=$(RUNS) $(BIN)/python -m pytest -n auto --timeout 0 tests/sim/test_slots.py tests/sim/test_logs.py $(PYTEST)
 
 clean: ## forget the environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -32,3 +32,12 @@ def machine(packages: Iterable[str]) -> dict[str, Any]:
         "python": platform.python_version(),
         **versions,
     }
+
+
+def private_bytes(pid: int) -> int:
+    """Memory that only this process has (USS). Linux only."""
+    total = 0
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(("Private_Clean:", "Private_Dirty:")):
+            total += int(line.split()[1]) << 10
+    return total

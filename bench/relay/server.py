@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench.machine import private_bytes
 from bench.relay.loop import LoadError
 
 #: The server has the first core, the load generator the second.
@@ -88,12 +89,7 @@ class Server:
 
     def private_bytes(self) -> int:
         """Memory that only this process and its descendants have (USS)."""
-        total = 0
-        for pid in self._family():
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith(("Private_Clean:", "Private_Dirty:")):
-                    total += int(line.split()[1]) << 10
-        return total
+        return sum(map(private_bytes, self._family()))
 
     def stop(self) -> None:
         """End it and wait; what does not go in 20 seconds is killed."""

@@ -5,6 +5,7 @@
       InvalidLink         a contact link or a safety code that cannot be used
       InvalidWords        recovery words that are none
       InvalidFile         a file that is not what its message says, or changed while it was sealed
+      InvalidBackup       a backup that cannot be written or read
       InvalidPicture      a picture that cannot be freed of its metadata: it can only go as a file
       NotInChain          not the decision that comes next
       NotOpened           sealed bytes that do not open, or hold something else
@@ -92,6 +93,22 @@ class FileFault(Enum):
     NOT_SAVED = "not saved"
     #: Ours: the file became another one while it was being sealed. Begin again, with a new key.
     CHANGED = "changed"
+
+
+class BackupFault(Enum):
+    """Why a backup or an export cannot be made, or brought back."""
+
+    NOT_A_BACKUP = "not a backup"
+    #: Of a later version of Heliogram.
+    NEWER = "newer"
+    DAMAGED = "damaged"
+    NOT_READ = "not read"
+    #: The disk is full, or the folder is not ours to write.
+    NOT_WRITTEN = "not written"
+    #: There is something in its place already.
+    EXISTS = "exists"
+    #: More than one file of ours can be.
+    TOO_LARGE = "too large"
 
 
 class PictureFault(Enum):
@@ -191,6 +208,22 @@ class InvalidFile(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return f"file {self.fault.value}"
+
+
+class InvalidBackup(NodeError):
+    """A backup or an export cannot be written or read; `fault` says why. What was begun is gone."""
+
+    def __init__(self, fault: BackupFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"the backup is refused: {self.fault.value}"
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return f"backup {self.fault.value}"
 
 
 class InvalidPicture(NodeError):

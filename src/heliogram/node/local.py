@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from heliogram.node import api
+from heliogram.node.archive.service import Archives
 from heliogram.node.asking import Address
 from heliogram.node.engine.account import create_account, recovery_words
 from heliogram.node.engine.context import Context
@@ -84,12 +85,14 @@ class LocalNode:
         self._transfers: Transfers | None = None
         self.shell = Shell(self._engine, dialler, entropy=entropy)
         self._transfers = Transfers(self.shell, dialler, self._spool)
+        self._archives = Archives(profile, self.shell, entropy)
         self.shell.outside |= {
             api.GetStatus: self._status,
             api.GetRelays: self._relays,
             api.AcceptRequest: self._accept,
             api.Lock: self._lock,
         }
+        self.shell.outside |= self._archives.outside
         self._tasks: list[asyncio.Task[None]] = []
         self._locked = asyncio.Event()
 
@@ -130,6 +133,7 @@ class LocalNode:
         self._tasks.append(asyncio.create_task(self.shell.run()))
         if self._transfers is not None:
             self._tasks.append(asyncio.create_task(self._transfers.run()))
+        self._tasks.append(asyncio.create_task(self._archives.reach_again()))
 
     async def drained(self) -> None:
         """Wait until nothing is on its way: all said is stored, all wanted is done, all there is was read."""

@@ -26,6 +26,7 @@ class Label(Purpose):
     SAFETY = b"safety"
     FILE_KEY = b"file key"
     FILE_COMMITMENT = b"file commitment"
+    BACKUP_KEY = b"backup key"
 
 
 class NodeKey(SigningKey):

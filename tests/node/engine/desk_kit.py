@@ -97,7 +97,12 @@ class Reader:
 
     def take_at_once(self, room: Room, *told: Told) -> None:
         """Let these come in one turn."""
-        self.person.do(lambda: [self._take(room, one) for one in told])
+
+        def take() -> None:
+            for one in told:
+                self._take(room, one)
+
+        self.person.do(take)
 
     def _take(self, room: Room, one: Told) -> None:
         desk = self.person.talks.desk
@@ -110,8 +115,10 @@ class Reader:
     def seen(self, room: Room) -> list[tuple[Any, ...]]:
         """All that history shows of a room, without what differs between readers."""
         return [
-            (one.id, one.kind, one.text, one.edited, one.reply_to)
-            + (tuple((e.emoji, e.who.account) for e in one.reactions),)
+            (
+                *(one.id, one.kind, one.text, one.edited, one.reply_to),
+                tuple((each.emoji, each.who.account) for each in one.reactions),
+            )
             for one in self.person.messages(room.id.hex())
         ]
 

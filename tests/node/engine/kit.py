@@ -25,6 +25,7 @@ from heliogram.node.asking import Ask, LogScope, LogSource, Work
 from heliogram.node.components import Role
 from heliogram.node.engine.account import create_account
 from heliogram.node.engine.context import Context, Handler
+from heliogram.node.engine.desk import NoFiles
 from heliogram.node.engine.engine import (
     Answered,
     Called,
@@ -41,7 +42,9 @@ from heliogram.node.engine.talks import Talks
 from heliogram.node.errors import NodeError
 from heliogram.node.events import InvitationDue
 from heliogram.node.invitation import Invitation
+from heliogram.node.records import Phase
 from heliogram.node.store.database import Store
+from heliogram.node.value import WelcomeBlob
 from heliogram.relay.batch import Advance, NewEntry
 from heliogram.wire import frames
 from heliogram.wire.objects import RelayDescription
@@ -81,6 +84,39 @@ class ByHand(People):
         self.talks.add(conversation, packages, frozenset(accounts), role)
 
 
+class Hauling(NoFiles):
+    """Brings Welcomes to relays, and nothing else."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+
+    def carry(self, conversation: int, blob: bytes, data: bytes, relays: Sequence[bytes]) -> None:
+        person, life = self._person, self._person.life
+        person.world.blobs[blob] = data
+
+        def lies() -> None:
+            for relay in relays:
+                person.talks.blob_stored(conversation, blob, relay)
+
+        def stored() -> None:
+            if person.life == life:
+                person.do(lies)
+
+        person.world.at(person.world.now + 0.1, stored)
+
+    def fetch_welcome(
+        self, conversation: int, welcome: WelcomeBlob, relays: Sequence[RelayDescription]
+    ) -> None:
+        person, life = self._person, self._person.life
+        data = person.world.blobs[welcome.id]
+
+        def fetched() -> None:
+            if person.life == life:
+                person.do(lambda: person.talks.blob_fetched(conversation, data))
+
+        person.world.at(person.world.now + 0.1, fetched)
+
+
 class Person:
     """Somebody with one device: a store on disk, an engine while it runs."""
 
@@ -115,10 +151,15 @@ class Person:
         self.up, self.wake = True, None
         self.context = Context(self.store, self.entropy, self.world.now, self.time)
         self.hands = ByHand(self.context, self)
-        self.talks = Talks(self.context, self.hands)
+        self.talks = Talks(self.context, self.hands, Hauling(self))
         self.hands.connect(self.talks)
         self.engine = Engine(self.context, (self.talks, _Doing(self.hands)))
         self.turn()
+
+    def rise(self) -> None:
+        """Be up again, if down."""
+        if not self.up:
+            self.boot()
 
     def crash(self) -> None:
         """End without a word, and go on from the store."""
@@ -147,11 +188,11 @@ class Person:
 
     # --- What it does ---
 
-    def turn(self, *inputs: Input) -> Turned:
+    def turn(self, *inputs: Input, sends: bool = True) -> Turned:
         self.turns += 1
         turned = self.engine.turn(inputs, now=self.world.now, time=self.time)
         self.notices += turned.notices
-        for _, ask in turned.asks:
+        for _, ask in turned.asks if sends else ():
             self.world.send(self, ask)
         self._schedule(turned.deadline)
         return turned
@@ -174,9 +215,9 @@ class Person:
         self.wake, life = due, self.life
 
         def wake() -> None:
-            if self.life == life and self.wake == due:
+            if self.life == life and self.up and self.wake == due:
                 self.wake = None
-                self.turn()
+                self.world._turn(self)
 
         self.world.at(due, wake)
 
@@ -252,10 +293,14 @@ class World:
         self.now = 1000.0
         #: Seconds that a frame is on its way, at least and at most.
         self.delay = (0.001, 0.01)
+        #: How likely somebody's program ends without a word, at each border of a turn.
+        self.mortality = 0.0
         self.everybody: list[Person] = []
         #: Every entry that was posted at the first relay: what relays see.
         self.posted: list[bytes] = []
         self.order = [LogRelay(f"relay {at}") for at in range(n)]
+        #: Welcomes that were too large for a value.
+        self.blobs: dict[bytes, bytes] = {}
         self.relays = {one.key: one for one in self.order}
         self.described = [
             RelayDescription(
@@ -291,6 +336,15 @@ class World:
                 return
         self.now = end
         assert until is None or until(), "it does not come to be"
+
+    def _turn(self, person: Person, *inputs: Input) -> None:
+        """Somebody's turn; with `mortality`, they may end before it, before what it sends, or after it."""
+        before, unsent, after = (self.random.random() < self.mortality for _ in range(3))
+        if not before:
+            person.turn(*inputs, sends=not unsent)
+        if before or unsent or after:
+            person.down()
+            self.at(self.now + self.random.uniform(0.1, 3.0), person.rise)
 
     # --- People ---
 
@@ -341,6 +395,8 @@ class World:
         """Whether all of these are in, in one epoch."""
         try:
             logs = [one.talks.log(one.number(chat)) for one in people]
+            if any(log.conversation.phase is Phase.OUT for log in logs):
+                return False
         except AssertionError:
             return False
         return len({bytes(log.conversation.epoch_authenticator) for log in logs}) == 1 and all(
@@ -354,11 +410,15 @@ class World:
         item = by.talks.invitation(conversation, due.draft, b"", SECRET, INBOX)
         invitation = Invitation.unseal(SECRET, INBOX, item)
         peer = by.id if row.kind == "direct" else None
+        welcome = None
+        if isinstance(invitation.welcome, WelcomeBlob):
+            welcome = invitation.welcome.unseal(self.blobs[invitation.welcome.id])
+        how: dict[str, Any] = {"kind": row.kind, "peer": peer, "name": row.name}
         for account in due.accounts:
             one = self.by_account(account)
 
             def join(one: Person = one) -> None:
-                one.do(lambda: one.talks.join(invitation, kind=row.kind, peer=peer, name=row.name))
+                one.do(lambda: one.talks.join(invitation, welcome=welcome, **how))
 
             self.at(self.now + 0.01, join)
 
@@ -383,6 +443,8 @@ class World:
             self._tell(person, life, *inputs, at=self._later())
 
         def arrive() -> None:
+            if person.life != life:
+                return  # the connection is gone
             if not relay.up:
                 back(Lost(ask))
                 return
@@ -416,8 +478,8 @@ class World:
         """Let a person take something, unless they were down meanwhile."""
 
         def tell() -> None:
-            if person.life == life:
-                person.turn(*inputs)
+            if person.life == life and person.up:
+                self._turn(person, *inputs)
 
         # What comes on one connection by itself keeps its order.
         self.at(self.now + self.delay[0] if at is None else at, tell)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from heliogram import mls
 from heliogram.node import api
 from heliogram.node.components import Role
 from heliogram.node.errors import NotAllowed, NotFound
@@ -75,6 +76,32 @@ def test_lines_of_history(world: World, three: Three) -> None:
     ]
 
 
+def test_who_was_removed_can_come_back(world: World, three: Three) -> None:
+    """Into the same conversation: what she read before is still there, what was said meanwhile is not."""
+    alice, bob, carol, chat = three
+    alice.call(api.SendMessage(chat, "one"))
+    world.run(until=lambda: carol.texts(chat) == ["one"])
+    for again in range(2):
+        alice.call(api.RemoveMembers(chat, (carol.id.hex(),)))
+        world.run(until=lambda: carol.chat(chat).phase == "out")
+        world.run(until=lambda: alice.chat(chat).members == bob.chat(chat).members == 2)
+        alice.call(api.SendMessage(chat, f"without her {again}"))
+        if again:
+            carol.crash()
+            carol.boot()
+        world.add(chat, alice, carol)
+        assert carol.chat(chat).phase == "open" and carol.chat(chat).members == 3
+        carol.call(api.SendMessage(chat, f"back {again}"))
+        world.run(until=lambda again=again: f"back {again}" in bob.texts(chat))  # type: ignore[misc]
+    carol.crash()
+    carol.boot()
+    bob.call(api.SendMessage(chat, "two"))
+    world.run(until=lambda: "two" in carol.texts(chat))
+    assert carol.texts(chat) == ["one", "back 0", "back 1", "two"]
+    assert not any(line.kind == "unreadable" for line in carol.history(chat))
+    assert carol.call(api.GetChat(chat)).authenticator == bob.call(api.GetChat(chat)).authenticator
+
+
 def test_relays_change(world: World, three: Three) -> None:
     alice, bob, _, chat = three
     gone = world.described[3]
@@ -134,3 +161,33 @@ def test_38_a_non_admin_who_changes_the_group_is_named(
         assert warned.who is not None and warned.who.account == bob.id.hex()
         assert one.events(chat)[-1] == "Dead"
         assert one.lines(chat)[-1].startswith(warned.who.name)
+
+
+def test_who_was_removed_meanwhile(world: World, three: Three) -> None:
+    """Bob writes while he does not know yet that he is out: his message has failed, and he sees why."""
+    alice, bob, carol, chat = three
+    bob.down()
+    alice.call(api.RemoveMembers(chat, (bob.id.hex(),)))
+    world.run(until=lambda: carol.chat(chat).members == 2)
+    bob.boot()
+    sent = bob.call(api.SendMessage(chat, "still here?"))
+    world.run(until=lambda: bob.chat(chat).phase == "out")
+    world.run(60)
+    assert bob.message(sent.id).state == "failed"
+    assert bob.lines(chat)[-1].endswith("removed us.")
+    assert alice.messages(chat) == []
+    assert bob.chat(chat).members == 2
+    bob.crash()
+    world.run(60)
+    assert bob.message(sent.id).state == "failed"
+
+
+def test_a_large_group(world: World) -> None:
+    """Its Welcome is too large for a value, and lies in a blob."""
+    people = world.people(*(f"person {at}" for at in range(10)), suite=mls.DEFAULT_SUITE)
+    founder, *others = people
+    chat = world.group("Many", founder, *others)
+    assert world.blobs
+    founder.call(api.SendMessage(chat, "hello all"))
+    world.run(until=lambda: all(one.texts(chat) == ["hello all"] for one in others))
+    assert founder.call(api.GetChat(chat)).suite == mls.CipherSuite(mls.DEFAULT_SUITE).name

@@ -160,7 +160,7 @@ def test_replies(world: World, two: Two) -> None:
 
 
 def test_names_and_beginnings(world: World, two: Two) -> None:
-    alice, bob, chat = two
+    alice, _, chat = two
     sent = said(alice, chat[:12], "one")
     assert alice.message(sent.id[:6].upper()).id == sent.id
     for wrong in ("", "zz", "ff" * 40, "00"):
@@ -211,7 +211,7 @@ def test_drafts_and_settings(two: Two) -> None:
     assert alice.chat(chat).draft == ""
     changed = alice.call(api.SetChat(chat, pinned=True, muted=True, reports=False))
     assert (changed.pinned, changed.muted, changed.reports) == (True, True, False)
-    assert [one.id for one in alice.call(api.GetChats())][0] == chat
+    assert alice.call(api.GetChats())[0].id == chat
     alice.call(api.SetChat(chat, archived=True))
     assert chat not in [one.id for one in alice.call(api.GetChats())]
     assert [one.id for one in alice.call(api.GetChats(archived=True))] == [chat]

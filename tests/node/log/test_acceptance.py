@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from functools import partial
+from operator import contains
 from typing import Any
 
 import pytest
@@ -22,10 +24,17 @@ from heliogram.node.log import happenings as told
 from heliogram.node.records import Phase
 from heliogram.node.value import CommitData
 from heliogram.wire import frames
-from heliogram.wire.objects import Configuration, Value
+from heliogram.wire.objects import (
+    Certificate,
+    Configuration,
+    RelaySignature,
+    Seat,
+    Value,
+    vote_content,
+)
+from heliogram.wire.signing import Label
 from tests.mls import forge
 from tests.node.conversation.forging import broken, garbage, unruly
-from tests.node.conversation.world import certify
 from tests.node.log.world import Device, World
 from tests.sim.relays import LIES, name
 
@@ -88,7 +97,7 @@ def test_03_04_old_answers_and_flipped_bytes_change_nothing(lie: str) -> None:
     world.order[2].lie = LIES[lie]
     said = chatter(world, group, 8)
     group[1].wish(RenewKeys())
-    assert world.run(120, lambda: world.settled() and world.together())
+    assert world.run(120, world.quiet)
     assert world.run(120, lambda: everything(world, group, said))
     assert group[0].conversation.epoch == 2
 
@@ -99,7 +108,7 @@ def test_05_a_forged_decision_is_refused_by_every_client() -> None:
     world.order[0].lie = LIES["forges"]
     for one in group:
         one.wish(RenewKeys())
-    assert world.run(120, lambda: world.settled() and world.together())
+    assert world.run(120, world.quiet)
     assert group[0].conversation.epoch == 4
     faults = [one for one in group[0].happened if isinstance(one, told.RelayTrouble) and one.fault]
     assert {one.relay for one in faults} == {world.order[0].key}
@@ -108,28 +117,22 @@ def test_05_a_forged_decision_is_refused_by_every_client() -> None:
 def test_20_certificates_of_other_seats_move_nobody() -> None:
     world = World()
     alice, bob = world.group("Alice", "Bob")
-    old = alice.disk.decisions[0]
+    old = alice.disk.decisions[0].certificate
+    seat, instance = bob.conversation.seat, bob.conversation.instances[0]
     foreign = Configuration(name("another log"), 3, world.configuration.relays)
-    seat = bob.conversation.seat
-    value = Value(old.value.header, b"body")
-    other = certify(type(seat)(foreign, seat.epoch, seat.keys), value) if False else None
-    assert other is None
     for relay in world.order[:4]:
-        for shown in (old.certificate, _signed_elsewhere(world, seat, foreign)):
-            push = frames.Advanced(bob.conversation.instances[0], shown.encode())
-            bob.now(lambda log, relay=relay, push=push: log.pushed(relay.key, push, world.now))
+        for shown in (old, signed_elsewhere(world, seat, foreign)):
+            with bob.turn():
+                bob.log.pushed(relay.key, frames.Advanced(instance, shown.encode()), world.now)
     world.run(30)
     assert bob.conversation.epoch == 1
     alice.say(b"still here")
     assert world.run(10, lambda: bob.disk.shown == [b"still here"])
 
 
-def _signed_elsewhere(world: World, seat: Any, foreign: Configuration) -> Any:
+def signed_elsewhere(world: World, seat: Seat, foreign: Configuration) -> Certificate:
     """A certificate by the very relays, at a seat of another log."""
-    from heliogram.wire.objects import Certificate, RelaySignature, vote_content
-    from heliogram.wire.signing import Label
-
-    elsewhere = type(seat)(foreign, seat.epoch, seat.keys)
+    elsewhere = Seat(foreign, seat.epoch, seat.keys)
     content = vote_content(elsewhere.id, 0, name("value"))
     votes = tuple(
         RelaySignature(at, relay.identity.sign(Label.VOTE2, content))
@@ -158,7 +161,7 @@ def test_a_relay_that_was_down_is_brought_level_and_refilled() -> None:
     lost = world.order[1]
     world.down(lost)
     group[0].wish(RenewKeys())
-    assert world.run(30, lambda: world.settled() and world.together())
+    assert world.run(30, world.quiet)
     said = chatter(world, group, 5)
     world.run(200)
     lost.restart()
@@ -178,7 +181,7 @@ def test_11_a_relay_from_an_old_backup_is_fenced_lifted_and_refilled(epochs: int
     said = chatter(world, group, 5)
     for _ in range(epochs):
         group[0].wish(RenewKeys())
-        assert world.run(30, lambda: world.settled() and world.together())
+        assert world.run(30, world.quiet)
     said |= chatter(world, group, 5)
     assert world.run(30, lambda: everything(world, group, said))
     fallen.roll_back(0)
@@ -209,7 +212,7 @@ def test_22_one_relay_errs_stalls_and_drips_and_sending_stays_fast() -> None:
     for text in texts("Alice", 40):
         begun = world.now
         alice.say(text)
-        assert world.run(30, lambda text=text: text in alice.disk.stored)
+        assert world.run(30, partial(contains, alice.disk.stored, text))
         times.append(world.now - begun)
     assert sorted(times)[int(len(times) * 0.95)] <= 3.0
     assert world.run(30, lambda: len(bob.disk.shown) == 40)
@@ -226,7 +229,7 @@ def test_06_two_commit_at_the_same_instant() -> None:
         begun = world.now
         group[0].wish(Rename(Metadata("Coffee")))
         group[1].wish(RenewKeys())
-        assert world.run(60, lambda world=world: world.settled() and world.together())
+        assert world.run(60, world.quiet)
         times.append(world.now - begun)
         assert group[2].conversation.epoch == 3
     assert max(times) <= 10.0
@@ -239,7 +242,7 @@ def test_07_ten_commit_at_once_while_packets_are_lost() -> None:
     begun = world.now
     for one in group:
         one.wish(RenewKeys())
-    assert world.run(120, lambda: world.settled() and world.together())
+    assert world.run(120, world.quiet)
     assert group[0].conversation.epoch == 11
     assert world.now - begun <= 60
 
@@ -253,7 +256,7 @@ def test_08_the_committer_dies_at_each_step(first: int) -> None:
         world.doom = ("Alice", step + 1)
         world.run(3)
         bob.wish(RenewKeys())
-        assert world.run(90, lambda world=world: world.settled() and world.together()), step
+        assert world.run(90, world.quiet), step
         assert bob.conversation.charter.metadata.name == "Coffee"
         assert bob.conversation.epoch == 3
         assert not any(isinstance(one, Wounded) for one in alice.events)
@@ -329,7 +332,7 @@ def test_relays_that_come_in_are_given_what_was_said_before() -> None:
     said = chatter(world, [alice], 5)
     chosen = tuple(world.described[number] for number in (0, 1, 2, 4))
     alice.wish(ChangeRelays(Configuration(world.configuration.log, 3, chosen)))
-    assert world.run(60, lambda: world.settled() and world.together())
+    assert world.run(60, world.quiet)
     new = world.order[4]
     [record] = new.store.logs.records.values()
     assert len(new.store.logs.entries[record.id]) == 5
@@ -416,7 +419,7 @@ def test_25_who_is_wounded_is_put_back(crash: bool) -> None:
         one.say(one.called.encode() + b" is well")
     for one in group:
         others = {other.called.encode() + b" is well" for other in group if other is not one}
-        assert world.run(60, lambda one=one, others=others: others <= set(one.disk.shown))
+        assert world.run(60, partial(others.issubset, one.disk.shown))
 
 
 def test_27_a_welcome_of_a_losing_commit_is_not_handed_out() -> None:
@@ -427,7 +430,7 @@ def test_27_a_welcome_of_a_losing_commit_is_not_handed_out() -> None:
     for one in (alice, bob):
         one.wish(AddPeople((dave.package(),), frozenset({dave.id})))
     assert world.run(60, lambda: dave.live is not None)
-    assert world.run(60, lambda: world.settled() and world.together())
+    assert world.run(60, world.quiet)
     joined = [event for event in dave.events if isinstance(event, Joined)]
     assert len(joined) == 1
     handed = [

@@ -333,12 +333,6 @@ class Device:
 
     # --- What its person wants ---
 
-    def now(self, do: Callable[[Log], None]) -> None:
-        """Something comes to the log, if it runs."""
-        if self.up and self.live is not None:
-            with self.turn():
-                do(self.live)
-
     def say(self, text: bytes, kind: str = "application/mimi-content", **how: Any) -> None:
         with self.turn():
             self.disk.number += 1
@@ -735,6 +729,10 @@ class World:
             and all(said.stored for said in one.disk.outbox.values())
             for one in self.inside()
         )  # fmt: skip
+
+    def quiet(self) -> bool:
+        """Whether all is done and all are together."""
+        return self.settled() and self.together()
 
     def inside(self) -> list[Device]:
         """Who is in the group."""

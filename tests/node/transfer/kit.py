@@ -1,4 +1,4 @@
-"""A node that has files and nothing else: a real store, a real shell, real sockets; conversations are logs alone."""
+"""A node that has files and nothing else: real store, shell and sockets; conversations are logs."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ class Node:
     """A node on a directory, for as long as it runs."""
 
     def __init__(self, root: Path, fleet: Fleet | None = None, configuration: bytes = b"") -> None:
-        """With the relays of `fleet`, or those of an encoded configuration, on which nothing can be announced."""
+        """With the relays of `fleet`, or those of an encoded configuration."""
         self.root = root
         root.mkdir(exist_ok=True)
         made = Configuration.from_bytes(configuration) if fleet is None else fleet.configuration
@@ -237,6 +237,8 @@ class Node:
         self.context = Context(self.store, os.urandom)
         self.words = Words(self.context, made, {} if fleet is None else fleet.instances)
         self.downloads = root / "downloads"
+        #: Seconds after which a transfer has gone wrong.
+        self.patience = 60.0
 
     def engine(self) -> Engine:
         """The engine: made at the start, and after a turn that failed."""
@@ -301,7 +303,7 @@ class Node:
 
     async def until(self, ready: Callable[[api.Transfer], bool]) -> api.Transfer:
         """Wait for such a notice."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(self.patience):
             async for notice in self.notices:
                 if isinstance(notice, api.TransferChanged) and ready(notice.transfer):
                     return notice.transfer

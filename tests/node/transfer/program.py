@@ -1,4 +1,6 @@
-"""A node in a process of its own, to be killed: `python -m tests.node.transfer.program DIRECTORY CONFIGURATION`.
+"""A node in a process of its own, to be killed.
+
+    python -m tests.node.transfer.program DIRECTORY CONFIGURATION RELAY=INSTANCE…
 
 It goes on with whatever its store says, and prints how far each transfer is.
 """

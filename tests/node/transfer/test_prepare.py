@@ -12,7 +12,7 @@ from PIL import Image
 from heliogram.content import making
 from heliogram.content.bodies import File, Several, read
 from heliogram.content.limits import MAX_MESSAGE
-from heliogram.content.mimi import Disposition, Message
+from heliogram.content.mimi import Disposition, Message, SinglePart
 from heliogram.node import api
 from heliogram.node.errors import (
     FileFault,
@@ -189,7 +189,7 @@ async def test_52_a_disguised_file_is_here_but_never_inline(tmp_path: Path) -> N
         )
         small = io.BytesIO()
         Image.new("RGB", (9, 9)).save(small, "WEBP")
-        preview = making.SinglePart("image/webp", small.getvalue(), Disposition.PREVIEW)
+        preview = SinglePart("image/webp", small.getvalue(), Disposition.PREVIEW)
         told = making.post(making.together(lie, preview), entropy=os.urandom).encode()
         async with Node(tmp_path / "bob", relays) as bob:
             id = await bob.receive(told)
@@ -226,7 +226,7 @@ async def test_a_thumbnail_that_is_none_is_left_out(tmp_path: Path) -> None:
             ("image/svg+xml", b"<svg>"),
             ("image/webp", b"RIFF0000WEBP" + bytes(20_000)),
         ):
-            preview = making.SinglePart(kind, content, Disposition.PREVIEW)
+            preview = SinglePart(kind, content, Disposition.PREVIEW)
             told = making.post(making.together(found.part, preview), entropy=os.urandom).encode()
             async with Node(tmp_path / f"bob {len(told)} {kind[-3:]}", relays) as bob:
                 (info,) = await bob.infos(await bob.receive(told))

@@ -150,7 +150,8 @@ async def test_a_file_that_no_relay_has_any_more_is_gone(tmp_path: Path) -> None
             message = await alice.send(source)
             await alice.until(lambda one: one.state == "done")
             # She takes it back from all.
-            await alice.do(lambda part: (part.take_back(1), part.gone(1)))
+            await alice.do(lambda part: part.take_back(1))
+            await alice.do(lambda part: part.gone(1))
             while alice.store.query("SELECT 1 FROM takebacks"):
                 await alice.do(lambda part: None)
             async with Node(tmp_path / "bob", relays) as bob:

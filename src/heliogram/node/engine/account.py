@@ -116,6 +116,40 @@ def load_account(store: Store) -> Me | None:
         raise DamagedState from None
 
 
+def device_in(setting: bytes) -> tuple[bytes, int]:
+    """The id and the suite of the device in a setting `device`. Raises `DamagedState`."""
+    try:
+        device = msgspec.msgpack.decode(setting, type=_Device)
+        return DeviceCertificate.from_bytes(device.certificate).device_id, device.suite
+    except (msgspec.MsgspecError, NodeError):
+        raise DamagedState from None
+
+
+def replace_device(
+    store: Store, lost: bytes, suite: int, *, now: int, entropy: Entropy
+) -> DeviceCertificate:
+    """Make this a new device of the account in `store`, in the place of `lost`, which is revoked.
+
+    There need be no setting `device`. Raises `DamagedState` if there is no account.
+    """
+    try:
+        seed = msgspec.msgpack.decode(store.setting(ACCOUNT) or b"", type=bytes)
+        listed = msgspec.msgpack.decode(store.setting(DEVICES) or b"", type=bytes)
+        account, before = Account(seed), DeviceList.from_bytes(listed)
+        key, id = mls.new_signature_key(suite, entropy=entropy), entropy(DEVICE_ID_SIZE)
+        certificate = DeviceCertificate.issue(account, key.public, id, now=now)
+        devices = {*before.devices, id} - {lost}
+        # Seconds are above the numbers of all lists that were made since, wherever.
+        number = max(before.number + 1, now)
+        after = DeviceList.sign(account, number, devices, {*before.revoked, lost})
+    except (msgspec.MsgspecError, NodeError, mls.MLSError, ValueError):
+        raise DamagedState from None
+    with store.transaction():
+        _put(store, DEVICE, _Device(suite, bytes(key.secret), certificate.encode()))
+        _put(store, DEVICES, after.encode())
+    return certificate
+
+
 def set_name(store: Store, name: str) -> None:
     """What we call ourselves from now on. Cards say it from the next one on."""
     _put(store, NAME, clean(name))

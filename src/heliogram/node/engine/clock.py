@@ -27,9 +27,9 @@ def time_of(message: Message, received: float) -> int:
 
 
 def raised(clock: int, sent: int, time: float, minute: int | None = None) -> int:
-    """A conversation's clock after a message of `sent`; `time` is ours, `minute` that of the relay (Unix / 60).
+    """A conversation's clock after a message of `sent`. What is far ahead does not move it.
 
-    What is far ahead does not move it.
+    `time` is ours in Unix seconds, `minute` (Unix time / 60) that of the relay.
     """
     ours = int(time * 1000)
     relays = 0 if minute is None else min(minute * 60_000, ours + FAR_AHEAD - AHEAD)

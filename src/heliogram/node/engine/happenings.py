@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from heliogram.codec import DecodeError
 from heliogram.content.framing import MESSAGE_STATUS
 from heliogram.node import api
-from heliogram.node.changes import AddPeople
+from heliogram.node.changes import AddPeople, CarryOver
+from heliogram.node.components import device_of
 from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, wishes
 from heliogram.node.engine.desk import Desk
@@ -55,14 +57,29 @@ _PHASES = {
 MAX_TRACES = 256
 
 
+class SuccessorSide(Protocol):
+    """What happenings tell about conversations that go on in another log."""
+
+    def happened(self, number: int, log: Log, event: Event) -> None:
+        """An event besides messages."""
+
+    def due(self, number: int, due: InvitationDue) -> InvitationDue:
+        """An invitation is due: what is left of it for people to do."""
+
+    def refused(self, number: int, wish: CarryOver) -> None:
+        """Who should come along could not be added."""
+
+
 class Happenings:
-    """Takes what logs tell."""
+    """Takes what logs tell. `successors` is set right after it is made."""
+
+    successors: SuccessorSide
 
     def __init__(self, desk: Desk, messages: Messages, reports: Reports) -> None:
         self._desk = desk
         self._messages = messages
         self._reports = reports
-        #: Called with each event besides messages, after it was taken: number of the conversation, log, event.
+        #: Called with each event besides messages once it was taken: the conversation's number, log, event.
         self.watchers: list[Callable[[int, Log, Event], None]] = []
 
     def take(self, number: int, log: Log, one: Happening) -> None:
@@ -74,6 +91,7 @@ class Happenings:
                 if row is not None:
                     self._event(row, log, event, minute)
                 if not isinstance(event, MessageReceived):
+                    self.successors.happened(number, log, event)
                     for watch in self.watchers:
                         watch(number, log, event)
             case Encrypted(item, epoch, entry):
@@ -141,7 +159,9 @@ class Happenings:
                     *(row, sender.account, sender.device, content), epoch=epoch, minute=minute
                 )
             case InvitationDue():
-                desk.people.invitation_due(row.number, event)
+                due = self.successors.due(row.number, event)
+                if due.accounts:
+                    desk.people.invitation_due(row.number, due)
             case EpochStarted():
                 self._phase(row, log)
             case Change():
@@ -163,6 +183,21 @@ class Happenings:
             # What was decided is shown, whether a quorum holds it or not: nobody will ask again.
             happened.stable(self._desk, row.number, log.conversation.epoch)
             self._reports.forget(row.number)
+            self._fail_all(row.number)
+        if phase == "out":
+            others = [
+                one
+                for one in self._desk.logs.members(row.number)
+                if one.account != self._desk.account
+            ]
+            self._desk.logs.set_members(row.number, others)
+
+    def _fail_all(self, number: int) -> None:
+        """What waits here will not be said: people may say it elsewhere."""
+        for item in self._desk.logs.outbox(number):
+            if not item.stored:
+                self._move(item.number, "failed")
+                self._desk.logs.said(item.number)
 
     # --- Our own words ----------------------------------------------------------------------------
 
@@ -205,7 +240,11 @@ class Happenings:
         if row is None or chat is None:
             return
         wanted = wishes.decode(row.wish)
-        if isinstance(wanted, AddPeople):
+        if isinstance(wanted, CarryOver):
+            accounts = {device_of(one.leaf_node).account for one in wanted.packages}
+            desk.people.not_added(number, frozenset(accounts), error.code)
+            self.successors.refused(number, wanted)
+        elif isinstance(wanted, AddPeople):
             desk.people.not_added(number, wanted.accounts, error.code)
         else:
             desk.context.tell(api.CommandFailed(chat.id.hex(), row.command, error.code))

@@ -65,6 +65,8 @@ def sentence(event: str, data: Mapping[str, Any], name: Name) -> str:
         case "Dead":
             culprit = who.get("culprit", "Somebody")
             return f"{culprit} made a change that counts for nobody. The conversation ends here."
+        case "GoesOn":
+            return f"{by} goes on with this conversation in another one."
         case "Wounded":
             return "This device could not follow a change, and has asked the others to put it back."
         case "ForkSuspected":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
@@ -179,14 +180,19 @@ class Views:
     @staticmethod
     def configuration(row: ConversationRow) -> Configuration | None:
         """The relays of a conversation, as far as we follow."""
-        try:
-            return Configuration.from_bytes(row.relays)
-        except RemoteError:
-            return None
+        return _configuration(row.relays)
 
     def _id(self, number: int | None) -> str | None:
         row = None if number is None else self._desk.logs.get(number)
         return None if row is None else row.id.hex()
+
+
+@lru_cache(256)
+def _configuration(data: bytes) -> Configuration | None:
+    try:
+        return Configuration.from_bytes(data)
+    except RemoteError:
+        return None
 
 
 # --- Relays ---------------------------------------------------------------------------------------

@@ -181,6 +181,8 @@ class Deciding:
     def settle(self, *, opened: bool, may_go_on: bool) -> bool:
         """Follow what was decided, stage what is due. True if another epoch is open."""
         self._spread()
+        if self._ground.conversation.phase is Phase.DEAD:
+            self._refuse_all()
         moved = self._follow() if may_go_on else False
         if opened and not moved and self._ground.conversation.phase is Phase.OPEN:
             self._times()
@@ -244,6 +246,11 @@ class Deciding:
         self._blobs.clear()
         self._dues.clear()
         self.cries.clear()
+
+    def _refuse_all(self) -> None:
+        for queued in self.queue:
+            self._ground.tell(WishRefused(queued.number, NotNow("nobody can go on here")))
+        self.queue.clear()
 
     # --- Elections --------------------------------------------------------------------------------
 

@@ -174,6 +174,11 @@ class Log:
             raise NotNow
         return scope
 
+    @property
+    def package(self) -> mls.OwnKeyPackage | None:
+        """The key package that we asked to be put back with, or to be taken into a successor with."""
+        return self._ground.notes.package()
+
     def blobs(self) -> list[BlobToStore]:
         """Welcomes that must be uploaded before their change is proposed."""
         return self._deciding.blobs()
@@ -233,8 +238,13 @@ class Log:
         """Who has said that they could not follow, and is not put back."""
         return list(self._deciding.cries.values())
 
+    @property
+    def own_package(self) -> mls.OwnKeyPackage | None:
+        """What we said with that we cannot follow, if we did."""
+        return self._ground.notes.package()
+
     def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
-        """Leave the invitation to `to`, our successor of this log, for these. Raises as `Conversation.offer`."""
+        """Leave the invitation to `to`, our successor, for these: `Conversation.offer`, which may raise."""
         ground = self._ground
         effects = ground.conversation.offer(to, draft, reports, entropy=ground.entropy)
         for entry in effects.entries:
@@ -350,7 +360,7 @@ class Log:
     # --- The wounded, the dead --------------------------------------------------------------------
 
     def _cry(self) -> None:
-        """We cannot follow: tell the others, once, with a fresh key package."""
+        """We cannot follow, or nobody can: tell the others, once, with a fresh key package."""
         ground = self._ground
         if ground.package is None or ground.notes.package() is not None:
             return

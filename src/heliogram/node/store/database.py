@@ -112,6 +112,11 @@ class Store(Connection):
         """Where the file is."""
         return self._path
 
+    @property
+    def key(self) -> Secret:
+        """What the file is encrypted under: for backups, whose head is sealed by what follows from it."""
+        return self._key
+
     # --- Settings ------------------------------------------------------------------------------
 
     def setting(self, name: str) -> bytes | None:

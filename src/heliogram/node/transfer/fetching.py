@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,7 +121,7 @@ async def _finish(part: _Part, outcomes: set[Outcome]) -> Outcome:
     return Outcome.GONE if outcomes else Outcome.LATER
 
 
-async def _bounded(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _bounded(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Pieces put together to larger ones: fewer steps between threads."""
     buffer = bytearray()
     async for piece in pieces:

@@ -20,6 +20,7 @@ from heliogram.node.transfer.prepare import prepare
 from heliogram.node.transfer.spool import Spool
 
 if TYPE_CHECKING:
+    # The engine knows what moves and not who runs it: the shell, which knows the engine.
     from heliogram.node.shell import Shell
 
 

@@ -1,0 +1,107 @@
+"""What a worker can be told to do, and what it tells. One JSON text a line, both ways.
+
+Times are those of the system's monotonic clock, which all processes of a machine share.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from heliogram.node import api
+
+
+class Order(msgspec.Struct, frozen=True, tag_field="order"):
+    """The root of all orders. `who` is a node's place in the worker."""
+
+    who: int = 0
+
+
+class Begin(Order, frozen=True):
+    """Make the profile in `home` if it is new, open it, run its node, and give it these relays."""
+
+    home: str = ""
+    name: str = ""
+    relays: tuple[str, ...] = ()
+
+
+class End(Order, frozen=True):
+    """Close a node and its profile."""
+
+
+class Call(Order, frozen=True):
+    """One command; gives what it gave."""
+
+    command: api.AnyCommand | None = None
+
+
+class Ready(Order, frozen=True):
+    """Wait until key packages lie ready, and nothing is on its way."""
+
+
+class Say(Order, frozen=True):
+    """Say `count` texts in turn over `chats`, each beginning with `tag`; gives `Said`.
+
+    With `apart`: one at a time, at least so many seconds after the last. Without: as quickly as they are
+    stored, with up to `window` that are not.
+    """
+
+    chats: tuple[str, ...] = ()
+    tag: str = ""
+    count: int = 1
+    apart: float = 0.0
+    window: int = 64
+
+
+class Hear(Order, frozen=True):
+    """Wait until `count` texts that begin with `tag` have been shown; gives when, by text."""
+
+    tag: str = ""
+    count: int = 1
+
+
+class Accept(Order, frozen=True):
+    """Wait until `count` invitations of this kind have come, and accept them; gives when each was seen."""
+
+    kind: str = "direct"
+    count: int = 1
+
+
+class Meet(Order, frozen=True):
+    """Open a link; gives when that began, and when the contact was known."""
+
+    link: str = ""
+    name: str = ""
+
+
+class Use(Order, frozen=True):
+    """What the process has used so far; gives `Used`."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """When each text was given to the node, and when a quorum had it."""
+
+    said: dict[str, float]
+    stored: dict[str, float]
+
+
+class Used(msgspec.Struct, frozen=True):
+    """Processor seconds, turns, seconds in turns, private bytes."""
+
+    cpu: float
+    turns: int
+    in_turns: float
+    memory: int
+
+
+AnyOrder: TypeAlias = (
+    Begin | End | Call | Ready | Say | Hear | Accept | Meet | Use
+)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came of an order: a value, or in `trouble` why there is none."""
+
+    value: Any = None
+    trouble: str = ""

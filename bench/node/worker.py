@@ -1,0 +1,231 @@
+"""A process with nodes in it: reads orders, does them, tells what came of it.
+
+    python -m bench.node.worker
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from bench.machine import private_bytes
+from bench.node.orders import (
+    Accept,
+    Answer,
+    AnyOrder,
+    Begin,
+    Call,
+    End,
+    Hear,
+    Meet,
+    Ready,
+    Said,
+    Say,
+    Use,
+    Used,
+)
+from heliogram.mls import Secret
+from heliogram.node import api
+from heliogram.node.local import LocalNode, create_profile_account, open_node
+from heliogram.node.profile.directory import Directory
+from heliogram.node.profile.profile import Profile
+from heliogram.node.store.keys import Costs
+
+#: What a passphrase costs is not measured.
+CHEAP = Costs(memory=64, passes=1)
+PHRASE = b"a passphrase"
+
+_orders = msgspec.json.Decoder(AnyOrder)
+
+
+class Watched:
+    """A node, and when it told what."""
+
+    def __init__(self, profile: Profile, node: LocalNode) -> None:
+        self.profile, self.node = profile, node
+        self.shown: dict[str, float] = {}
+        self.count: Counter[str] = Counter()
+        self.stored: dict[str, float] = {}
+        #: What was said and is not stored yet.
+        self.open: set[str] = set()
+        self.known: dict[str, float] = {}
+        self.requests: dict[str, tuple[float, api.Request]] = {}
+        self._news = asyncio.Event()
+        self._task = asyncio.create_task(self._listen())
+
+    @classmethod
+    async def begin(cls, order: Begin) -> Watched:
+        """Make or open the profile, and run its node."""
+        directory, phrase = Directory(Path(order.home)), Secret(PHRASE)
+        if directory.exists:
+            profile = Profile.open(directory, lambda config: phrase)
+        else:
+            profile = Profile.create(directory, phrase, os.urandom, costs=CHEAP)
+            create_profile_account(profile, order.name, now=int(time.time()))
+        node = await open_node(profile)
+        made = cls(profile, node)
+        for relay in order.relays:
+            await node.call(api.AddRelay(relay))
+        return made
+
+    async def end(self) -> None:
+        """Close it."""
+        self._task.cancel()
+        await self.node.close()
+        self.profile.close()
+
+    async def _listen(self) -> None:
+        async for one in self.node.notices():
+            now = time.monotonic()
+            match one:
+                case api.MessageAdded(message) if not message.mine:
+                    if message.text not in self.shown:
+                        self.shown[message.text] = now
+                        self.count[message.text.partition(" ")[0]] += 1
+                case api.MessageChanged(message) if message.mine and message.state != "queued":
+                    self.stored.setdefault(message.text, now)
+                    self.open.discard(message.text)
+                case api.ContactChanged(contact) if contact.state == "known":
+                    self.known.setdefault(contact.who.name, now)
+                case api.RequestAdded(request):
+                    self.requests.setdefault(request.id, (now, request))
+                case _:
+                    continue
+            self._news.set()
+
+    async def _news_came(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+    # --- Orders -----------------------------------------------------------------------------------
+
+    async def do(self, order: AnyOrder) -> Any:
+        """Do it."""
+        match order:
+            case Call(_, command) if command is not None:
+                return await self.node.call(command)
+            case Ready():
+                return await self._ready()
+            case Say():
+                return await self._say(order)
+            case Hear():
+                return await self._hear(order)
+            case Accept():
+                return await self._accept(order)
+            case Meet():
+                return await self._meet(order)
+            case _:
+                raise ValueError("no such order")
+
+    async def _ready(self) -> None:
+        while True:
+            status: api.Status = await self.node.call(api.GetStatus())
+            if status.packages > 0:
+                break
+            await asyncio.sleep(0.05)
+        await self.node.drained()
+
+    async def _say(self, order: Say) -> Said:
+        said: dict[str, float] = {}
+        self.open.clear()
+        for number in range(order.count):
+            text = f"{order.tag} {number}: shall we meet at the bridge at noon, or later?"
+            while len(self.open) >= order.window:
+                await self._news_came()
+            said[text] = time.monotonic()
+            self.open.add(text)
+            await self.node.call(api.SendMessage(order.chats[number % len(order.chats)], text))
+            if order.apart:
+                while text in self.open:
+                    await self._news_came()
+                await asyncio.sleep(max(0.0, said[text] + order.apart - time.monotonic()))
+        while self.open:
+            await self._news_came()
+        return Said(said, {text: self.stored[text] for text in said})
+
+    async def _hear(self, order: Hear) -> dict[str, float]:
+        while self.count[order.tag] < order.count:
+            await self._news_came()
+        return {text: at for text, at in self.shown.items() if text.startswith(order.tag + " ")}
+
+    async def _accept(self, order: Accept) -> dict[str, float]:
+        seen: dict[str, float] = {}
+        while len(seen) < order.count:
+            for id, (at, request) in list(self.requests.items()):
+                if request.kind == order.kind and id not in seen and len(seen) < order.count:
+                    seen[id] = at
+                    del self.requests[id]
+                    await self.node.call(api.AcceptRequest(id))
+            if len(seen) < order.count:
+                await self._news_came()
+        return seen
+
+    async def _meet(self, order: Meet) -> tuple[float, float]:
+        began = time.monotonic()
+        await self.node.call(api.AddContact(order.link, order.name))
+        while order.name not in self.known:
+            await self._news_came()
+        return began, self.known[order.name]
+
+
+class Worker:
+    """All nodes of this process."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[int, Watched] = {}
+
+    async def do(self, order: AnyOrder) -> Any:
+        """Do it, whatever it is."""
+        match order:
+            case Begin():
+                self._nodes[order.who] = await Watched.begin(order)
+            case End():
+                await self._nodes.pop(order.who).end()
+            case Use():
+                return self._used()
+            case _:
+                return await self._nodes[order.who].do(order)
+
+    def _used(self) -> Used:
+        turns = [one.node.shell.turns for one in self._nodes.values()]
+        return Used(
+            time.process_time(),
+            sum(one.count for one in turns),
+            sum(one.total for one in turns),
+            private_bytes(os.getpid()),
+        )
+
+    async def end(self) -> None:
+        """Close all of them."""
+        for one in self._nodes.values():
+            await one.end()
+
+
+async def work() -> None:
+    """Until nobody orders any more."""
+    worker = Worker()
+    reader = asyncio.StreamReader(limit=1 << 26)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        while line := await reader.readline():
+            try:
+                answer = Answer(await worker.do(_orders.decode(line)))
+            except Exception as error:
+                answer = Answer(trouble=f"{type(error).__name__}: {error}")
+            sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+            sys.stdout.buffer.flush()
+    finally:
+        await worker.end()
+
+
+if __name__ == "__main__":
+    uvloop.run(work())

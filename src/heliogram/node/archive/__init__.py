@@ -1,0 +1,1 @@
+"""What a person keeps for themselves: backups that only they can open, and exports that anybody can read."""

@@ -1,0 +1,211 @@
+"""The store as an export shows it: people, conversations, messages as plain values. Reads in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from heliogram.content.status import Status
+from heliogram.node.engine import reading, sentences
+from heliogram.node.identity.names import clean
+from heliogram.node.store.connection import Connection
+
+#: Messages that are read at once.
+_BLOCK = 500
+
+_ROLES = ("member", "admin", "owner")
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation."""
+
+    number: int
+    name: str = field(repr=False)
+    kind: str
+    record: dict[str, Any] = field(repr=False)
+
+
+class Chats:
+    """All there is to read of a store. Use it within a snapshot."""
+
+    def __init__(self, source: Connection) -> None:
+        self._source = source
+        self._names: dict[bytes, str] = {}
+        row = source.one("SELECT value FROM settings WHERE name = 'name'")
+        own = msgspec.msgpack.decode(row[0]) if row else ""
+        for account, name in source.query("SELECT account, name FROM names"):
+            self._names[account] = name
+        for account, name in source.query("SELECT account, name FROM contacts WHERE name <> ''"):
+            self._names[account] = name
+        self._own = clean(own) if isinstance(own, str) and own else "Me"
+
+    def name(self, account: bytes | str | None) -> str:
+        """What an account is called; also by its id in hexadecimal."""
+        if account is None:
+            return self._own
+        key = bytes.fromhex(account) if isinstance(account, str) else account
+        return clean(self._names.get(key, "")) or key.hex()[:16]
+
+    def count(self, conversation: int | None = None) -> int:
+        """How many messages and lines there are, of one conversation or of all."""
+        if conversation is None:
+            row = self._source.one("SELECT count(*) FROM messages")
+        else:
+            row = self._source.one(
+                "SELECT count(*) FROM messages WHERE conversation = ?", (conversation,)
+            )
+        return 0 if row is None else int(row[0])
+
+    def people(self) -> list[dict[str, Any]]:
+        """Everybody whom we know by a name."""
+        rows = self._source.query(
+            "SELECT c.account, c.name, coalesce(n.name, ''), c.verified, c.blocked"
+            " FROM contacts c LEFT JOIN names n ON n.account = c.account"
+            " UNION SELECT n.account, '', n.name, 0, 0 FROM names n"
+            " WHERE n.account NOT IN (SELECT account FROM contacts)"
+        )
+        return [
+            {
+                "account": account.hex(),
+                "name": self.name(account),
+                "introduced_as": clean(name),
+                "verified": bool(verified),
+                "blocked": bool(blocked),
+            }
+            for account, _, name, verified, blocked in rows
+        ]
+
+    def conversations(self) -> list[Conversation]:
+        """All conversations, in the order in which they began."""
+        found = []
+        rows = self._source.query(
+            "SELECT number, id, kind, peer, name, description, phase, created, successor"
+            " FROM conversations ORDER BY number"
+        )
+        for number, id, kind, peer, name, description, phase, created, successor in rows:
+            shown = clean(name)
+            if kind == "self":
+                shown = "Notes"
+            elif kind == "direct" and peer is not None:
+                shown = self.name(peer)
+            record = {
+                "id": id.hex(),
+                "number": number,
+                "name": shown,
+                "kind": kind,
+                "description": description,
+                "created": created,
+                "phase": phase,
+                "members": self._members(number),
+                "successor": successor,
+            }
+            found.append(Conversation(number, shown or "Unnamed", kind, record))
+        return found
+
+    def messages(self, conversation: int) -> Iterator[dict[str, Any]]:
+        """Messages and lines in order."""
+        at: tuple[int, bytes, int] = (-(1 << 62), b"", 0)
+        while True:
+            rows = self._source.query(
+                "SELECT number, sent, id, sender, mine, kind, text, content, received, reply_to, state,"
+                " edited, expires, event, data FROM messages WHERE conversation = ?"
+                " AND (sent, ifnull(id, x''), number) > (?, ?, ?)"
+                " ORDER BY sent, ifnull(id, x''), number LIMIT ?",
+                (conversation, *at, _BLOCK),
+            )
+            for row in rows:
+                yield self._message(row)
+            if len(rows) < _BLOCK:
+                return
+            last = rows[-1]
+            at = last[1], last[2] or b"", last[0]
+
+    def thumbnail(self, message: int, place: int) -> bytes | None:
+        """The small picture of a file."""
+        row = self._source.one(
+            "SELECT thumbnail FROM files WHERE message = ? AND place = ?", (message, place)
+        )
+        return None if row is None else row[0]
+
+    def _members(self, conversation: int) -> list[dict[str, Any]]:
+        rows = self._source.query(
+            "SELECT account, role FROM members WHERE conversation = ?", (conversation,)
+        )
+        return [
+            {"account": account.hex(), "role": _ROLES[role] if role < len(_ROLES) else "member"}
+            for account, role in rows
+        ]
+
+    def _message(self, row: tuple[Any, ...]) -> dict[str, Any]:
+        number, sent, id, sender, mine, kind, text, content, received, reply_to, state = row[:11]
+        edited, expires, event, data = row[11:]
+        base = {"number": number, "kind": kind, "time": min(sent // 1000, received)}
+        if kind in ("line", "unreadable"):
+            known = {} if data is None else msgspec.msgpack.decode(data)
+            return base | {"event": event, "text": sentences.sentence(event, known, self.name)}
+        said = reading.of_bytes(content) if kind in ("text", "file") else None
+        return base | {
+            "id": "" if id is None else id.hex(),
+            "sender": None if sender is None else sender.hex(),
+            "mine": bool(mine),
+            "text": text,
+            "markdown": said is not None and reading.shown(said).markdown,
+            "received": received,
+            "reply_to": None if reply_to is None else reply_to.hex(),
+            "edited": edited // 1000 or None,
+            "state": state,
+            "expires": expires,
+            "reactions": self._reactions(number),
+            "reports": self._reports(number) if mine else [],
+            "files": self._files(number),
+        }
+
+    def _reactions(self, message: int) -> list[dict[str, Any]]:
+        rows = self._source.query(
+            "SELECT emoji, sender, sent FROM reactions WHERE message = ? AND emoji <> ''"
+            " ORDER BY sent",
+            (message,),
+        )
+        return [
+            {"emoji": emoji, "who": sender.hex(), "time": sent // 1000}
+            for emoji, sender, sent in rows
+        ]
+
+    def _reports(self, message: int) -> list[dict[str, Any]]:
+        rows = self._source.query(
+            "SELECT account, status, time FROM reports WHERE message = ?", (message,)
+        )
+        return [
+            {"who": account.hex(), "status": _status(status), "time": time}
+            for account, status, time in rows
+        ]
+
+    def _files(self, message: int) -> list[dict[str, Any]]:
+        rows = self._source.query(
+            "SELECT name, content_type, size, state, duration, path FROM files"
+            " WHERE message = ? ORDER BY place",
+            (message,),
+        )
+        return [
+            {
+                "name": name,
+                "type": kind,
+                "size": size,
+                "state": state,
+                "duration": duration,
+                "path": None,
+                "source": path if state == "here" else None,
+            }
+            for name, kind, size, state, duration, path in rows
+        ]
+
+
+def _status(number: int) -> str:
+    try:
+        return Status(number).name.lower()
+    except ValueError:
+        return "unknown"

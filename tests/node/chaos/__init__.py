@@ -1,0 +1,1 @@
+"""Whole nodes, killed and cheated: processes, sockets and disks are real."""
