@@ -541,7 +541,7 @@ class TransferFault(Enum):
 
 
 class InvalidEndpoint(NodeError):
-    """No relay can be at this address: not `wss://HOST[:PORT][/PATH]`, or too long."""
+    """No relay can be at this address: not `wss://HOST[:PORT][/PATH]`, too long, or no key."""
 
     @property
     def code(self) -> str:

@@ -9,7 +9,7 @@ from heliogram.node import api
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.views import relay_info, relay_name
-from heliogram.node.errors import Ambiguous, NotAllowed, NotFound
+from heliogram.node.errors import Ambiguous, InvalidEndpoint, NotFound
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.limits import MAX_ENDPOINT
 from heliogram.wire.objects import RelayDescription
@@ -77,7 +77,7 @@ def named(relays: Sequence[RelayDescription], text: str) -> RelayDescription:
 def described(address: str) -> RelayDescription:
     """The relay of an address: `wss://host/path#KEY`, or an encoded description in hexadecimal.
 
-    An address says nothing of who runs the relay: each counts as run by somebody else. Raises `NotAllowed`.
+    An address says nothing of who runs the relay: each counts as run by somebody else. Raises `InvalidEndpoint`.
     """
     text = address.strip()
     found = _ADDRESS.fullmatch(text)
@@ -88,14 +88,14 @@ def described(address: str) -> RelayDescription:
         try:
             relay = RelayDescription.from_bytes(bytes.fromhex(text))
         except RemoteError:
-            raise NotAllowed("this is no relay's address") from None
+            raise InvalidEndpoint from None
         if relay.endpoints:
             return relay
-    raise NotAllowed("this is no relay's address")
+    raise InvalidEndpoint
 
 
 def meant(relays: Sequence[RelayDescription], text: str) -> RelayDescription:
-    """A relay by name, key, or address. Raises `NotFound`, `Ambiguous`, `NotAllowed`."""
+    """A relay by name, key, or address. Raises `NotFound`, `Ambiguous`, `InvalidEndpoint`."""
     if "#" in text or len(text.strip()) > 64:
         return described(text)
     return named(relays, text)
