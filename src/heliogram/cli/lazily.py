@@ -40,6 +40,11 @@ COMMANDS: Final = (
     ("explain", "keeping", "Show what relays and the network saw of a message of yours."),
     ("export", "keeping", "Write everything readable into a directory: JSON Lines, files, a page."),
     ("backup", "keeping", "Write an encrypted copy of the profile."),
+    (
+        "demo",
+        "setup",
+        "Play a story on this machine: three people, four relays, and one of them is lost.",
+    ),
 )
 
 

@@ -415,6 +415,13 @@ class People:
         """A wish to add these has failed for good."""
         self.contacting.not_added(conversation, accounts, code)
 
+    def went_on(self, old: int, new: int) -> None:
+        """A conversation goes on in another one."""
+        for contact in self._tables.contacts():
+            if contact.conversation == old:
+                contact.conversation = new
+                self._save(contact)
+
     def packages_for(self, welcome: bytes | None) -> Sequence[mls.OwnKeyPackage]:
         """Those of our key packages that a Welcome names."""
         return self._requests.packages(welcome)

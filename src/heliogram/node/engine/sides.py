@@ -77,6 +77,9 @@ class PeopleSide(Protocol):
     def not_added(self, conversation: int, accounts: frozenset[bytes], code: str) -> None:
         """A wish to add these has failed for good; `code` is the error's."""
 
+    def went_on(self, old: int, new: int) -> None:
+        """A conversation goes on in another one: contacts with whom it was have that one now."""
+
     def packages_for(self, welcome: bytes | None) -> Sequence[mls.OwnKeyPackage]:
         """Those of our key packages that a Welcome names, and that were not used.
 
