@@ -146,6 +146,8 @@ class Person(Node):
             for (table,) in tables:
                 for row in store.query(f'SELECT * FROM "{table}"'):  # names of our own
                     for value in row:
+                        if isinstance(value, str) and value.startswith(os.sep):
+                            continue  # where files lie, and that can be seen
                         if isinstance(value, str) and len(value) >= SHORTEST:
                             found.update(shapes(value))
                         elif isinstance(value, bytes):

@@ -212,10 +212,10 @@ async def test_54_nothing_is_fetched_for_a_message(tmp_path: Path, seen: Seen) -
         assert await bob.call(api.Search("bait.example"))
         for message in shown:
             if message.kind == "file" and message.text != "last":
-                for one in message.files:
-                    assert one.state == "refused"
+                for told in message.files:
+                    assert told.state == "refused"
                     with pytest.raises(NodeError):
-                        await bob.call(api.GetFile(message.id, one.index))
+                        await bob.call(api.GetFile(message.id, told.index))
         (last,) = [one for one in shown if one.text == "last"]
         await bob.call(api.GetFile(last.id))
         got = await until(bob, api.GetMessage(last.id), lambda it: it.files[0].state == "here")
@@ -225,9 +225,9 @@ async def test_54_nothing_is_fetched_for_a_message(tmp_path: Path, seen: Seen) -
         seen.watching = False
 
     assert knocked == []
-    for one in socks:
-        assert {host for _, _, host, _ in one.asked} == set(ways)
-        assert {port for *_, port in one.asked} == {80}
+    for way in socks:
+        assert {host for _, _, host, _ in way.asked} == set(ways)
+        assert {port for *_, port in way.asked} == {80}
     # What is connected to are the proxies, and by them the relays.
     places = {tuple(one.where.rsplit(":", 1)) for one in socks}
     allowed = {(host, int(port)) for host, port in places} | set(ways.values())

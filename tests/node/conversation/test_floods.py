@@ -19,8 +19,6 @@ from tests.node.conversation.world import Member, group_of, one, texts
 
 #: Derivations of a message: the sender data's key and nonce, and a generation's key, nonce and next secret.
 SENDER_DATA, STEP = 2, 3
-#: How far ahead a message may be.
-FORWARD = mls.Config.__dataclass_fields__["max_forward"].default
 
 
 class Work:
@@ -80,6 +78,7 @@ def test_32_generations_far_ahead_and_floods_of_the_next_cost_little(work: Work)
     bob.say(b"genuine")
     (genuine,) = bob.outbox
     leaf, saved = bob.conversation.own_leaf, dict(alice.records)
+    forward = alice.conversation._member().config.max_forward
 
     def costs(generation: int) -> tuple[int, int]:
         entry = forged(mallory, b"x", generation, leaf=leaf)
@@ -87,13 +86,13 @@ def test_32_generations_far_ahead_and_floods_of_the_next_cost_little(work: Work)
         assert one(alice.receive(entry), CouldNotRead).why is Unread.BROKEN
         return work.taken()
 
-    for far in (1 + FORWARD + 1, 1 << 31, (1 << 32) - 1):
+    for far in (1 + forward + 1, 1 << 31, (1 << 32) - 1):
         # Nothing is derived for it but who says so.
         assert costs(far) == (SENDER_DATA, 1), far
     for _ in range(300):
         assert costs(1) == (SENDER_DATA + STEP, 2)
     # The dearest there is: as far ahead as may be.
-    assert costs(1 + FORWARD) == (SENDER_DATA + STEP * (FORWARD + 1), 2)
+    assert costs(1 + forward) == (SENDER_DATA + STEP * (forward + 1), 2)
     # None of it left a trace, and what is genuine is read.
     assert alice.records == saved
     assert texts(alice.receive(genuine)) == [b"genuine"]
