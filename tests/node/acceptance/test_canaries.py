@@ -78,6 +78,8 @@ class Run:
     secrets: set[bytes] = field(default_factory=set)
     said: set[bytes] = field(default_factory=set)
     commands: list[bytes] = field(default_factory=list)
+    #: Bytes of memory that a crash may write, of each process.
+    cores: set[int] = field(default_factory=set)
     #: What the stores hold in the end, decrypted, free pages included.
     decrypted: dict[str, bytes] = field(default_factory=dict)
     rows: dict[str, bytes] = field(default_factory=dict)
@@ -298,6 +300,7 @@ class Story:
             if one.running:
                 shown = of_process(one.pid, self.root)
                 self.run.commands.append(shown["cmdline"])
+                self.run.cores.update(resource.prlimit(one.pid, resource.RLIMIT_CORE))
                 found |= {f"process {one.label} {name}": data for name, data in shown.items()}
             self.run.kept |= one.kept()
             self.run.secrets |= one.secrets()
@@ -449,6 +452,10 @@ def test_72_the_most_verbose_log_says_nothing(run: Run) -> None:
     assert b"a turn failed" in alice  # what it has to say does arrive there
     assert b"ZeroDivisionError" in alice
     assert where(run.said | run.kept, said) == []
+
+
+def test_72_a_crash_does_not_write_memory_to_disk(run: Run) -> None:
+    assert run.cores == {0}
 
 
 def test_72_a_wrong_passphrase_shows_nothing(run: Run) -> None:
