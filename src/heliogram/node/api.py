@@ -316,6 +316,17 @@ class Status(Struct, frozen=True, kw_only=True):
     transfers: tuple[Transfer, ...] = ()
 
 
+class Network(Struct, frozen=True):
+    """How the node reaches relays."""
+
+    #: `socks5://ADDRESS:PORT`; empty: directly.
+    proxy: str
+    #: A file with certificates that are trusted beside the system's; empty: none.
+    authority: str
+    #: Whether that file can be read. If not, it is not trusted.
+    readable: bool = True
+
+
 class Done(Struct, frozen=True):
     """It is done, or begun: what becomes of it, notices tell."""
 
@@ -662,6 +673,20 @@ class RemoveRelay(Command, frozen=True, tag="remove relay"):
     relay: Name
 
 
+class SetNetwork(Command, frozen=True, tag="network"):
+    """How all relays are reached from now on. None leaves a thing as it is, "" clears it.
+
+    It is in force when this returns: what was open otherwise is closed, and nothing goes around a proxy.
+    """
+
+    Result = Network
+
+    #: `socks5://ADDRESS:PORT`, ADDRESS an IP address or `localhost`.
+    proxy: Annotated[str, Meta(max_length=256)] | None = None
+    #: The absolute path of a file with certificates in PEM.
+    authority: Annotated[str, Meta(max_length=4096)] | None = None
+
+
 class Explain(Command, frozen=True, tag="explain"):
     """What was seen of a message of ours."""
 
@@ -774,8 +799,8 @@ AnyCommand: TypeAlias = (
     | AddContact | GetContacts | GetSafetyCode | VerifyContact | RenameContact | BlockContact
     | GetRequests | AcceptRequest | DeclineRequest | CreateGroup | AddMembers | RemoveMembers
     | LeaveChat | SetProfile | SetRole | ChangeRelays | StartSuccessor | SetChat | GetFile
-    | GetThumbnail | GetTransfers | GetRelays | AddRelay | RemoveRelay | Explain | Export | Backup
-    | Lock
+    | GetThumbnail | GetTransfers | GetRelays | AddRelay | RemoveRelay | SetNetwork | Explain
+    | Export | Backup | Lock
 )  # fmt: skip
 
 AnyNotice: TypeAlias = (
