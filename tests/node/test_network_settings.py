@@ -146,8 +146,6 @@ async def test_what_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
 
 
 async def test_certificates_that_are_gone_are_not_trusted(tmp_path: Path) -> None:
-    import ssl
-
     file = tmp_path / "authority.pem"
     found = ssl.get_default_verify_paths().cafile
     if found is None or not Path(found).is_file():

@@ -168,7 +168,9 @@ SENTENCES: Final[dict[str, Sentence]] = {
     ),
     # --- Relays
     "invalid endpoint": Sentence(
-        "No relay can be at this address.", "It looks like wss://HOST/PATH#KEY", USAGE
+        "No relay can be at this address.",
+        "It looks like wss://HOST/PATH#KEY, or wss://HOST/PATH#KEY&operator=KEY",
+        USAGE,
     ),
     "invalid proxy": Sentence("This is no proxy.", "It looks like socks5://127.0.0.1:9050", USAGE),
     "invalid authority": Sentence(

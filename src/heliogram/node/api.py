@@ -660,7 +660,11 @@ class GetRelays(Command, frozen=True, tag="relays"):
 
 
 class AddRelay(Command, frozen=True, tag="add relay"):
-    """A relay for what we begin: `wss://host/path#KEY`, KEY in hexadecimal, or a relay's description."""
+    """A relay for what we begin: `wss://host/path#KEY`, KEY in hexadecimal, or a relay's description.
+
+    `&operator=KEY` behind it says who runs it. No two relays of one operator are in one conversation; without
+    it, each counts as run by somebody else.
+    """
 
     Result = RelayInfo
 
