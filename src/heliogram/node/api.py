@@ -346,6 +346,14 @@ class GetStatus(Command, frozen=True, tag="status"):
     Result = Status
 
 
+class SetMe(Command, frozen=True, tag="me"):
+    """Be called otherwise. Others hear of it in each conversation with the next thing that we say there."""
+
+    Result = Person
+
+    name: Name
+
+
 class GetChats(Command, frozen=True, tag="chats"):
     """All conversations, pinned ones first, then by their last message."""
 
@@ -798,7 +806,7 @@ class Locked(Notice, frozen=True, tag="locked"):
 
 
 AnyCommand: TypeAlias = (
-    GetStatus | GetChats | GetChat | GetHistory | GetMessage | SendMessage | EditMessage
+    GetStatus | SetMe | GetChats | GetChat | GetHistory | GetMessage | SendMessage | EditMessage
     | DeleteMessage | React | MarkRead | SetDraft | Search | NewLink | GetLinks | RevokeLink
     | AddContact | GetContacts | GetSafetyCode | VerifyContact | RenameContact | BlockContact
     | GetRequests | AcceptRequest | DeclineRequest | CreateGroup | AddMembers | RemoveMembers

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -191,7 +191,8 @@ class _Line:
         answer = await lie(request, ask)
         if answer is not None:
             self._between.answered(request, answer)
-            await self._socket.send_bytes(frames.encode(answer))
+            with suppress(ConnectionError):  # who asked is gone
+                await self._socket.send_bytes(frames.encode(answer))
 
 
 def _end(one: RelayProcess) -> None:

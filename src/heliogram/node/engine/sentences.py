@@ -65,6 +65,8 @@ def sentence(event: str, data: Mapping[str, Any], name: Name) -> str:
         case "Dead":
             culprit = who.get("culprit", "Somebody")
             return f"{culprit} made a change that counts for nobody. The conversation ends here."
+        case "GoesOn":
+            return f"{by} goes on with this conversation in another one."
         case "Wounded":
             return "We could not follow a change, and have asked the others to put us back."
         case "ForkSuspected":
