@@ -168,9 +168,16 @@ SENTENCES: Final[dict[str, Sentence]] = {
     ),
     # --- Relays
     "invalid endpoint": Sentence(
-        "No relay can be at this address.", "It looks like wss://HOST/PATH#KEY", USAGE
+        "No relay can be at this address.",
+        "It looks like wss://HOST/PATH#KEY, or wss://HOST/PATH#KEY&operator=KEY",
+        USAGE,
     ),
     "invalid proxy": Sentence("This is no proxy.", "It looks like socks5://127.0.0.1:9050", USAGE),
+    "invalid authority": Sentence(
+        "There are no certificates in this file, or it cannot be read.",
+        "It holds certificates in PEM: -----BEGIN CERTIFICATE-----",
+        USAGE,
+    ),
     "connection unreachable": Sentence("The relay cannot be reached.", _LATER),
     "connection wrong key": Sentence(
         "Something answers there that is not this relay.", "Ask its operator for the key."

@@ -359,6 +359,7 @@ class Talks:
                 log.say(number, kind, content)
             if kind != MESSAGE_STATUS:
                 self._report(row.number)
+                self.desk.people.said(row.number)
 
     def _report(self, number: int) -> None:
         row = self._row(number)
