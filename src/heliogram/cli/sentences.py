@@ -139,6 +139,9 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "Compare again, by voice. If they differ again, do not write what is secret.",
     ),
     "no relays": Sentence("There is no relay to begin anything with.", _RELAYS),
+    "relays away": Sentence(
+        "Too few of the new relays could be reached, so the relays stay as they were.", _RELAYS
+    ),
     # --- The profile
     "wrong passphrase": Sentence(
         "This is not the passphrase.",

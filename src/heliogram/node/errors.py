@@ -34,6 +34,7 @@
       NoConnection        a relay that cannot be reached, or is another one
       TransferFailed      a blob that did not go up or come down
       NoRelays            there is no relay to begin anything with
+      RelaysAway          too few of the relays that a change brings in have opened the log
       CodesDiffer         a safety code that is not the one of these two
 
 No text holds a key, an id, a name, a word or anything else that came from a person or a peer.
@@ -607,6 +608,15 @@ class NoRelays(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "no relays"
+
+
+class RelaysAway(NodeError):
+    """Too few of the relays that a change brings in have opened the log. Nothing has changed: choose others."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "relays away"
 
 
 class CodesDiffer(NodeError):

@@ -412,6 +412,7 @@ class Log:
         ground.write(effects)
 
     def _out(self) -> None:
+        self._deciding.out()
         self._clear()
         self._ground.notes.forget()
 
