@@ -114,11 +114,7 @@ class Used(msgspec.Struct, frozen=True):
     memory: int
 
 
-<<<<<<< HEAD
-AnyOrder: TypeAlias = Begin | End | Call | Ready | Say | Hear | Accept | Meet | Use
-=======
 AnyOrder: TypeAlias = Begin | End | Call | Ready | Say | Hear | Invited | Meet | Gather | Use
->>>>>>> main
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -131,18 +131,6 @@ class World:
         return hand
 
 
-<<<<<<< HEAD
-async def befriend(
-    one: Hand, other: Hand, name: str, *, many: int = 0
-) -> tuple[float, float, float]:
-    """`one` opens a link of `other`, who is called so and accepts: began, request seen, known."""
-    link: api.ContactLink = await other.call(api.NewLink(), many)
-    met, seen = await asyncio.gather(
-        one.do(Meet(link=link.uri, name=name), tuple[float, float]),
-        other.do(Accept(many), dict[str, float]),
-    )
-    return met[0], min(seen.values()), met[1]
-=======
 async def befriend(one: Hand, others: Hand, names: Sequence[str], first: int = 0) -> Met:
     """`one` opens a link of each node of `others` from the `first` on, who are called so."""
     links = {}
@@ -151,7 +139,6 @@ async def befriend(one: Hand, others: Hand, names: Sequence[str], first: int = 0
         links[name] = link.uri
     met: Met = await one.do(Meet(links=links), Met)
     return met
->>>>>>> main
 
 
 async def chat_with(hand: Hand, name: str) -> str:
