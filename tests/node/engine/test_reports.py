@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,7 @@ def test_reports_of_a_later_version_cost_nothing(world: World, two: Two) -> None
     assert row is not None
     for status in (7, 100, 255):
         content = Report(((bytes.fromhex(sent.id), status),)).encode()
-        alice.do(lambda content=content: alice.talks._reports.receive(row, bob.id, content))
+        take = partial(alice.talks._reports.receive, row, bob.id, content)
+        alice.do(take)
     assert not alice.heard(api.MessageChanged)
     assert alice.message(sent.id).reports == () and alice.message(sent.id).state == "stored"
