@@ -26,11 +26,12 @@ from heliogram.node import api
 from heliogram.node.engine.engine import Engine
 from heliogram.node.engine.talks import Talks
 from heliogram.node.errors import NodeError
-from heliogram.node.local import PROXY, LocalNode, create_profile_account
+from heliogram.node.local import LocalNode, create_profile_account
 from heliogram.node.profile.config import Config
 from heliogram.node.profile.directory import Directory
 from heliogram.node.profile.profile import Profile
 from heliogram.node.store.keys import Costs
+from heliogram.node.way_out import PROXY
 from tests.node.network.kit import serving
 from tests.node.network.socks import Socks, proxying
 from tests.relay.process import RelayProcess
