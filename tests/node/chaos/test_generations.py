@@ -15,10 +15,11 @@ from heliogram.node import api
 from heliogram.node.asking import Ask
 from heliogram.node.epoch_keys import TAG_SIZE
 from heliogram.wire import frames
+from tests.node.chaos.nodes import ALL
 from tests.node.engine.kit import Person, World
 
 #: Crashes.
-CRASHES = int(os.environ.get("HELIOGRAM_CRASHES", "60"))
+CRASHES = int(os.environ.get("HELIOGRAM_CRASHES", "1000" if ALL else "60"))
 
 
 class Generations:

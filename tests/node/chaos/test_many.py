@@ -1,4 +1,4 @@
-"""Ten people in one group, all changing and saying something at once; and somebody away for 500 epochs."""
+"""Many people in one group, all changing and saying something at once; and somebody away for 500 epochs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import pytest
 
 from heliogram.node import api
 from tests.node.chaos.inside import Inside, meet, together
-from tests.node.chaos.nodes import PATIENCE, address
+from tests.node.chaos.nodes import ALL, PATIENCE, address
 from tests.node.chaos.talking import Talking
 from tests.relay.process import RelayProcess
 
 #: Epochs that somebody is away for.
-EPOCHS = int(os.environ.get("HELIOGRAM_EPOCHS", "60"))
+EPOCHS = int(os.environ.get("HELIOGRAM_EPOCHS", "500" if ALL else "25"))
 
 #: People in a group.
-MANY = int(os.environ.get("HELIOGRAM_PEOPLE", "10"))
+MANY = int(os.environ.get("HELIOGRAM_PEOPLE", "10" if ALL else "5"))
 
 
 @asynccontextmanager
