@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from heliogram.codec import DecodeError
 from heliogram.content.framing import MESSAGE_STATUS
 from heliogram.node import api
-from heliogram.node.changes import AddPeople
+from heliogram.node.changes import AddPeople, CarryOver
+from heliogram.node.components import device_of
 from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, wishes
 from heliogram.node.engine.desk import Desk
@@ -51,12 +53,24 @@ _PHASES = {
     Phase.OUT: "out",
 }
 
-#: Traces of one message: a relay that answers again and again is not written down for ever.
-MAX_TRACES = 256
+
+class SuccessorSide(Protocol):
+    """What happenings tell about conversations that go on in another log."""
+
+    def happened(self, number: int, log: Log, event: Event) -> None:
+        """An event besides messages."""
+
+    def due(self, number: int, due: InvitationDue) -> InvitationDue:
+        """An invitation is due: what is left of it for people to do."""
+
+    def refused(self, number: int, wish: CarryOver) -> None:
+        """Who should come along could not be added."""
 
 
 class Happenings:
-    """Takes what logs tell."""
+    """Takes what logs tell. `successors` is set right after it is made."""
+
+    successors: SuccessorSide
 
     def __init__(self, desk: Desk, messages: Messages, reports: Reports) -> None:
         self._desk = desk
@@ -74,6 +88,7 @@ class Happenings:
                 if row is not None:
                     self._event(row, log, event, minute)
                 if not isinstance(event, MessageReceived):
+                    self.successors.happened(number, log, event)
                     for watch in self.watchers:
                         watch(number, log, event)
             case Encrypted(item, epoch, entry):
@@ -141,7 +156,9 @@ class Happenings:
                     *(row, sender.account, sender.device, content), epoch=epoch, minute=minute
                 )
             case InvitationDue():
-                desk.people.invitation_due(row.number, event)
+                due = self.successors.due(row.number, event)
+                if due.accounts:
+                    desk.people.invitation_due(row.number, due)
             case EpochStarted():
                 self._phase(row, log)
             case Change():
@@ -184,28 +201,27 @@ class Happenings:
     def _encrypted(self, item: int, epoch: int, entry: bytes) -> None:
         logs = self._desk.logs
         logs.encrypted(item, epoch, entry)
-        row = logs.outgoing(item)
-        if row is not None and row.message is not None:
+        message = logs.message_of(item)
+        if message is not None:
             minute = self._desk.time // 60
-            logs.trace(row.message, TraceRow(b"", "entry", len(entry), minute, epoch, False))
-            self._desk.messages.set_epoch(row.message, epoch)
+            logs.trace(message, TraceRow(b"", "entry", len(entry), minute, epoch, False))
+            self._desk.messages.set_epoch(message, epoch)
 
     def _signed_for(self, one: SignedFor) -> None:
         logs = self._desk.logs
-        row = logs.outgoing(one.number)
-        if row is None or row.message is None or logs.count_traces(row.message) >= MAX_TRACES:
+        message = logs.message_of(one.number)
+        if message is None:
             return
         what = "post" if one.stored else "refused: epoch closed"
         logs.trace(
-            row.message,
+            message,
             TraceRow(one.relay, what, one.size, one.minute, one.epoch, one.stored),
         )
-        self._desk.is_changed(row.message)
+        self._desk.is_changed(message)
 
     def _move(self, item: int, state: str) -> None:
         """A message of ours stands somewhere else; what was delivered is not moved back."""
-        row = self._desk.logs.outgoing(item)
-        message = None if row is None or row.message is None else row.message
+        message = self._desk.logs.message_of(item)
         found = None if message is None else self._desk.messages.get(message)
         if found is not None and found.state == "queued":
             self._desk.messages.set_state(found.number, state)
@@ -220,7 +236,11 @@ class Happenings:
         if row is None or chat is None:
             return
         wanted = wishes.decode(row.wish)
-        if isinstance(wanted, AddPeople):
+        if isinstance(wanted, CarryOver):
+            accounts = {device_of(one.leaf_node).account for one in wanted.packages}
+            desk.people.not_added(number, frozenset(accounts), error.code)
+            self.successors.refused(number, wanted)
+        elif isinstance(wanted, AddPeople):
             desk.people.not_added(number, wanted.accounts, error.code)
         else:
             desk.context.tell(api.CommandFailed(chat.id.hex(), row.command, error.code))

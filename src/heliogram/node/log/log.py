@@ -90,6 +90,8 @@ class Log:
         self._caught_up = False
         self._leaving = False
         self._rescue: Invitation | None = None
+        #: Whether something came or was wanted since `settle`. If not, turns pass by until the deadline.
+        self.stirred = True
 
     @classmethod
     def found(
@@ -238,14 +240,15 @@ class Log:
         """Who has said that they could not follow, and is not put back."""
         return list(self._deciding.cries.values())
 
-    def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
-        """Leave the invitation to `to`, our successor, for these. Raises as `Conversation.offer`."""
-        ground = self._ground
-        self.post(ground.conversation.offer(to, draft, reports, entropy=ground.entropy))
+    @property
+    def own_package(self) -> mls.OwnKeyPackage | None:
+        """What we said with that we cannot follow, if we did."""
+        return self._ground.notes.package()
 
-    def post(self, effects: Effects) -> None:
-        """Post what a call of the conversation gave for the grace lane, such as `Conversation.offer`."""
-        self._ground.write(effects)
+    def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
+        """Leave the invitation to `to`, our successor, for these: `Conversation.offer`, which may raise."""
+        ground = self._ground
+        effects = ground.conversation.offer(to, draft, reports, entropy=ground.entropy)
         for entry in effects.entries:
             self._sending.post(entry)
 
@@ -268,12 +271,18 @@ class Log:
         except NotOpened:
             return
 
+    def stir(self, now: float, time: int) -> None:
+        """Something may be wanted of it in this turn: then it is settled."""
+        self._ground.now, self._ground.time = now, time
+        self.stirred = True
+
     # --- Turns ------------------------------------------------------------------------------------
 
     def settle(self, *, now: float, time: int) -> list[Happening]:
         """Do all that follows from what came in, and write it; what happened since, in order."""
         ground = self._ground
         ground.now, ground.time = now, time
+        self.stirred = False
         if ground.conversation.phase is not Phase.OUT:
             self._settle()
         ground.flush()
@@ -403,6 +412,7 @@ class Log:
         ground.write(effects)
 
     def _out(self) -> None:
+        self._deciding.out()
         self._clear()
         self._ground.notes.forget()
 
@@ -485,6 +495,7 @@ class Log:
         """A relay's answer."""
         ground = self._ground
         ground.now = now
+        self.stirred = True
         if ground.conversation.phase is Phase.OUT:
             return
         if isinstance(ask.token, Single):
@@ -497,6 +508,7 @@ class Log:
     def lost(self, ask: Ask, now: float) -> None:
         """There is no answer."""
         self._ground.now = now
+        self.stirred = True
         if self._ground.conversation.phase is Phase.OUT:
             return
         if isinstance(ask.token, Single):
@@ -526,6 +538,7 @@ class Log:
         """A channel is open. Its answer may say that the relay fell back."""
         ground = self._ground
         ground.now = now
+        self.stirred = True
         ground.heard(relay)
         if answer.fence and isinstance(scope, LogScope) and scope.epoch == ground.epoch:
             ground.fenced(relay, ground.place, answer.fence)
@@ -534,6 +547,7 @@ class Log:
         """A relay says something by itself."""
         ground = self._ground
         ground.now = now
+        self.stirred = True
         if ground.conversation.phase is Phase.OUT:
             return
         if isinstance(push, frames.Advanced):
@@ -544,6 +558,7 @@ class Log:
     def parted(self, relay: bytes, now: float) -> None:
         """The connection to a relay is over."""
         self._ground.now = now
+        self.stirred = True
         self._reading.parted(relay)
 
     # --- What relays show -------------------------------------------------------------------------

@@ -7,6 +7,7 @@ leaves the index in the same transaction.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -156,6 +157,24 @@ class Messages:
         """In which epoch a message of ours was encrypted last."""
         self._store.execute("UPDATE messages SET epoch = ? WHERE number = ?", (epoch, number))
 
+    def move(self, number: int, conversation: int) -> None:
+        """Show a message in another conversation: it is said there."""
+        row = self.get(number)
+        if row is None:
+            return
+        marks = (
+            ""
+            if row.kind in _NOT_SEARCHED
+            else facets(conversation, row.sender, row.sent, row.files)
+        )
+        self._store.execute(
+            "UPDATE messages SET conversation = ?, epoch = 0, facets = ? WHERE number = ?",
+            (conversation, marks, number),
+        )
+        self._store.execute(
+            "UPDATE versions SET conversation = ? WHERE message = ?", (conversation, number)
+        )
+
     def set_expiry(self, number: int, expires: int | None) -> None:
         """When a message goes."""
         self._store.execute("UPDATE messages SET expires = ? WHERE number = ?", (expires, number))
@@ -170,6 +189,15 @@ class Messages:
     def get(self, number: int) -> MessageRow | None:
         """The message with a number."""
         return _first(self._store, "WHERE number = ?", (number,))
+
+    def many(self, numbers: Iterable[int]) -> dict[int, MessageRow]:
+        """Those of the messages with these numbers that are there, by number."""
+        rows = _all(
+            self._store,
+            "WHERE number IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(numbers)),),
+        )
+        return {row.number: row for row in rows}
 
     def by_id(self, conversation: int, id: bytes) -> MessageRow | None:
         """The message with an id, in a conversation."""
@@ -277,7 +305,7 @@ def _first(source: Connection, where: str, params: Iterable[bytes | int]) -> Mes
     return message_row(row) if row else None
 
 
-def _all(source: Connection, where: str, params: Iterable[bytes | int]) -> list[MessageRow]:
+def _all(source: Connection, where: str, params: Iterable[bytes | int | str]) -> list[MessageRow]:
     return [message_row(row) for row in source.query(f"{_SELECT} {where}", tuple(params))]
 
 
