@@ -155,7 +155,6 @@ _VARYING = (
     (r'("mark": ")[a-z ]+(")', r"\1<mark>\2"),
     (r"^(words\t).*", r"\1<words>"),
     (r"^(you\t\w+, ).*", r"\1<mark>"),
-    (r"^(ready: \w+ )\(.*?\)", r"\1(<mark>)"),
     (r"^( +\d+ )[a-z]+ +(\d+ )[a-z]+ +(\d+ )[a-z]+ +(\d+ )[a-z]+$", r"\1…  \2…  \3…  \4…"),
     (r"^(member\tBen \(you\), \w+, \d device\(s\), ).*", r"\1<mark>"),
 )

@@ -280,8 +280,8 @@ class World:
         self.ask(api.RevokeLink(link.id))
         self.knows(name)
 
-    def knows(self, name: str) -> None:
-        """Wait until somebody is a contact who can be written to, on both sides."""
+    def knows(self, name: str, *, on: World | None = None) -> None:
+        """Wait until somebody is a contact who can be written to, on both sides; `on`: whose world is theirs."""
 
         async def known(node: api.Node) -> api.Contact | None:
             found: list[api.Contact] = await node.call(api.GetContacts())
@@ -289,7 +289,10 @@ class World:
             return next((one for one in known if one.chat), None)
 
         self.wait(known)
-        self.town.do(until(lambda: self.person(name)._contact("known")))
+        if on is not None:
+            on.knows(self.name)
+        elif name in self.people:
+            self.town.do(until(lambda: self.people[name]._contact("known")))
 
     def says(self, name: str, text: str, chat: str = "", *files: str) -> None:
         """Somebody says something; who listens has heard it."""
