@@ -281,7 +281,7 @@ class World:
         self.knows(name)
 
     def knows(self, name: str, *, on: World | None = None) -> None:
-        """Wait until somebody is a contact who can be written to, on both sides; `on`: whose world is theirs."""
+        """Wait until somebody is a contact who can be written to, on both sides; `on` is their world."""
 
         async def known(node: api.Node) -> api.Contact | None:
             found: list[api.Contact] = await node.call(api.GetContacts())
