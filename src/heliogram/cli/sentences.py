@@ -105,7 +105,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "not in chain": Sentence("A relay showed a decision out of order.", _LATER),
     "not opened": Sentence("Something sealed does not open.", _LATER),
     "too long": Sentence("This is longer than a message may be.", "Send it as a file: --file"),
-    "not allowed": Sentence("All members would refuse this: {why}."),
+    "not allowed": Sentence("{why}."),
     "invitation malformed": Sentence("The invitation cannot be read.", _INVITE),
     "invitation not decided": Sentence(
         "The invitation leads where the relays have not been: a lost race, or a trap.", _INVITE
@@ -145,7 +145,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
     # --- The profile
     "wrong passphrase": Sentence(
         "This is not the passphrase.",
-        "Nobody can reset it. heliogram restore begins anew.",
+        "Nobody can reset it. With its 24 words the account lives on: heliogram restore --home DIR",
         UNREACHABLE,
     ),
     "store": Sentence("The profile's files cannot be read or written.", _STORE, UNREACHABLE),
@@ -169,6 +169,22 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "HELIOGRAM_PASSPHRASE_FILE names a file with it.",
         UNREACHABLE,
     ),
+    # --- Backups and exports
+    "backup not a backup": Sentence("This file is no backup of Heliogram.", "Look at its path."),
+    "backup newer": Sentence("The backup is of a later version.", "Update Heliogram."),
+    "backup damaged": Sentence(
+        "The backup is damaged: it was changed or cut off.", "Open another one."
+    ),
+    "backup not read": Sentence(
+        "The file cannot be read.", "Look at its path and who may read it."
+    ),
+    "backup not written": Sentence(
+        "It could not be written.", "Look at the path, and at the room on the disk."
+    ),
+    "backup exists": Sentence(
+        "There is something of this name already.", "Choose a name that is new."
+    ),
+    "backup too large": Sentence("The backup is larger than any can be.", _BUG),
     # --- Relays
     "invalid endpoint": Sentence(
         "No relay can be at this address.",
@@ -276,5 +292,8 @@ def _details(error: NodeError) -> dict[str, Any]:
     close = fields.get("close") or ()
     if isinstance(close, list | tuple):
         fields["close"] = f" Maybe: {', '.join(map(str, close))}." if close else ""
+    for name, value in fields.items():
+        if name == "why" and isinstance(value, str):
+            fields[name] = value[:1].upper() + value[1:]
     text = str(error)
     return {"code": error.code, **fields, "text": text[:1].upper() + text[1:]}

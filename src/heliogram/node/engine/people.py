@@ -184,7 +184,7 @@ class People:
         link = ContactLink.from_text(command.link)
         account = link.account
         if account == self._me.id:
-            raise NotAllowed("this link leads to ourselves")
+            raise NotAllowed("this link leads to you")
         if self.is_blocked(account):
             raise NotAllowed("they are blocked")
         request = self._requests.direct_from(account)
@@ -275,7 +275,7 @@ class People:
     def _known(self, account: bytes) -> ContactRow:
         """A contact. Whoever we know otherwise, from a group, becomes one. Raises `NotAllowed` for us."""
         if account == self._me.id:
-            raise NotAllowed("this is ourselves")
+            raise NotAllowed("this is you")
         contact = self._tables.contact(account)
         return contact or ContactRow(account, "", int(self._context.time), "known")
 
