@@ -446,6 +446,13 @@ def test_70_a_used_key_package_is_gone_for_who_has_the_key_too(run: Run) -> None
         assert all(one in content for one in left), "the search itself must work"
 
 
+def test_16_23_who_was_removed_has_nothing_that_was_said_later(run: Run) -> None:
+    """Carol's node ran all the time, with all that it had."""
+    after = SAID["after"].encode()
+    assert [after in run.decrypted[label] for label in "abc"] == [True, True, False]
+    assert SAID["word"].encode() in run.decrypted["c"]
+
+
 def test_72_the_most_verbose_log_says_nothing(run: Run) -> None:
     said = logs(run)
     alice = said["stopped: a.log"]
