@@ -18,7 +18,7 @@ from heliogram.node.local import LocalNode, open_node
 
 def serve(face: Face) -> None:
     """Run until a signal comes, or until the node is locked."""
-    with open_profile(face) as profile, asyncio.Runner() as runner:
+    with open_profile(face) as profile, asyncio.Runner(loop_factory=_loop) as runner:
         place = Place(profile.directory.socket())
 
         async def run() -> None:
@@ -36,6 +36,15 @@ def serve(face: Face) -> None:
                 await node.close()
 
         runner.run(run())
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop()
+    # Loaded here: no other command needs it.
+    import uvloop
+
+    return uvloop.new_event_loop()
 
 
 async def _until_locked(node: LocalNode, stop: asyncio.Event) -> None:

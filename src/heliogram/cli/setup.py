@@ -11,6 +11,7 @@ import typer
 from heliogram.cli import showing
 from heliogram.cli.commands import command
 from heliogram.cli.face import Face, Stop
+from heliogram.cli.network import Certificates, Proxy
 from heliogram.cli.sentences import USAGE
 from heliogram.node import api
 
@@ -54,15 +55,17 @@ def init(
         bool, typer.Option("--yes", help="Ask nothing: for scripts. The words are shown at once.")
     ] = False,
     keyring: Keyring = False,
+    proxy: Proxy = "",
+    ca: Certificates = None,
 ) -> None:
     """Make a profile: your account on this machine.
 
     Asks for a name and a passphrase ($HELIOGRAM_PASSPHRASE_FILE names a file with it). Shows 24 words: they
     are the account, and the way back to it.
     """
-    from heliogram.cli.beginning import begin
+    from heliogram.cli.beginning import Wanted, begin
 
-    begin(face, name, relay, words_file, yes, keyring)
+    begin(face, Wanted(name, relay, keyring, proxy, ca), words_file, yes)
 
 
 def restore(
@@ -73,11 +76,14 @@ def restore(
         Path | None, typer.Option("--words-file", metavar="FILE", help="Read the 24 words there.")
     ] = None,
     keyring: Keyring = False,
+    proxy: Proxy = "",
+    ca: Certificates = None,
 ) -> None:
     """Make a profile from the 24 words of an account. Reads the words from a prompt or standard input."""
+    from heliogram.cli.beginning import Wanted
     from heliogram.cli.beginning import restore as again
 
-    again(face, name, relay, words_file, keyring)
+    again(face, Wanted(name, relay, keyring, proxy, ca), words_file)
 
 
 def status(face: Face) -> None:

@@ -382,6 +382,15 @@ class Conversation:
         self._held.stage(staged)
         return Staged(staged.value, blobs, self._held.effects())
 
+    def withdraw(self) -> Effects:
+        """Forget the staged value: another one may be staged. Only for one that was shown to no relay.
+
+        Raises `NotNow` unless the conversation is open.
+        """
+        self._active()
+        self._stop()
+        return self._held.effects()
+
     def apply(self, decision: Decision, *, now: int, entropy: Entropy) -> Effects:
         """Follow the decision of the open slot, whoever's value it is.
 

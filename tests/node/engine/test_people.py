@@ -144,6 +144,7 @@ async def test_blocking_takes_one_link_away(world: World) -> None:
     # He tries again, by the link that others have too: nothing is shown.
     public = [one.uri for one in await alice.call(api.GetLinks()) if one.person is None]
     bob.store.execute("UPDATE contacts SET state = 'failed'")
+    bob.store.forget_memos()
     await bob.call(api.AddContact(public[0]))
     await bob.settled()
     alice.wait(400)
@@ -242,6 +243,7 @@ async def test_a_conversation_that_ended_is_begun_anew(world: World) -> None:
     assert contact.state == "known", "once is enough"
     first = contact.chat
     bob.store.execute("UPDATE conversations SET phase = 'out'")
+    bob.store.forget_memos()
     contact = await bob.call(api.AddContact(await world.link(alice)))
     assert (contact.state, contact.chat) == ("adding", None)
     await bob.settled()

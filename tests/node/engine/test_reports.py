@@ -80,6 +80,7 @@ def test_large_groups_report_only_if_wanted(world: World, two: Two) -> None:
                 "INSERT OR IGNORE INTO members VALUES (?, ?, 0, 1)",
                 (number, at.to_bytes(32, "big")),
             )
+        desk.context.store.forget_memos()
 
     alice.do(lambda: grow(18))
     assert alice.chat(chat).reports

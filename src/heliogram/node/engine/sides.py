@@ -113,6 +113,9 @@ class PeopleSide(Protocol):
     def card_received(self, account: bytes, content: bytes) -> None:
         """Somebody said who they are: the content of a part as in `Talks.say_profile`. Never raises."""
 
+    def said(self, conversation: int) -> None:
+        """Something is said in a conversation. What goes along, people say by `Talks.say_profile`."""
+
     def is_blocked(self, account: bytes) -> bool:
         """Whether nothing of theirs is shown in direct conversations."""
 

@@ -63,6 +63,9 @@ class Talks:
         self.desk = desk = Desk(context, people, files)
         self.views = Views(desk)
         self._logs: dict[int, Log] = {}
+        #: When each log has something to do (monotonic seconds), if nothing comes; and those of this turn.
+        self._due: dict[int, float] = {}
+        self._awake: list[tuple[int, Log]] = []
         self._broken: set[int] = set()
         self._to_load = [row.number for row in desk.logs.every() if row.phase in _LISTENING]
         self._reports = Reports(desk, self.views)
@@ -216,6 +219,7 @@ class Talks:
         found = self._logs.get(number)
         if found is None:
             found = self._load(number)
+        found.stir(self.context.now, self.desk.time)
         return found
 
     def wish(self, conversation: int, wish: Wish, command: str) -> None:
@@ -302,16 +306,28 @@ class Talks:
             self._report(number)
         self._successors.settle()
         self._stirred = False
-        for number, log in list(self._logs.items()):
-            for one in log.settle(now=self.context.now, time=self.desk.time):
+        # A turn is short however many conversations there are: most of them it does not concern.
+        now = self.context.now
+        self._awake = [
+            (number, log)
+            for number, log in self._logs.items()
+            if log.stirred or self._due.get(number, now) <= now
+        ]
+        for number, log in self._awake:
+            for one in log.settle(now=now, time=self.desk.time):
                 self.happenings.take(number, log, one)
         self._tell()
 
     def asks(self) -> list[tuple[bytes, Ask]]:
         """What is to be sent, each on the circuit of its conversation."""
         now = self.context.now
-        found = ((number, log.asks(now)) for number, log in self._logs.items())
-        return [(self.circuit(number), ask) for number, asks in found for ask in asks]
+        found = [
+            (self.circuit(number), ask) for number, log in self._awake for ask in log.asks(now)
+        ]
+        for number, log in self._awake:
+            due = log.deadline(now)
+            self._due[number] = float("inf") if due is None else due
+        return found
 
     def deadline(self) -> float | None:
         """When the next turn must be."""
@@ -321,7 +337,7 @@ class Talks:
         ends = self._ends
         own = self._own_due()
         times = chain(
-            (log.deadline(now) for log in self._logs.values()),
+            (min(self._due.values(), default=None),),
             (self._reports.deadline(), self._successors.deadline()),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
             (None if own is None else now + max(0.0, own - self.context.time),),
@@ -343,6 +359,7 @@ class Talks:
                 log.say(number, kind, content)
             if kind != MESSAGE_STATUS:
                 self._report(row.number)
+                self.desk.people.said(row.number)
 
     def _report(self, number: int) -> None:
         row = self._row(number)
@@ -455,17 +472,15 @@ class Talks:
         desk, tell = self.desk, self.context.tell
         if desk.added or desk.changed or desk.chats:
             self._ends = desk.messages.next_expiry()
-        for conversation in {
-            row.conversation for one in desk.added if (row := desk.messages.get(one))
-        }:
-            desk.recount(conversation)
-        for kind, numbers in ((api.MessageAdded, desk.added), (api.MessageChanged, desk.changed)):
-            for number in numbers:
-                if kind is api.MessageChanged and number in desk.added:
-                    continue
-                row = desk.messages.get(number)
-                if row is not None:
-                    tell(kind(self.views.message(row)))
+        if desk.added or desk.changed:
+            rows = desk.messages.many({**desk.added, **desk.changed})
+            for conversation in {row.conversation for at, row in rows.items() if at in desk.added}:
+                desk.recount(conversation)
+            for message in self.views.messages(
+                [rows[at] for at in {**desk.added, **desk.changed} if at in rows]
+            ):
+                new = message.number in desk.added
+                tell(api.MessageAdded(message) if new else api.MessageChanged(message))
         for number in desk.chats:
             chat = desk.logs.get(number)
             if chat is not None:

@@ -90,6 +90,8 @@ class Log:
         self._caught_up = False
         self._leaving = False
         self._rescue: Invitation | None = None
+        #: Whether something came or was wanted since `settle`. If not, turns pass by until the deadline.
+        self.stirred = True
 
     @classmethod
     def found(
@@ -269,12 +271,18 @@ class Log:
         except NotOpened:
             return
 
+    def stir(self, now: float, time: int) -> None:
+        """Something may be wanted of it in this turn: then it is settled."""
+        self._ground.now, self._ground.time = now, time
+        self.stirred = True
+
     # --- Turns ------------------------------------------------------------------------------------
 
     def settle(self, *, now: float, time: int) -> list[Happening]:
         """Do all that follows from what came in, and write it; what happened since, in order."""
         ground = self._ground
         ground.now, ground.time = now, time
+        self.stirred = False
         if ground.conversation.phase is not Phase.OUT:
             self._settle()
         ground.flush()
@@ -404,6 +412,7 @@ class Log:
         ground.write(effects)
 
     def _out(self) -> None:
+        self._deciding.out()
         self._clear()
         self._ground.notes.forget()
 
@@ -486,6 +495,7 @@ class Log:
         """A relay's answer."""
         ground = self._ground
         ground.now = now
+        self.stirred = True
         if ground.conversation.phase is Phase.OUT:
             return
         if isinstance(ask.token, Single):
@@ -498,6 +508,7 @@ class Log:
     def lost(self, ask: Ask, now: float) -> None:
         """There is no answer."""
         self._ground.now = now
+        self.stirred = True
         if self._ground.conversation.phase is Phase.OUT:
             return
         if isinstance(ask.token, Single):
@@ -527,6 +538,7 @@ class Log:
         """A channel is open. Its answer may say that the relay fell back."""
         ground = self._ground
         ground.now = now
+        self.stirred = True
         ground.heard(relay)
         if answer.fence and isinstance(scope, LogScope) and scope.epoch == ground.epoch:
             ground.fenced(relay, ground.place, answer.fence)
@@ -535,6 +547,7 @@ class Log:
         """A relay says something by itself."""
         ground = self._ground
         ground.now = now
+        self.stirred = True
         if ground.conversation.phase is Phase.OUT:
             return
         if isinstance(push, frames.Advanced):
@@ -545,6 +558,7 @@ class Log:
     def parted(self, relay: bytes, now: float) -> None:
         """The connection to a relay is over."""
         self._ground.now = now
+        self.stirred = True
         self._reading.parted(relay)
 
     # --- What relays show -------------------------------------------------------------------------

@@ -88,16 +88,24 @@ class PeopleTables:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._contacts = store.memo("contacts")
+        self._names = store.memo("names")
+        #: How accounts are shown: for whoever makes that of both tables.
+        self.shown = store.memo("people")
 
     # --- Contacts and names -----------------------------------------------------------------------
 
     def contact(self, account: bytes) -> ContactRow | None:
         """Somebody whom we know."""
-        row = self._store.one(
-            "SELECT account, name, verified, blocked, link, given, conversation, state, trouble, added"
-            " FROM contacts WHERE account = ?",
-            (account,),
-        )
+        try:
+            row = self._contacts[account]
+        except KeyError:
+            row = self._store.one(
+                "SELECT account, name, verified, blocked, link, given, conversation, state, trouble,"
+                " added FROM contacts WHERE account = ?",
+                (account,),
+            )
+            self._contacts.keep(account, row)
         return None if row is None else _contact(row)
 
     def contacts(self) -> list[ContactRow]:
@@ -112,6 +120,8 @@ class PeopleTables:
 
     def save_contact(self, row: ContactRow) -> None:
         """Keep a contact as it is now."""
+        self._contacts.pop(row.account, None)
+        self.shown.clear()
         self._store.execute(
             "INSERT OR REPLACE INTO contacts"
             " (account, name, verified, blocked, link, given, conversation, state, trouble, added)"
@@ -132,8 +142,11 @@ class PeopleTables:
 
     def name(self, account: bytes) -> str:
         """How an account introduced itself; empty if it did not."""
-        row = self._store.one("SELECT name FROM names WHERE account = ?", (account,))
-        return "" if row is None else str(row[0])
+        name: str | None = self._names.get(account)
+        if name is None:
+            row = self._store.one("SELECT name FROM names WHERE account = ?", (account,))
+            name = self._names.keep(account, "" if row is None else str(row[0]))
+        return name or ""
 
     def names(self) -> list[tuple[bytes, str]]:
         """All names by which accounts introduced themselves."""
@@ -141,6 +154,8 @@ class PeopleTables:
 
     def save_name(self, account: bytes, name: str) -> None:
         """Keep how an account introduces itself."""
+        self._names.pop(account, None)
+        self.shown.clear()
         self._store.execute(
             "INSERT INTO names (account, name) VALUES (?, ?)"
             " ON CONFLICT (account) DO UPDATE SET name = excluded.name",
