@@ -7,6 +7,7 @@ the others bit by bit after the start: each listens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -32,7 +33,7 @@ from heliogram.node.engine.sides import PeopleSide
 from heliogram.node.engine.successors import Successors
 from heliogram.node.engine.tracing import Tracing
 from heliogram.node.engine.views import Views, relay_info
-from heliogram.node.errors import DamagedState, NodeError, NotFound, NotNow
+from heliogram.node.errors import DamagedState, NotFound, NotNow
 from heliogram.node.events import WentOn
 from heliogram.node.inbox.card import CARD
 from heliogram.node.invitation import Invitation
@@ -200,12 +201,12 @@ class Talks:
         row = self._row(conversation)
         self._sending.profile(row, SinglePart(CARD, content, Disposition.PROFILE))
 
-    def leave(self, conversation: int) -> None:
-        """Leave, if we are in. Never raises."""
-        try:
-            self.log(conversation).leave()
-        except NodeError:
-            return
+    def abandon(self, conversation: int) -> None:
+        """Nobody came into a conversation of ours: delete its keys without a word, and list it no more."""
+        with suppress(NotNow):
+            self.log(conversation).abandon()
+        self.desk.logs.change(conversation, archived=True)
+        self.desk.chat_changed(conversation)
 
     def chat(self, conversation: int) -> api.Chat:
         """A conversation, as faces see it."""
