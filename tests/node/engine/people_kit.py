@@ -180,6 +180,9 @@ class Talking:
             "UPDATE conversations SET phase = 'out', archived = 1 WHERE number = ?", (conversation,)
         )
 
+    def devices_changed(self, account: bytes) -> None:
+        assert self._people.revoked(account) is not None
+
     def chat(self, conversation: int) -> api.Chat:
         row = self._context.store.one(
             "SELECT id, kind, name, phase FROM conversations WHERE number = ?", (conversation,)

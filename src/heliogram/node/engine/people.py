@@ -74,6 +74,7 @@ class People:
             self._foreign,
         )
         self._contacting = FirstContact(self._context, self._tables, talks, hooks)
+        self._cards.devices_changed = talks.devices_changed
 
     @property
     def talks(self) -> Talks:

@@ -64,6 +64,9 @@ class Talks(Protocol):
     def abandon(self, conversation: int) -> None:
         """Nobody came into a conversation of ours: delete its keys without a word, and list it no more."""
 
+    def devices_changed(self, account: bytes) -> None:
+        """A newer list of an account's devices is here."""
+
     def chat(self, conversation: int) -> api.Chat:
         """A conversation, as faces see it."""
 
