@@ -310,6 +310,15 @@ class Logs:
         )
         return [MemberRow(bytes(account), role, devices) for account, role, devices in rows]
 
+    def conversations_of(self, account: bytes) -> list[int]:
+        """Numbers of the conversations that an account is in, as far as we are in them."""
+        rows = self._store.query(
+            "SELECT m.conversation FROM members m JOIN conversations c ON c.number = m.conversation"
+            " WHERE m.account = ? AND c.phase NOT IN ('dead', 'out')",
+            (account,),
+        )
+        return [row[0] for row in rows]
+
     def member_count(self, number: int) -> int:
         """How many accounts are in."""
         many: int | None = self._members.get(number)
