@@ -339,6 +339,8 @@ class People:
         direct = row.kind == "direct"
         inline, fetched = invitation.welcome, extra if isinstance(extra, bytes) else None
         packages = self.packages_for(inline if isinstance(inline, bytes) else fetched)
+        if fetched is not None and not isinstance(inline, bytes):
+            self._requests.check(row, invitation, fetched)
         conversation = self.talks.join(
             invitation,
             kind=row.kind,

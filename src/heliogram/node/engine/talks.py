@@ -69,6 +69,8 @@ class Talks:
         self._due: dict[int, float] = {}
         self._awake: list[tuple[int, Log]] = []
         self._broken: set[int] = set()
+        #: Conversations that were begun in this turn: a command that failed after that takes them back.
+        self._new: list[int] = []
         self._to_load = [row.number for row in desk.logs.every() if row.phase in _LISTENING]
         self._reports = Reports(desk, self.views)
         self._begun = False
@@ -128,6 +130,7 @@ class Talks:
             entropy=context.entropy,
         )
         number = self.desk.logs.add(conversation.group_id, kind, peer=peer, created=self.desk.time)
+        self._new.append(number)
         self._logs[number] = Log.found(
             conversation, effects, self._keeping(number), **self._how(number)
         )
@@ -190,6 +193,7 @@ class Talks:
             # Its former log is out, and neither asks nor writes any more.
             self._broken.discard(number)
             logs.come_back(number)
+        self._new.append(number)
         self._logs[number] = Log.joined(
             conversation, effects, self._keeping(number), **self._how(number)
         )
@@ -306,6 +310,7 @@ class Talks:
         if not self._begun:
             self._begun = True
             self._reports.begin()
+        self._drop_undone()
         self._load_some()
         self._found_own()
         if self._ends is not None and self._ends <= self.context.time:
@@ -375,6 +380,16 @@ class Talks:
         content = self._reports.take(number)
         if content is not None and row.phase == "open":
             self._say(row, MESSAGE_STATUS, content, None, False)
+
+    def _drop_undone(self) -> None:
+        """Forget logs of commands that failed: of their conversations nothing was written."""
+        for number in self._new:
+            row, log = self.desk.logs.get(number), self._logs.get(number)
+            if log is not None and (row is None or row.id != _group_of(log)):
+                del self._logs[number]
+                if row is not None:
+                    self._to_load.append(number)
+        self._new.clear()
 
     def _found_own(self) -> None:
         """The conversation with ourselves, as soon as there are relays for it, and no more are added."""
@@ -495,6 +510,13 @@ class Talks:
             if chat is not None:
                 tell(api.ChatChanged(self.views.chat(chat)))
         desk.added, desk.changed, desk.chats = {}, {}, {}
+
+
+def _group_of(log: Log) -> bytes | None:
+    try:
+        return log.conversation.group_id
+    except NotNow:
+        return None
 
 
 def _is_alone(row: ConversationRow, log: Log) -> bool:

@@ -306,12 +306,13 @@ class Log:
         for entry, _ in deciding.entries:
             self._sending.post(entry)
         deciding.entries.clear()
-        if self._leaving:
+        sure = reading.is_sure()
+        if self._leaving and sure:
             self._announce()
             if ground.conversation.phase is Phase.OUT:
                 self._out()
                 return
-        self._sending.settle(opened=opened, unstable=deciding.unstable())
+        self._sending.settle(opened=opened, unstable=deciding.unstable(), sure=sure)
         self._sending.last_words()
         self._look()
         self._mend()

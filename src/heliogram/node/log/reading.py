@@ -65,9 +65,11 @@ class Reading:
         self._cursors: dict[int, dict[int, int]] = {}
         #: What was said and must be acted upon.
         self.said: list[Event] = []
+        self._sure = True
 
     def load(self, unstable: set[int]) -> None:
         """Go on from where each relay was read to; `unstable` as in `Deciding`."""
+        self._sure = False
         self._cursors = self._ground.notes.cursors()
         for epoch in sorted(self._cursors):
             if epoch < self._ground.epoch:
@@ -263,11 +265,21 @@ class Reading:
         """When patience with an epoch ends."""
         times: list[float] = []
         for epoch, one in self.epochs.items():
-            if epoch < self._ground.epoch:
+            if epoch < self._ground.epoch or not self._sure:
                 times.append(one.since + PATIENCE)
                 if one.missing is not None:
                     times.append(one.missing + MISSING)
         return min((at for at in times if at > self._ground.now), default=None)
+
+    def is_sure(self) -> bool:
+        """Whether all is known here that this device has said.
+
+        After a start the open epoch is read first: the store may be an older one than it was.
+        """
+        epoch = self._ground.epoch
+        if not self._sure and epoch in self.epochs and self._done(epoch):
+            self._sure = True
+        return self._sure
 
     def done(self, epoch: int) -> bool:
         """Whether an epoch is read as far as it can be."""
