@@ -7,18 +7,28 @@ with Echo at once; otherwise one message is sent, and what becomes of it is chec
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import signal
 import sys
 from asyncio.subprocess import create_subprocess_exec
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from heliogram.cli.demo import Actor, NotAsTold, check, say, until
-from heliogram.cli.processes import DidNotStart, NodeProcess, Relay
+from heliogram.cli.processes import (
+    DidNotStart,
+    NodeProcess,
+    Relay,
+    ending,
+    in_order,
+    run_to_the_end,
+)
+from heliogram.cli.sentences import sentence
 from heliogram.node import api
+from heliogram.node.errors import NodeError, ProfileBusy
+from heliogram.node.profile.lock import Lock
 
 HERE = Path(__file__).resolve().parent
 CLI = (sys.executable, "-m", "heliogram.cli")
@@ -51,6 +61,7 @@ async def try_it(me: Actor) -> None:
     await until(lambda: me.in_state(sent.id, "read"), "  delivered and read")
     answer = await until(lambda: me.sees("Echo", f"You said: {sent.text}"), "")
     check(answer.reply_to == sent.id, f"Echo says: {answer.text}")
+    await me.node.call(api.MarkRead("Echo"))
 
 
 async def talk(environment: dict[str, str]) -> None:
@@ -61,31 +72,42 @@ async def talk(environment: dict[str, str]) -> None:
         await chat.wait()
     finally:
         signal.signal(signal.SIGINT, before)
+        if chat.returncode is None:
+            chat.terminate()
+            await chat.wait()
 
 
 async def run(directory: Path) -> None:
     """Start everything, let somebody talk, stop everything."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     relays = [Relay(directory / f"relay-{number}") for number in range(1, 5)]
     home = directory / "echo"
     program = (sys.executable, HERE / "echo.py", home)
     echo = NodeProcess(home, passphrase_file(directory, "echo"), program)
     me = Actor("You", NodeProcess(directory / "me", passphrase_file(directory, "me")))
-    async with AsyncExitStack() as stack:
-        for relay in relays:
-            stack.push_async_callback(relay.stop)
-        await asyncio.gather(*(relay.start() for relay in relays))
-        for process in (echo, me.process):
-            stack.push_async_callback(process.stop)
+
+    async def wake_echo() -> None:
         await echo.init("Echo", relays)
         await echo.start()
-        await me.start(relays)
+
+    print(f"Starting four relays, your node, and Echo, in {directory}", flush=True)
+    if not me.process.home.exists():
+        say("The first time takes a little longer: keys are made.")
+    async with ending([*relays, echo, me.process]):
+        await in_order(
+            [relay.start() for relay in relays],
+            [
+                lambda relay=relay: say(f"{relay.name}  process {relay.pid}, {relay.where}")  # type: ignore[misc]
+                for relay in relays
+            ],
+        )
+        await in_order(
+            [wake_echo(), me.start(relays)],
+            [
+                lambda: say(f"Echo     process {echo.pid}, an account that answers"),
+                lambda: say(f"you      process {me.process.pid}, your node"),
+            ],
+        )
         await befriend(me, echo)
-        print(f"\nRunning on this machine, in {directory}:")
-        for relay in relays:
-            say(f"{relay.name}  process {relay.pid}, {relay.where}")
-        say(f"Echo     process {echo.pid}, an account that answers")
-        say(f"you      process {me.process.pid}, your node")
         print("\nYour node is yours to use from any other terminal:")
         say(f"export HELIOGRAM_HOME={me.process.home}")
         say(f"export HELIOGRAM_PASSPHRASE_FILE={directory / 'me.passphrase'}")
@@ -94,20 +116,44 @@ async def run(directory: Path) -> None:
             await talk(me.process.environment)
         else:
             await try_it(me)
-    print("\nStopped. The next `make run` goes on from here.")
+        print("\nStopping …", flush=True)
 
 
 def main() -> int:
     """The exit code."""
-    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent / ".heliogram"
+    directory = (Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent / ".heliogram").resolve()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        asyncio.run(run(directory.resolve()))
+        with closing_lock(directory / "run.lock"):
+            run_to_the_end(run(directory))
+    except ProfileBusy:
+        return failed(f"It runs already in {directory}. Stop that, or name another directory.")
     except (NotAsTold, DidNotStart) as error:
-        print(f"\nThis did not happen: {error}", file=sys.stderr, flush=True)
-        return 1
+        return failed(str(error))
+    except NodeError as error:
+        found = sentence(error)
+        return failed(f"{found.what} {found.hint}")
     except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
         return 130
+    print("Stopped. The next start goes on from here.")
     return 0
+
+
+@contextmanager
+def closing_lock(path: Path) -> Iterator[None]:
+    """Only one in a directory. Raises `ProfileBusy`."""
+    lock = Lock(path)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def failed(why: str) -> int:
+    """Say why it did not work. The exit code."""
+    print(f"\nThis did not work: {why}", file=sys.stderr, flush=True)
+    return 1
 
 
 if __name__ == "__main__":

@@ -243,6 +243,21 @@ async def test_trouble_is_told_and_it_goes_on(
         assert here.turns.failed == shell.TROUBLE
 
 
+async def test_people_are_told_soon_that_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a failing disk is left alone by itself."""
+    monkeypatch.setattr(shell, "PAUSE", 1000.0)
+    monkeypatch.setattr(shell, "LONGEST_PAUSE", 1000.0)
+    monkeypatch.setattr(shell, "CALLED_PAUSE", 0.01)
+    node = Node(tmp_path / "profile")
+    async with running(node) as here:
+        for _ in range(4):
+            with pytest.raises(StoreError):
+                await here.call(api.SetDraft("x", "explode"))
+        assert await here.call(api.GetChats()) == []
+
+
 async def test_who_is_too_slow_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell, "BACKLOG", 10)
     node = Node(tmp_path / "profile")

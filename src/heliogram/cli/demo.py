@@ -7,22 +7,45 @@ Relays and nodes are processes of their own. Every sentence is checked before it
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TypeVar
 
-from heliogram.cli.processes import DidNotStart, NodeProcess, Relay
+from heliogram.cli.processes import (
+    DidNotStart,
+    NodeProcess,
+    Relay,
+    ending,
+    in_order,
+    run_to_the_end,
+)
+from heliogram.cli.sentences import FAILED, sentence
 from heliogram.node import api
 from heliogram.node.control.client import Client
+from heliogram.node.errors import NodeError
 
 T = TypeVar("T")
 
 #: Seconds until what should happen must have happened.
 PATIENCE = 60.0
+
+#: What is said and who says it: no relay may have it.
+SECRET = (
+    "Alice",
+    "Carol",
+    "Bridge",
+    "bridge",
+    "At noon",
+    "train",
+    "the plan",
+    "plan.bin",
+    "of twelve",
+    "two of us",
+)
 
 
 class NotAsTold(Exception):
@@ -42,7 +65,7 @@ def title(number: int, sentence: str) -> None:
 def check(holds: bool, sentence: str) -> None:
     """Say `sentence` if it holds; stop if it does not."""
     if not holds:
-        raise NotAsTold(sentence)
+        raise NotAsTold(sentence.strip())
     say(sentence)
 
 
@@ -53,7 +76,7 @@ async def until(question: Callable[[], Awaitable[T | None]], sentence: str) -> T
             while (answer := await question()) is None:
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise NotAsTold(sentence) from None
+        raise NotAsTold(sentence.strip()) from None
     if sentence:
         say(sentence)
     return answer
@@ -137,77 +160,102 @@ class Actor:
 async def befriend(one: Actor, other: Actor) -> None:
     """`one` opens a link of `other`, who accepts."""
     await one.node.call(api.AddContact(await other.link(), other.name))
-    request = await until(other.request, f"{other.name:<8}sees a request from {one.name}")
-    check(request.who.name == one.name, f"{'':<8}it says who: {request.who.name}")
-    code: api.SafetyCode
+    say(f"{one.name:<9}opens a link that {other.name} has given away")
+    request = await until(other.request, f"{other.name:<9}sees a request")
+    check(request.who.name == one.name, f"{'':<9}from {one.name} ({request.who.mark})")
     await other.node.call(api.AcceptRequest(request.id))
-    await until(lambda: one.contact(other.name), f"{other.name:<8}accepts")
+    await until(lambda: one.contact(other.name), f"{other.name:<9}accepts it")
     await until(lambda: other.contact(one.name), "")
-    code = await one.node.call(api.GetSafetyCode(other.name))
+    code: api.SafetyCode = await one.node.call(api.GetSafetyCode(other.name))
     same: api.SafetyCode = await other.node.call(api.GetSafetyCode(one.name))
-    check(code.digits == same.digits, f"{'':<8}both see the same safety code: {code.digits[:17]}…")
+    check(code.digits == same.digits, f"{'':<9}both compare their safety code, and it is the same:")
+    say(f"{'':<9}{code.digits}")
 
 
-async def story(directory: Path, relays: list[Relay], people: list[Actor]) -> None:
-    """The whole of it."""
-    alice, bob, carol = people
+async def meet(relays: Sequence[Relay], people: Sequence[Actor]) -> None:
+    """Everything starts."""
+    title(1, "Four relays, as if of four operators, and three people: each a process of its own.")
+    await in_order(
+        [relay.start() for relay in relays],
+        [
+            lambda relay=relay: say(f"{relay.name:<9}process {relay.pid}, at {relay.where}")  # type: ignore[misc]
+            for relay in relays
+        ],
+    )
+    say("         keys are made, and accounts: this takes a moment")
+    await in_order(
+        [one.start(relays) for one in people],
+        [
+            lambda one=one: say(
+                f"{one.name:<9}process {one.process.pid}, profile {one.process.home.name}"
+            )  # type: ignore[misc]
+            for one in people
+        ],
+    )
 
-    title(1, "Four relays and three people, each a process with a directory of its own.")
-    for relay in relays:
-        say(f"{relay.name:<8}process {relay.pid}, {relay.where}")
-    for one in people:
-        say(f"{one.name:<8}process {one.process.pid}")
 
-    title(2, "They get in touch by links that were sent some other way.")
-    await befriend(alice, bob)
-    await befriend(alice, carol)
-
+async def two(alice: Actor, bob: Actor) -> None:
+    """Two people talk."""
     title(3, "Two people talk.")
     first = await alice.send("Bob", "Shall we meet at the bridge?")
-    message = await until(
+    say(f"Alice    {quoted(first)}")
+    await until(
         lambda: alice.stored(first.id, 4),
-        "Alice   writes, and four of four relays have signed for it",
+        "         four of four relays have signed that they store it",
     )
-    seen = await until(lambda: bob.sees("Alice", message.text), "Bob     reads it")
+    seen = await until(lambda: bob.sees("Alice", first.text), "Bob      reads it")
+    check(
+        seen.sender is not None and seen.sender.name == "Alice",
+        "         and knows, by her signature, that she wrote it",
+    )
     await bob.node.call(api.MarkRead("Alice"))
     answer = await bob.send("Alice", "At noon.")
-    await until(lambda: alice.sees("Bob", "At noon."), "Alice   reads his answer")
-    await until(lambda: alice.in_state(first.id, "read"), "        and sees that Bob has read hers")
-    await bob.node.call(api.EditMessage(answer.id, "At one. The train is late."))
+    say(f"Bob      {quoted(answer)}")
+    await until(lambda: alice.sees("Bob", "At noon."), "Alice    reads his answer")
     await until(
-        lambda: alice.sees("Bob", "At one. The train is late."),
-        "Bob     edits it; Alice sees the edit",
+        lambda: alice.in_state(first.id, "read"),
+        "         and sees that he has read what she wrote",
     )
+    edited: api.Message = await bob.node.call(
+        api.EditMessage(answer.id, "At one. The train is late.")
+    )
+    say(f"Bob      edits it: {quoted(edited)}")
+    await until(lambda: alice.sees("Bob", edited.text), "Alice    sees the edit")
     await alice.node.call(api.React(answer.id, "👍"))
 
     async def reacted() -> api.Message | None:
         found = await bob.message(answer.id)
         return found if found.reactions else None
 
-    await until(reacted, "Alice   reacts; Bob sees that")
-    check(seen.sender is not None and seen.sender.name == "Alice", "Bob     knows who wrote")
+    await until(reacted, "         and reacts with a thumb up; Bob sees that")
 
-    title(4, "A group, with a file in it.")
+
+async def three(directory: Path, alice: Actor, bob: Actor, carol: Actor) -> None:
+    """A group, and a file."""
+    title(4, "A group of three, with a file in it.")
     await alice.node.call(api.CreateGroup("Bridge", ("Bob", "Carol")))
+    say("Alice    makes a group called Bridge, for Bob and Carol")
     for one in (bob, carol):
-        request = await until(one.request, f"{one.name:<8}is invited")
-        check(request.name == "Bridge", f"{'':<8}into the group called Bridge")
+        request = await until(one.request, f"{one.name:<9}is invited")
+        check(request.name == "Bridge", "         into Bridge, and goes in")
         await one.node.call(api.AcceptRequest(request.id))
 
-    async def three() -> api.ChatInfo | None:
+    async def all_in() -> api.ChatInfo | None:
         info: api.ChatInfo = await carol.node.call(api.GetChat("Bridge"))
         return info if len(info.members) == 3 else None
 
-    info = await until(three, "        three are in")
+    info = await until(all_in, "         all three are in")
     check(
         info.quorum == 3 and len(info.relays) == 4 and info.lying == 1,
-        f"        on four relays, three must agree, one may lie: {info.suite}",
+        "         four relays hold the group; three decide, so one may lie",
     )
-    picture = directory / "plan.bin"
-    picture.write_bytes(secrets.token_bytes(300_000))
-    sent = await alice.send("Bridge", "Here is the plan.", files=(str(picture),))
-    await until(lambda: alice.stored(sent.id, 4), "Alice   sends a file of 300 kB")
-    got = await until(lambda: bob.sees("Bridge", "Here is the plan."), "")
+    check("MLKEM768X25519" in info.suite, f"         {info.suite}")
+    plan = directory / "plan.bin"
+    plan.write_bytes(secrets.token_bytes(300_000))
+    sent = await alice.send("Bridge", "Here is the plan.", files=(str(plan),))
+    say(f"Alice    {quoted(sent)} A file of 300 kB is on its way")
+    await until(lambda: alice.stored(sent.id, 4), "         the relays have it, sealed")
+    got = await until(lambda: bob.sees("Bridge", sent.text), "Bob      sees it")
     downloads = directory / "bob-downloads"
     downloads.mkdir()
     await bob.node.call(api.GetFile(got.id, directory=str(downloads)))
@@ -217,93 +265,141 @@ async def story(directory: Path, relays: list[Relay], people: list[Actor]) -> No
         path = found.files[0].path
         return Path(path) if found.files[0].state == "here" and path is not None else None
 
-    path = await until(here, "Bob     fetches it")
-    check(path.read_bytes() == picture.read_bytes(), "        and it is the same, byte for byte")
-    found: list[api.Found] = await carol.node.call(api.Search("plan from:Alice in:Bridge"))
-    check(len(found) == 1, "Carol   finds it by searching for: plan from:Alice in:Bridge")
+    path = await until(here, "         and fetches the file")
+    check(path.read_bytes() == plan.read_bytes(), "         it is the same, byte for byte")
+    words = "plan from:Alice in:Bridge"
 
-    title(5, "One relay is killed, and its disk is wiped, while they talk.")
+    async def found() -> bool | None:
+        results: list[api.Found] = await carol.node.call(api.Search(words))
+        return len(results) == 1 or None
+
+    await until(found, f"Carol    searches for {words}, and finds it")
+
+
+async def one_is_lost(relays: Sequence[Relay], people: Sequence[Actor]) -> None:
+    """A relay goes, with its disk, in the middle of a conversation."""
+    title(5, "A relay is seized: killed, its disk wiped, in the middle of a conversation.")
     lost = relays[2]
     said: list[str] = []
     for number in range(12):
         if number == 4:
+            say("         four messages are said")
             await lost.kill()
             shutil.rmtree(lost.directory)
-            say(f"{lost.name:<8}is gone, with all that it had")
+            check(lost.pid is None and not lost.directory.exists(), f"{lost.name:<9}is no more")
         speaker = people[number % 3]
         text = f"Word {number + 1} of twelve, says {speaker.name}."
         said.append((await speaker.send("Bridge", text)).id)
+    say("         eight more are said")
     for one in people:
 
         async def all_there(one: Actor = one) -> list[str] | None:
             texts = await one.texts("Bridge")
             words = [text for text in texts if text.startswith("Word ")]
-            return words if len(words) == 12 else None
+            return words if len(words) >= 12 else None
 
-        words = await until(all_there, f"{one.name:<8}has all twelve")
-        check(len(set(words)) == 12, "        each once")
+        words = await until(all_there, f"{one.name:<9}has all twelve,")
+        check(len(words) == len(set(words)) == 12, "         each once")
     for number, id in enumerate(said):
         speaker = people[number % 3]
         await until(lambda speaker=speaker, id=id: speaker.stored(id, 3), "")  # type: ignore[misc]
-    say("        every one signed for by a quorum of relays")
+    say("         for every one there are signatures of three relays")
     orders = [await one.texts("Bridge") for one in people]
-    check(orders[0] == orders[1] == orders[2], "        and in one order for all three")
+    check(orders[0] == orders[1] == orders[2], "         all three see all in one order")
 
-    title(6, "Three relays go on: Carol is removed, and reads nothing more.")
+
+async def one_is_removed(alice: Actor, bob: Actor, carol: Actor) -> api.Message:
+    """Somebody is removed, and the rest goes on without a relay. The last message."""
+    title(6, "Three relays go on. Carol is removed, and reads nothing more.")
     await alice.node.call(api.RemoveMembers("Bridge", ("Carol",)))
+    say("Alice    removes Carol")
 
     async def out() -> bool | None:
         return (await carol.chat("Bridge")).phase == "out" or None
 
-    await until(out, "Carol   is removed")
+    await until(out, "Carol    is told that she is out")
 
-    async def two() -> bool | None:
+    async def left() -> bool | None:
         info: api.ChatInfo = await bob.node.call(api.GetChat("Bridge"))
         return len(info.members) == 2 or None
 
-    await until(two, "Bob     sees two members")
+    await until(left, "Bob      sees two members")
     last = await alice.send("Bridge", "Now it is the two of us.")
-    await until(lambda: alice.stored(last.id, 3), "Alice   writes, three of four relays sign")
-    await until(lambda: bob.sees("Bridge", "Now it is the two of us."), "Bob     reads it")
-    check(
-        await carol.sees("Bridge", "Now it is the two of us.") is None,
-        "Carol   does not",
+    say(f"Alice    {quoted(last)}")
+    await until(
+        lambda: alice.stored(last.id, 3), "         three of four relays have signed for it"
     )
+    await until(lambda: bob.sees("Bridge", last.text), "Bob      reads it")
+    check(await carol.sees("Bridge", last.text) is None, "Carol    does not")
     seals = [(await one.node.call(api.GetChat("Bridge"))).authenticator for one in (alice, bob)]
-    check(seals[0] == seals[1], "        and both are in the same epoch of the same branch")
+    check(seals[0] == seals[1], "         Alice and Bob hold the same keys, and nobody else")
+    return last
+
+
+async def what_was_seen(relays: Sequence[Relay], alice: Actor, last: api.Message) -> None:
+    """What relays know of all that."""
+    title(7, "What did the relays see?")
     explained: api.Explanation = await alice.node.call(api.Explain(last.id))
+    stored = [one for one in explained.traces if one.stored]
     check(
-        len([one for one in explained.traces if one.stored]) >= 3,
-        f"Alice   asks what was seen of it: {explained.entry_size} bytes for {explained.text_size}",
+        len(stored) >= 3 and explained.entry_size > explained.text_size,
+        f"         of the last message: {explained.entry_size} bytes, for {explained.text_size} of text;"
+        f" it looks like any up to {explained.bucket}",
     )
+    for relay in relays:
+        if relay.directory.exists():
+            kept = b"".join(
+                file.read_bytes() for file in relay.directory.rglob("*") if file.is_file()
+            )
+            check(
+                bool(kept) and not any(word.encode() in kept for word in SECRET),
+                f"{relay.name:<9}has {len(kept) // 1024} KiB on its disk: no text, no name",
+            )
+
+
+def quoted(message: api.Message) -> str:
+    """What somebody says."""
+    return f"“{message.text}”"
 
 
 async def play(directory: Path) -> None:
-    """Start everything in `directory`, tell the story, stop everything. Raises `NotAsTold`."""
+    """Start everything in `directory`, tell the story, stop everything.
+
+    Raises `NotAsTold`, `DidNotStart`, and `NodeError` if a node refuses what the story needs.
+    """
     relays = [Relay(directory / f"relay-{number}") for number in range(1, 5)]
     people = []
     for name in ("Alice", "Bob", "Carol"):
         file = directory / f"{name.lower()}.passphrase"
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(16))
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(secrets.token_urlsafe(16))
         people.append(Actor(name, NodeProcess(directory / name.lower(), file)))
-    async with AsyncExitStack() as stack:
-        for relay in relays:
-            stack.push_async_callback(relay.stop)
-        for one in people:
-            stack.push_async_callback(one.process.stop)
-        await asyncio.gather(*(relay.start() for relay in relays))
-        await asyncio.gather(*(one.start(relays) for one in people))
-        await story(directory, relays, people)
+    alice, bob, carol = people
+    print("Everything here happens on this machine. Each line was checked before it was printed.")
+    async with ending([*relays, *(one.process for one in people)]):
+        await meet(relays, people)
+        title(2, "They get in touch, by links that were sent some other way.")
+        await befriend(alice, bob)
+        await befriend(alice, carol)
+        await two(alice, bob)
+        await three(directory, alice, bob, carol)
+        await one_is_lost(relays, people)
+        last = await one_is_removed(alice, bob, carol)
+        await what_was_seen(relays, alice, last)
+        print("\nStopping …", flush=True)
 
 
 def run(directory: Path | None = None) -> int:
     """The story, in a new directory that is removed at the end unless one is given. The exit code."""
     with tempfile.TemporaryDirectory(prefix="heliogram-demo-") as temporary:
         try:
-            asyncio.run(play(directory or Path(temporary)))
+            run_to_the_end(play(directory or Path(temporary)))
         except (NotAsTold, DidNotStart) as error:
             print(f"\nThis did not happen: {error}", flush=True)
-            return 1
-    print("\nEverything happened as told.", flush=True)
+            return FAILED
+        except NodeError as error:
+            found = sentence(error)
+            print(f"\nA node refused: {found.what} {found.hint}".rstrip(), flush=True)
+            return FAILED
+    print("Everything happened as told.", flush=True)
     return 0

@@ -29,6 +29,7 @@ COMMANDS: Final = (
     ("delete", "talking", "Take a message of yours back from all, as far as their programs obey."),
     ("react", "talking", "React to a message."),
     ("search", "talking", "Search in all that was said."),
+    ("me", "people", "Show or change what others see you as."),
     ("link", "people", "Links that lead to you: make, list, take back."),
     ("contact", "people", "People that you know."),
     ("requests", "people", "List who wants to get in touch."),
@@ -37,9 +38,15 @@ COMMANDS: Final = (
     ("group", "groups", "Groups: make, change, look at."),
     ("files", "keeping", "Files of messages."),
     ("relays", "keeping", "The relays for what you begin."),
+    ("network", "network", "Show or change how relays are reached: through a proxy, or directly."),
     ("explain", "keeping", "Show what relays and the network saw of a message of yours."),
     ("export", "keeping", "Write everything readable into a directory: JSON Lines, files, a page."),
     ("backup", "keeping", "Write an encrypted copy of the profile."),
+    (
+        "demo",
+        "setup",
+        "Play a story on this machine: three people, four relays, and one of them is lost.",
+    ),
 )
 
 

@@ -9,9 +9,10 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process, create_subprocess_exec
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 #: Seconds until a process must have said that it is ready, and until it must have ended.
 PATIENCE: Final = 60
@@ -22,8 +23,18 @@ _NODE: Final = (sys.executable, "-m", "heliogram.cli")
 _EASY: Final = ("--difficulty-open=8", "--difficulty-inbox=8")
 
 
+#: Signals that end a demonstration, with all that it has started.
+_ENDS: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
 class DidNotStart(Exception):
-    """A process ended, or said something else than that it is ready. The text is its own last words."""
+    """A process ended, or did not say in time that it is ready. The text: which, and its own last words."""
+
+    def __init__(self, which: str, said: bytes | str) -> None:
+        words = said.decode(errors="replace") if isinstance(said, bytes) else said
+        super().__init__(f"{which} did not start. {words.strip()}".strip())
 
 
 class Relay:
@@ -52,18 +63,14 @@ class Relay:
         if not (self.directory / "identity").exists():
             self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             where = f"127.0.0.1:{_free_port()}"
-            made = await create_subprocess_exec(
-                *_RELAY, "init", "--data", self.directory, "--listen", where, *_EASY,
-                stdout=PIPE, stderr=STDOUT,
-            )  # fmt: skip
-            said, _ = await made.communicate()
-            if made.returncode:
-                raise DidNotStart(said.decode(errors="replace"))
+            await _finish(
+                self.name, *_RELAY, "init", "--data", self.directory, "--listen", where, *_EASY
+            )
         command = (*_RELAY, "serve", "--log-level=error", "--data", self.directory)
         self._process = await create_subprocess_exec(
             *command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
         )
-        line = await _line(self._process, rb"listening on (\S+) key ([0-9a-f]{64})")
+        line = await _line(self.name, self._process, rb"listening on (\S+) key ([0-9a-f]{64})")
         self.where, self.key = line[1].decode(), line[2].decode()
 
     async def stop(self) -> None:
@@ -106,12 +113,7 @@ class NodeProcess:
             return
         options = [one for relay in relays for one in ("--relay", relay.address)]
         command = (*_NODE, "init", "--name", name, "--yes", *options)
-        made = await create_subprocess_exec(
-            *command, env=self.environment, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT
-        )
-        said, _ = await made.communicate()
-        if made.returncode:
-            raise DidNotStart(said.decode(errors="replace"))
+        await _finish(f"The node of {name}", *command, environment=self.environment)
 
     async def start(self) -> None:
         """Start it and wait until it is ready. Raises `DidNotStart`."""
@@ -123,7 +125,7 @@ class NodeProcess:
             stderr=STDOUT,
             start_new_session=True,
         )
-        await _line(self._process, rb".*\bready\b.*")
+        await _line(f"The node in {self.home}", self._process, rb".*\bready\b.*")
 
     async def stop(self) -> None:
         """Ask it to end, and wait."""
@@ -138,11 +140,94 @@ class NodeProcess:
             self._process = None
 
 
-async def _line(process: Process, pattern: bytes) -> re.Match[bytes]:
+@asynccontextmanager
+async def ending(processes: Sequence[Relay | NodeProcess]) -> AsyncIterator[None]:
+    """Whatever happens in the block, at its end all of them are asked to end, at once, and waited for."""
+    try:
+        yield
+    finally:
+        stopping = asyncio.ensure_future(asyncio.gather(*(one.stop() for one in processes)))
+        while not stopping.done():
+            # Who is in a hurry now would leave processes behind.
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(stopping)
+        stopping.result()
+
+
+async def in_order(
+    starts: Sequence[Coroutine[Any, Any, None]], told: Sequence[Callable[[], None]]
+) -> None:
+    """Do all at once, and call `told` in their order, each as soon as its own is done.
+
+    Raises what the first that fails raises; the others are given up.
+    """
+    tasks = [asyncio.create_task(one) for one in starts]
+    try:
+        for task, tell in zip(tasks, told, strict=True):
+            await task
+            tell()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run_to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Run it. The first signal that ends programs cancels it, later ones do nothing: all is ended in order.
+
+    Raises `KeyboardInterrupt` then, and what `work` raises.
+    """
+    stopped = False
+
+    async def run() -> None:
+        task = asyncio.ensure_future(work)
+
+        def stop() -> None:
+            nonlocal stopped
+            if not stopped:
+                stopped = True
+                task.cancel()
+
+        loop = asyncio.get_running_loop()
+        for number in _ENDS:
+            with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt
+                loop.add_signal_handler(number, stop)
+        await task
+
+    try:
+        asyncio.run(run())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _finish(
+    which: str, *command: str | Path, environment: Mapping[str, str] | None = None
+) -> None:
+    """Run a command to its end. Raises `DidNotStart` if it fails."""
+    made = await create_subprocess_exec(
+        *command,
+        env=environment,
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=STDOUT,
+        start_new_session=True,
+    )
+    try:
+        said, _ = await made.communicate()
+    except BaseException:
+        with suppress(ProcessLookupError):
+            made.kill()
+        await made.wait()
+        raise
+    if made.returncode:
+        raise DidNotStart(which, said)
+
+
+async def _line(which: str, process: Process, pattern: bytes) -> re.Match[bytes]:
     """The first line that matches; later output is read and dropped, so that nobody is held up by it."""
     said = b""
     if process.stdout is None:
-        raise DidNotStart("")
+        raise DidNotStart(which, "")
     try:
         async with asyncio.timeout(PATIENCE):
             while line := await process.stdout.readline():
@@ -155,7 +240,7 @@ async def _line(process: Process, pattern: bytes) -> re.Match[bytes]:
     except TimeoutError:
         process.kill()
     await process.wait()
-    raise DidNotStart(said.decode(errors="replace"))
+    raise DidNotStart(which, said)
 
 
 #: Readers of what processes say later. The loop itself keeps them weakly.

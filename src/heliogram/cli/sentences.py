@@ -139,6 +139,9 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "Compare again, by voice. If they differ again, do not write what is secret.",
     ),
     "no relays": Sentence("There is no relay to begin anything with.", _RELAYS),
+    "relays away": Sentence(
+        "Too few of the new relays could be reached, so the relays stay as they were.", _RELAYS
+    ),
     # --- The profile
     "wrong passphrase": Sentence(
         "This is not the passphrase.",
@@ -168,9 +171,16 @@ SENTENCES: Final[dict[str, Sentence]] = {
     ),
     # --- Relays
     "invalid endpoint": Sentence(
-        "No relay can be at this address.", "It looks like wss://HOST/PATH#KEY", USAGE
+        "No relay can be at this address.",
+        "It looks like wss://HOST/PATH#KEY, or wss://HOST/PATH#KEY&operator=KEY",
+        USAGE,
     ),
     "invalid proxy": Sentence("This is no proxy.", "It looks like socks5://127.0.0.1:9050", USAGE),
+    "invalid authority": Sentence(
+        "There are no certificates in this file, or it cannot be read.",
+        "It holds certificates in PEM: -----BEGIN CERTIFICATE-----",
+        USAGE,
+    ),
     "connection unreachable": Sentence("The relay cannot be reached.", _LATER),
     "connection wrong key": Sentence(
         "Something answers there that is not this relay.", "Ask its operator for the key."

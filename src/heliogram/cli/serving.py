@@ -62,10 +62,14 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 def _ready(face: Face, status: api.Status, place: Place) -> None:
     if face.as_json:
         face.screen.json({"ready": True, "socket": str(place.path), "me": status.me}, line=True)
-    else:
+    elif face.screen.tty:
         name = cleaning.line(status.me.name)
         face.screen.write(f"ready: {name} ({status.me.mark}), {len(status.relays)} relays")
         face.screen.write(f"socket: {place.path}")
         if sys.stdin.isatty():
             face.screen.write("In another terminal: heliogram chats. Ctrl-C stops.")
+    else:
+        # Most likely a log, which others read: not a word of whose node this is.
+        face.screen.write("ready")
+        face.screen.write(f"socket: {place.path}")
     face.screen.flush()

@@ -1,4 +1,4 @@
-"""`init`, `restore`, `status`, `lock`, `serve`: a profile and its node."""
+"""`init`, `restore`, `status`, `lock`, `serve`: a profile and its node. `demo`: some of others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 
 from heliogram.cli import showing
 from heliogram.cli.commands import command
-from heliogram.cli.face import Face
+from heliogram.cli.face import Face, Stop
+from heliogram.cli.network import Certificates, Proxy
+from heliogram.cli.sentences import USAGE
 from heliogram.node import api
 
 Relays = Annotated[
@@ -36,6 +38,7 @@ def add(app: typer.Typer) -> None:
     command(app, "status", "status", "status --json")(status)
     command(app, "serve", "serve", "serve --home ~/anna")(serve)
     command(app, "lock", "lock")(lock)
+    command(app, "demo", "demo", "demo --keep what-happened")(demo)
 
 
 def init(
@@ -52,15 +55,17 @@ def init(
         bool, typer.Option("--yes", help="Ask nothing: for scripts. The words are shown at once.")
     ] = False,
     keyring: Keyring = False,
+    proxy: Proxy = "",
+    ca: Certificates = None,
 ) -> None:
     """Make a profile: your account on this machine.
 
     Asks for a name and a passphrase ($HELIOGRAM_PASSPHRASE_FILE names a file with it). Shows 24 words: they
     are the account, and the way back to it.
     """
-    from heliogram.cli.beginning import begin
+    from heliogram.cli.beginning import Wanted, begin
 
-    begin(face, name, relay, words_file, yes, keyring)
+    begin(face, Wanted(name, relay, keyring, proxy, ca), words_file, yes)
 
 
 def restore(
@@ -71,11 +76,14 @@ def restore(
         Path | None, typer.Option("--words-file", metavar="FILE", help="Read the 24 words there.")
     ] = None,
     keyring: Keyring = False,
+    proxy: Proxy = "",
+    ca: Certificates = None,
 ) -> None:
     """Make a profile from the 24 words of an account. Reads the words from a prompt or standard input."""
+    from heliogram.cli.beginning import Wanted
     from heliogram.cli.beginning import restore as again
 
-    again(face, name, relay, words_file, keyring)
+    again(face, Wanted(name, relay, keyring, proxy, ca), words_file)
 
 
 def status(face: Face) -> None:
@@ -111,3 +119,30 @@ def serve(face: Face) -> None:
     from heliogram.cli.serving import serve as run
 
     run(face)
+
+
+def demo(
+    face: Face,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="DIR", help="A new directory for all of it, that stays."),
+    ] = None,
+) -> None:
+    """Play a story on this machine: three people, four relays, and one of them is lost.
+
+    Your own profile is not touched. Each sentence is checked; the exit code is 0 only if all hold.
+    """
+    from heliogram.cli.demo import run
+
+    if face.as_json:
+        raise Stop("A story is no JSON.", "heliogram demo", USAGE)
+    if keep is not None:
+        try:
+            keep.mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            raise Stop(f"There is something called {keep} already.", exit=USAGE) from None
+    code = run(None if keep is None else keep.absolute())
+    if keep is not None:
+        face.screen.write(f"All of it is in {keep}: profiles, their passphrases, relays.")
+    if code:
+        raise SystemExit(code)

@@ -30,12 +30,11 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from heliogram import mls
-from heliogram.codec import DecodeError
 from heliogram.content.errors import ContentError
 from heliogram.content.framing import MESSAGE_STATUS, MIMI_CONTENT, ApplicationFraming, framed
 from heliogram.content.limits import MAX_MESSAGE
 from heliogram.mls.framing import PrivateMessage
-from heliogram.node import entering, judging, lines
+from heliogram.node import entering, judging, lines, staging
 from heliogram.node.chain import Decision, Link
 from heliogram.node.changes import CarryOver, RenewKeys, Restore, Wish, proposals_for
 from heliogram.node.components import Charter, Metadata, device_of
@@ -61,25 +60,21 @@ from heliogram.node.events import (
 )
 from heliogram.node.identity.authentication import DeviceAuthentication
 from heliogram.node.identity.links import SECRET_SIZE
-from heliogram.node.invitation import OFFERED_AT_ONCE, SIGNED, Invitation
+from heliogram.node.invitation import SIGNED, Invitation
 from heliogram.node.membership import (
     CONFIRMATION_TAG,
     PRIVATE,
     Device,
     Entropy,
-    Padding,
     Witness,
     conversation_config,
     departure_of,
 )
-from heliogram.node.records import DIGEST, Effects, Held, Outgoing, Phase, StagedValue
-from heliogram.node.successor import Ground
+from heliogram.node.records import DIGEST, Effects, Held, Outgoing, Phase
+from heliogram.node.successor import Ground, heard_report
 from heliogram.node.value import (
-    MAX_GRACE_WELCOME,
-    MAX_WELCOME,
     Body,
     CommitData,
-    WelcomeBlob,
     WelcomeForm,
 )
 from heliogram.wire.objects import Configuration, Header, Seat, Value
@@ -344,9 +339,7 @@ class Conversation:
         entries: list[Outgoing] = []
         for epoch, secrets in waiting.items():
             reply = self._held.keys[epoch].reply
-            for at in range(0, len(secrets), OFFERED_AT_ONCE):
-                some = secrets[at : at + OFFERED_AT_ONCE]
-                sealed = signed.offer(some, self.group_id, entropy=entropy)
+            for sealed in signed.offers(secrets, self.group_id, entropy=entropy):
                 entries.append(Outgoing(epoch, reply + sealed, grace=True))
         return Effects(entries=tuple(entries))
 
@@ -378,48 +371,25 @@ class Conversation:
         view, own = mls.EpochView(group.context, group.tree), group.own_leaf_index
         leaving = [one for one in group.pending_proposals if one.sender.index != own]
         proposals = proposals_for(wish, view, own, leaving)
-        commit = self._commit(group, proposals, now=now, entropy=entropy)
+        data = CommitData.of(self.seat, self._previous())
+        by_grace = isinstance(wish, Restore | CarryOver)
         try:
-            by_grace = isinstance(wish, Restore | CarryOver)
-            most = MAX_GRACE_WELCOME if by_grace else MAX_WELCOME
-            staged, blobs = self._value(commit, most, entropy)
+            commit = staging.commit(group, proposals, data, now=now, entropy=entropy)
+            staged, blobs = staging.value(self._held, commit, by_grace=by_grace, entropy=entropy)
         except TooLong:
             group.discard_staged()
             raise
         self._held.stage(staged)
         return Staged(staged.value, blobs, self._held.effects())
 
-    def _commit(
-        self, group: mls.Group, proposals: list[mls.Proposal], *, now: int, entropy: Entropy
-    ) -> mls.StagedCommit:
-        padding = self._held.config.padding
-        data = CommitData.of(self.seat, self._previous()).encode()
-        try:
-            if isinstance(padding, Padding):
-                padding.on = False
-            return group.commit(
-                proposals, path=True, authenticated_data=data, now=now, entropy=entropy
-            )
-        except mls.UsageError as error:
-            raise NotAllowed(str(error)) from None
-        finally:
-            if isinstance(padding, Padding):
-                padding.on = True
+    def withdraw(self) -> Effects:
+        """Forget the staged value: another one may be staged. Only for one that was shown to no relay.
 
-    def _value(
-        self, commit: mls.StagedCommit, most: int, entropy: Entropy
-    ) -> tuple[StagedValue, tuple[bytes, ...]]:
-        configuration = Charter.of(commit.group.context).configuration
-        keys = EpochKeys.of(commit.group)
-        header = Header(configuration, keys.public_keys(configuration)).encode()
-        welcome: WelcomeForm = commit.welcome
-        blobs: tuple[bytes, ...] = ()
-        if commit.welcome is not None and len(commit.welcome) > most:
-            welcome, blob = WelcomeBlob.seal(commit.welcome, entropy=entropy)
-            blobs = (blob,)
-        body = Body(commit.message, tuple(self._held.waiting.values()), welcome)
-        sealed = body.seal(self._held.keys[self.epoch].value, header, entropy=entropy)
-        return StagedValue(Value(header, sealed), keys), blobs
+        Raises `NotNow` unless the conversation is open.
+        """
+        self._active()
+        self._stop()
+        return self._held.effects()
 
     def apply(self, decision: Decision, *, now: int, entropy: Entropy) -> Effects:
         """Follow the decision of the open slot, whoever's value it is.
@@ -610,23 +580,12 @@ class Conversation:
             received = MessageReceived(sender, epoch, content.kind, content.content)
             return self._held.effects(events=(received,))
         if content.kind == WOUNDED:
-            return self._held.effects(events=(self._cried(sender, epoch, content.content),))
+            return self._held.effects(events=(heard_report(sender, epoch, content.content),))
         if content.kind == MLS_MESSAGE:
             return self._held.effects(
                 events=self._announced(group, sender, epoch, content.content, now)
             )
         return self._held.effects(events=(CouldNotRead(epoch, Unread.UNKNOWN_FORM),))
-
-    def _cried(self, sender: Person, epoch: int, content: bytes) -> Event:
-        """What a member says who is wounded."""
-        try:
-            package = mls.KeyPackage.from_message(content[SECRET_SIZE:])
-            device = device_of(package.leaf_node)
-        except (mls.InvalidMessage, DecodeError):
-            return CouldNotRead(epoch, Unread.BROKEN)
-        if (device.account, device.device_id) != (sender.account, sender.device):
-            return CouldNotRead(epoch, Unread.BROKEN)
-        return MemberWounded(sender, epoch, package, content[:SECRET_SIZE])
 
     def _announced(
         self, group: mls.Group, sender: Person, epoch: int, message: bytes, now: int

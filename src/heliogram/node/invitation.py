@@ -26,7 +26,7 @@ was not decided.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
@@ -135,20 +135,26 @@ class Invitation:
             raise InvalidInvitation(InvitationFault.MALFORMED) from None
         return cls.from_bytes(content)
 
-    def offer(
+    def offers(
         self, secrets: Sequence[bytes], place: bytes, *, entropy: Callable[[int], bytes]
-    ) -> bytes:
+    ) -> Iterator[bytes]:
         """The same for a grace lane, for all who sent one of `secrets`; `place` is their group's id.
 
         Raises `TooLong` for what does not fit there.
         """
-        return seal_for(
-            secrets, _INVITATION, self.encode(), aad=place, sizes=GRACE_SIZES, entropy=entropy
-        )
+        for at in range(0, len(secrets), OFFERED_AT_ONCE):
+            yield seal_for(
+                secrets[at : at + OFFERED_AT_ONCE],
+                _INVITATION,
+                self.encode(),
+                aad=place,
+                sizes=GRACE_SIZES,
+                entropy=entropy,
+            )
 
     @classmethod
     def accept(cls, secret: bytes, place: bytes, item: bytes) -> Self:
-        """What `offer` sealed. Raises `InvalidInvitation`."""
+        """What `offers` sealed. Raises `InvalidInvitation`."""
         try:
             content = unseal_for(secret, _INVITATION, item, aad=place, most=MAX_INBOX_ITEM)
         except NotOpened:

@@ -50,6 +50,9 @@ BACKLOG = 4096
 #: Failed turns in a row after which people are told, and seconds before the next try: doubled, up to a bound.
 TROUBLE, PAUSE, LONGEST_PAUSE = 3, 0.25, 60.0
 
+#: The same bound while somebody waits for an answer.
+CALLED_PAUSE = 1.0
+
 #: Seconds until the next turn at least, if nothing comes but its time.
 _SHORTEST = 0.005
 
@@ -252,7 +255,7 @@ class Shell:
         try:
             while not self._stopping:
                 if self._failures:
-                    await self._wait(self._now() + self._pause(), patient=True)
+                    await self._rest()
                 if not self._inputs and not self._is_due():
                     await self._wait(self._due)
                     continue
@@ -368,21 +371,30 @@ class Shell:
                 return
             await self._wait(until)
 
-    async def _wait(self, until: float | None, *, patient: bool = False) -> None:
-        """Wait until then, and no longer than until something comes, unless `patient`; or until the end."""
-        loop = asyncio.get_running_loop()
+    async def _rest(self) -> None:
+        """Let a disk that fails alone for a while; not so long if a person waits to be told."""
+        began = self._now()
         while not self._stopping:
-            left = _LOOK if until is None else min(_LOOK, until - self._now())
-            if left <= 0:
+            pause = self._pause()
+            until = began + (min(pause, CALLED_PAUSE) if self._calls else pause)
+            if self._now() >= until:
                 return
-            self._wake = loop.create_future()
-            timer = loop.call_later(left, self._rouse)
-            try:
-                await self._wake
-            finally:
-                timer.cancel()
-            if not patient:
-                return
+            await self._wait(until)
+
+    async def _wait(self, until: float | None) -> None:
+        """Wait until then, and no longer than until something comes."""
+        if self._stopping:
+            return
+        loop = asyncio.get_running_loop()
+        left = _LOOK if until is None else min(_LOOK, until - self._now())
+        if left <= 0:
+            return
+        self._wake = loop.create_future()
+        timer = loop.call_later(left, self._rouse)
+        try:
+            await self._wake
+        finally:
+            timer.cancel()
 
     async def _end(self) -> None:
         """Close what is open. Calls that wait end with `NotNow`."""

@@ -40,13 +40,17 @@ from heliogram.node.components import (
     device_of,
 )
 from heliogram.node.errors import DamagedState, InvalidInvitation, InvitationFault, NotAllowed
-from heliogram.node.events import MemberWounded, Person, WentOn
+from heliogram.node.events import CouldNotRead, MemberWounded, Person, Unread, WentOn
+from heliogram.node.identity.links import SECRET_SIZE
 from heliogram.node.sealing import derive
 from heliogram.wire.limits import HASH_SIZE
 from heliogram.wire.objects import Configuration
 
 #: Under what a founder signs; MLS puts its own prefix before it.
 SIGNED = b"Heliogram successor"
+
+#: Why a conversation is stopped that a successor takes over from: for `Conversation.stop`.
+ELSEWHERE = "it goes on in another log"
 
 _PROOF = b"successor proof"
 _ORDER = b"successor order"
@@ -226,7 +230,19 @@ def carried_over(ground: Ground, accounts: Iterable[bytes]) -> Roles:
     return ground.charter.roles.settled(accounts)
 
 
-# --- Reports in a store ---------------------------------------------------------------------------
+# --- Reports --------------------------------------------------------------------------------------
+
+
+def heard_report(sender: Person, epoch: int, content: bytes) -> MemberWounded | CouldNotRead:
+    """What a member says who cannot follow: a secret, and a key package of the very device."""
+    try:
+        package = mls.KeyPackage.from_message(content[SECRET_SIZE:])
+        device = device_of(package.leaf_node)
+    except (mls.InvalidMessage, DecodeError):
+        return CouldNotRead(epoch, Unread.BROKEN)
+    if (device.account, device.device_id) != (sender.account, sender.device):
+        return CouldNotRead(epoch, Unread.BROKEN)
+    return MemberWounded(sender, epoch, package, content[:SECRET_SIZE])
 
 
 def encode_report(report: MemberWounded) -> mls.Secret:

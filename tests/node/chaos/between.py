@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,6 +46,8 @@ class Between:
         #: What becomes of pushes: another one, or None.
         self.push: Callable[[frames.Push], frames.Push | None] = _same
         self.lie: Lie | None = None
+        #: Entries that it has handed out whole; of other relays nodes may only want digests.
+        self.served = 0
         self._runner: web.AppRunner
         self._session: aiohttp.ClientSession
         self._sockets: set[web.WebSocketResponse] = set()
@@ -164,6 +166,8 @@ class _Line:
             if message.type is not aiohttp.WSMsgType.BINARY:
                 break
             answer = frames.decode_answer(message.data)
+            if isinstance(answer, frames.Pushed | frames.Entries):
+                self._between.served += len(answer.entries)
             if isinstance(answer, frames.Pushed | frames.PushedDigests | frames.Advanced):
                 pushed = self._between.push(answer)
                 if pushed is not None:
@@ -191,7 +195,8 @@ class _Line:
         answer = await lie(request, ask)
         if answer is not None:
             self._between.answered(request, answer)
-            await self._socket.send_bytes(frames.encode(answer))
+            with suppress(ConnectionError):  # who asked is gone
+                await self._socket.send_bytes(frames.encode(answer))
 
 
 def _end(one: RelayProcess) -> None:

@@ -39,7 +39,7 @@ from tests.relay import powerloss
 from tests.relay.process import RelayProcess
 
 #: Seconds after which something will never happen.
-PATIENCE = 120
+PATIENCE = int(os.environ.get("HELIOGRAM_PATIENCE", "90"))
 
 _PHRASE = Secret(b"a passphrase")
 

@@ -1,4 +1,4 @@
-"""Who changes a group is killed at each step of it: the change is brought to its end, or another one is first."""
+"""Who changes a group is killed at each step of it: the change comes to its end, or another one is first."""
 
 from __future__ import annotations
 
@@ -115,12 +115,16 @@ class Tea:
             text = f"{one.name} {self.count}"
             await one.call(api.SendMessage(self.chat, text))
             for other in there:
-                history = await other.until(
-                    api.GetHistory(self.chat),
-                    lambda found, text=text: any(it.text == text for it in found),
-                )
+                history = await self._read(other, text)
                 assert not any(it.kind == "unreadable" for it in history)
                 assert [it.text for it in history].count(text) == 1
+
+    async def _read(self, node: Node, text: str) -> list[api.Message]:
+        def there(found: list[api.Message]) -> bool:
+            return any(one.text == text for one in found)
+
+        found: list[api.Message] = await node.until(api.GetHistory(self.chat), there)
+        return found
 
     async def _let_in(self) -> None:
         async def inside() -> bool:

@@ -65,7 +65,7 @@ def test_lines_of_history(world: World, three: Three) -> None:
     bob.call(api.RemoveMembers(chat, (carol.id.hex(),)))
     world.run(until=lambda: carol.chat(chat).phase == "out")
     world.run(until=lambda: "MemberRemoved" in alice.events(chat))
-    assert carol.events(chat)[-1] == "Out" and carol.lines(chat)[-1].endswith("removed us.")
+    assert carol.events(chat)[-1] == "Out" and carol.lines(chat)[-1].endswith("removed you.")
     assert alice.chat(chat).members == 2
     for one in (alice, bob):
         assert [line.sender is not None for line in one.history(chat)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heliogram.node import api, conversation
+from heliogram.node import api, staging
 from heliogram.node.engine.contact_links import MAX_PERSONAL, ContactLinks
 from heliogram.node.engine.engine import Called
 from heliogram.node.errors import InvalidInvitation
@@ -55,7 +55,7 @@ async def test_a_link_of_a_contact_is_good_for_nobody_else(world: World) -> None
 async def test_a_welcome_in_a_blob(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is fetched when the request was accepted, not before."""
     alice, bob = await world.person("Alice"), await world.person("Bob")
-    monkeypatch.setattr(conversation, "MAX_WELCOME", 100)
+    monkeypatch.setattr(staging, "MAX_WELCOME", 100)
     await world.invite(bob, await world.link(alice))
     alice.wait(400)
     await alice.settled()

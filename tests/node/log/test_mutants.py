@@ -153,8 +153,8 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, str]] = {
     ),
     "cries are not heard": (
         deciding,
-        "                self.cries[event.who.device] = event\n",
-        "                pass\n",
+        "            self.cries[event.who.device] = event\n",
+        "",
         "wounded",
     ),
     "rescues are not sent": (

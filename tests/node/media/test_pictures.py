@@ -116,6 +116,21 @@ async def test_a_large_photograph_is_made_smaller() -> None:
     assert (cleaned.width, cleaned.height) == (4_500, 3_000)
 
 
+@pytest.mark.parametrize(("kind", "most"), limits.LARGEST.items())
+async def test_a_large_picture_of_any_kind_is_made_smaller_and_fits(kind: str, most: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    how: dict[str, object] = {} if kind == "GIF" else {"exif": exif}
+    if kind == "AVIF":
+        how["speed"] = 10
+    # WebP is decoded with transparency, whether there is any: it takes more.
+    size = (4_000, 3_000) if kind == "WEBP" else (4_800, 3_600)
+    cleaned = await clean_picture(picture(kind, size, **how))
+    pixels = cleaned.width * cleaned.height
+    assert 0.9 * min(most, size[0] * size[1]) < pixels <= most
+    assert (cleaned.width < cleaned.height) == (kind != "GIF")
+
+
 # --- What is refused ------------------------------------------------------------------------------
 
 

@@ -35,6 +35,7 @@ from heliogram.node.events import (
     Wounded,
 )
 from heliogram.node.store.logs import ConversationRow
+from heliogram.node.successor import ELSEWHERE
 
 #: Lines of one kind that say that something could not be read, one after the other: more say no more.
 MAX_UNREADABLE = 16
@@ -75,6 +76,8 @@ def told(desk: Desk, conversation: ConversationRow, event: Event) -> None:
             if _lately(desk, number, "ForkSuspected") == 0:
                 line(desk, number, "ForkSuspected", {}, epoch)
                 _warn(desk, conversation, "fork suspected")
+        case Dead(_, _, why) if why == ELSEWHERE:
+            pass  # the line says who goes on
         case Dead(epoch, culprit, why):
             line(desk, number, "Dead", {"culprit": _account(culprit), "why": why}, epoch)
             _warn(desk, conversation, "conversation dead", culprit)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from heliogram.codec import DecodeError
 from heliogram.content.framing import MESSAGE_STATUS
 from heliogram.node import api
-from heliogram.node.changes import AddPeople
+from heliogram.node.changes import AddPeople, CarryOver
+from heliogram.node.components import device_of
 from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, wishes
 from heliogram.node.engine.desk import Desk
@@ -52,8 +54,23 @@ _PHASES = {
 }
 
 
+class SuccessorSide(Protocol):
+    """What happenings tell about conversations that go on in another log."""
+
+    def happened(self, number: int, log: Log, event: Event) -> None:
+        """An event besides messages."""
+
+    def due(self, number: int, due: InvitationDue) -> InvitationDue:
+        """An invitation is due: what is left of it for people to do."""
+
+    def refused(self, number: int, wish: CarryOver) -> None:
+        """Who should come along could not be added."""
+
+
 class Happenings:
-    """Takes what logs tell."""
+    """Takes what logs tell. `successors` is set right after it is made."""
+
+    successors: SuccessorSide
 
     def __init__(self, desk: Desk, messages: Messages, reports: Reports) -> None:
         self._desk = desk
@@ -71,6 +88,7 @@ class Happenings:
                 if row is not None:
                     self._event(row, log, event, minute)
                 if not isinstance(event, MessageReceived):
+                    self.successors.happened(number, log, event)
                     for watch in self.watchers:
                         watch(number, log, event)
             case Encrypted(item, epoch, entry):
@@ -138,7 +156,9 @@ class Happenings:
                     *(row, sender.account, sender.device, content), epoch=epoch, minute=minute
                 )
             case InvitationDue():
-                desk.people.invitation_due(row.number, event)
+                due = self.successors.due(row.number, event)
+                if due.accounts:
+                    desk.people.invitation_due(row.number, due)
             case EpochStarted():
                 self._phase(row, log)
             case Change():
@@ -216,7 +236,11 @@ class Happenings:
         if row is None or chat is None:
             return
         wanted = wishes.decode(row.wish)
-        if isinstance(wanted, AddPeople):
+        if isinstance(wanted, CarryOver):
+            accounts = {device_of(one.leaf_node).account for one in wanted.packages}
+            desk.people.not_added(number, frozenset(accounts), error.code)
+            self.successors.refused(number, wanted)
+        elif isinstance(wanted, AddPeople):
             desk.people.not_added(number, wanted.accounts, error.code)
         else:
             desk.context.tell(api.CommandFailed(chat.id.hex(), row.command, error.code))

@@ -16,6 +16,7 @@ from heliogram.node.engine.cards import Cards
 from heliogram.node.engine.contact_links import ContactLinks
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.first_contact import FirstContact, Hooks
+from heliogram.node.engine.introducing import Introductions
 from heliogram.node.engine.mailbox import Mailbox
 from heliogram.node.engine.names import Names
 from heliogram.node.engine.pool import Pool
@@ -57,6 +58,7 @@ class People:
         self._pool = Pool(context, self._tables, me)
         self._requests = Requests(context, self._tables, me, self._pool, self._names)
         self._cards = Cards(context, self._tables, me, self._links, self._names)
+        self._introductions = Introductions(context, self._tables, me, self._names, self._cards)
         self._mailbox = Mailbox(context, self._tables, me, self._links, self._pool, self._requests)
         self._talks: Talks | None = None
         self._contacting: FirstContact | None = None
@@ -115,6 +117,7 @@ class People:
             api.GetRequests: self._get_requests,
             api.AcceptRequest: self._accept,
             api.DeclineRequest: self._decline,
+            **self._introductions.handlers,
         }
 
     def settle(self) -> None:
@@ -415,6 +418,13 @@ class People:
         """A wish to add these has failed for good."""
         self.contacting.not_added(conversation, accounts, code)
 
+    def went_on(self, old: int, new: int) -> None:
+        """A conversation goes on in another one."""
+        for contact in self._tables.contacts():
+            if contact.conversation == old:
+                contact.conversation = new
+                self._save(contact)
+
     def packages_for(self, welcome: bytes | None) -> Sequence[mls.OwnKeyPackage]:
         """Those of our key packages that a Welcome names."""
         return self._requests.packages(welcome)
@@ -446,6 +456,10 @@ class People:
     def revoked(self, account: bytes) -> Collection[bytes]:
         """Ids of devices that an account has revoked."""
         return self._cards.revoked(account)
+
+    def said(self, conversation: int) -> None:
+        """Something is said in a conversation: a new name of ours goes along."""
+        self._introductions.due(conversation, self.talks.say_profile)
 
     def is_blocked(self, account: bytes) -> bool:
         """Whether nothing of theirs is shown in direct conversations."""

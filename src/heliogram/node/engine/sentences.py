@@ -36,7 +36,7 @@ def sentence(event: str, data: Mapping[str, Any], name: Name) -> str:
         case "Founded":
             return f"{by} began this conversation."
         case "Joined":
-            return f"{by} invited us."
+            return f"{by} invited you."
         case "WentOn":
             gone = ", ".join(map(name, data["missing"]))
             return f"{by} goes on here with a conversation that had ended." + (
@@ -65,14 +65,16 @@ def sentence(event: str, data: Mapping[str, Any], name: Name) -> str:
         case "Dead":
             culprit = who.get("culprit", "Somebody")
             return f"{culprit} made a change that counts for nobody. The conversation ends here."
+        case "GoesOn":
+            return f"{by} goes on with this conversation in another one."
         case "Wounded":
-            return "We could not follow a change, and have asked the others to put us back."
+            return "This device could not follow a change, and has asked the others to put it back."
         case "ForkSuspected":
             return "A message came from another branch of this conversation. Compare the code in its details."
         case "Out" if data["left"]:
-            return "We left."
+            return "You left."
         case "Out":
-            return f"{by} removed us."
+            return f"{by} removed you."
     return event
 
 

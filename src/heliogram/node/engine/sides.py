@@ -77,6 +77,9 @@ class PeopleSide(Protocol):
     def not_added(self, conversation: int, accounts: frozenset[bytes], code: str) -> None:
         """A wish to add these has failed for good; `code` is the error's."""
 
+    def went_on(self, old: int, new: int) -> None:
+        """A conversation goes on in another one: contacts with whom it was have that one now."""
+
     def packages_for(self, welcome: bytes | None) -> Sequence[mls.OwnKeyPackage]:
         """Those of our key packages that a Welcome names, and that were not used.
 
@@ -109,6 +112,9 @@ class PeopleSide(Protocol):
 
     def card_received(self, account: bytes, content: bytes) -> None:
         """Somebody said who they are: the content of a part as in `Talks.say_profile`. Never raises."""
+
+    def said(self, conversation: int) -> None:
+        """Something is said in a conversation. What goes along, people say by `Talks.say_profile`."""
 
     def is_blocked(self, account: bytes) -> bool:
         """Whether nothing of theirs is shown in direct conversations."""

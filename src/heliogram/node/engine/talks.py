@@ -29,13 +29,17 @@ from heliogram.node.engine.relay_list import RelayList
 from heliogram.node.engine.reports import Reports
 from heliogram.node.engine.sending import Sending
 from heliogram.node.engine.sides import PeopleSide
+from heliogram.node.engine.successors import Successors
 from heliogram.node.engine.tracing import Tracing
 from heliogram.node.engine.views import Views, relay_info
 from heliogram.node.errors import DamagedState, NodeError, NotFound, NotNow
+from heliogram.node.events import WentOn
 from heliogram.node.inbox.card import CARD
 from heliogram.node.invitation import Invitation
 from heliogram.node.log.log import Log
+from heliogram.node.records import Phase
 from heliogram.node.store.logs import ConversationRow, Keeping
+from heliogram.node.successor import Ground
 from heliogram.wire.objects import Configuration, RelayDescription
 
 #: Logs that are loaded in one turn after the start.
@@ -81,6 +85,9 @@ class Talks:
             **RelayList(desk, self._relay_health).handlers,
             **Tracing(desk, self.views).handlers,
         }
+        self._successors = Successors(desk, self.views, self)
+        self._handlers.update(self._successors.handlers)
+        self.happenings.successors = self._successors
 
     @property
     def handlers(self) -> Mapping[type[api.Command], Handler]:
@@ -98,8 +105,12 @@ class Talks:
         peer: bytes | None = None,
         relays: Sequence[RelayDescription] | None = None,
         quorum: int | None = None,
+        after: Ground | None = None,
     ) -> int:
-        """A new conversation of ours, whose log is being opened. Raises `NoRelays`, `NotAllowed`."""
+        """A new conversation of ours, whose log is being opened. Raises `NoRelays`, `NotAllowed`.
+
+        It goes on from `after`, if given: `Conversation.ground` of another one.
+        """
         context = self.context
         self._stirred = True
         chosen = chosen_relays(self.desk) if relays is None else list(relays)
@@ -108,6 +119,7 @@ class Talks:
             configuration,
             self.desk.people.device(),
             Metadata(name, description),
+            after=after,
             now=self.desk.time,
             entropy=context.entropy,
         )
@@ -116,7 +128,7 @@ class Talks:
             conversation, effects, self._keeping(number), **self._how(number)
         )
         self.happenings.mirror(number, conversation)
-        if kind == "group":
+        if kind == "group" and after is None:
             happened.line(self.desk, number, "Founded", {"by": self.desk.account})
         return number
 
@@ -128,7 +140,9 @@ class Talks:
         role: Role,
     ) -> None:
         """Want these devices in. What comes of it: `invitation_due` or `not_added`."""
-        self.wish(conversation, AddPeople(tuple(packages), accounts, role), "add members")
+        carried = self._successors.added(conversation, packages)
+        wish = carried or AddPeople(tuple(packages), accounts, role)
+        self.wish(conversation, wish, "add members")
 
     def invitation(
         self, conversation: int, draft: Invitation, profile: bytes, secret: bytes, inbox: bytes
@@ -145,17 +159,22 @@ class Talks:
         peer: bytes | None,
         name: str = "",
         welcome: bytes | None = None,
+        package: mls.OwnKeyPackage | None = None,
     ) -> int:
-        """Go in; `welcome` is what was fetched, if it lies in a blob. Raises `InvalidInvitation`."""
+        """Go in; `welcome` is what was fetched, if it lies in a blob. Raises `InvalidInvitation`.
+
+        `package` is the key package that it must be for, if that is known.
+        """
         logs = self.desk.logs
         self._stirred = True
+        inline = invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
+        packages = [package] if package else self.desk.people.packages_for(inline)
         conversation, effects = Conversation.join(
             invitation,
-            self.desk.people.packages_for(
-                invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
-            ),
+            packages,
             welcome=welcome,
             in_use=_InUse(self.desk),
+            grounds=self._successors.ground,
             now=self.desk.time,
         )
         number = logs.number_of(conversation.group_id)
@@ -171,6 +190,9 @@ class Talks:
             conversation, effects, self._keeping(number), **self._how(number)
         )
         self.happenings.mirror(number, conversation)
+        for event in effects.events:
+            if isinstance(event, WentOn):
+                self._successors.went_on(number, conversation, event)
         return number
 
     def say_profile(self, conversation: int, content: bytes) -> None:
@@ -208,12 +230,24 @@ class Talks:
         )
         log.wish(number, wish)
 
+    def entered(self, number: int) -> None:
+        """Another epoch is open: whoever was on the way in is there, and hears what waited for them."""
+        log = self.log(number)
+        if log.conversation.epoch == 1 and log.conversation.phase is Phase.OPEN:
+            for item in self.desk.logs.outbox(number):
+                if not item.held and not item.stored:
+                    log.say(
+                        item.number, item.kind, item.content, epoch=item.epoch, entry=item.entry
+                    )
+
     def release(self, message: int) -> None:
         """The files of a message lie on their relays: it goes out now."""
         row = self.desk.logs.outgoing_of(message)
         if row is not None and row.held:
             self.desk.logs.release(row.number)
-            self.log(row.conversation).say(row.number, row.kind, row.content)
+            log = self.log(row.conversation)
+            if not _is_alone(self._row(row.conversation), log):
+                log.say(row.number, row.kind, row.content)
 
     def not_sent(self, message: int, code: str) -> None:
         """The files of a message can never be on a quorum of relays: it has failed."""
@@ -251,6 +285,7 @@ class Talks:
     def blob_fetched(self, conversation: int, blob: bytes) -> None:
         """A Welcome is here."""
         self.log(conversation).blob_fetched(blob)
+        self._successors.fetched(conversation, blob)
 
     def blob_scope(self, conversation: int, relay: bytes) -> LogScope:
         """The channel for blobs of a conversation at a relay. Raises `NotNow`."""
@@ -269,6 +304,7 @@ class Talks:
             self._messages.expire()
         for number in self._reports.due():
             self._report(number)
+        self._successors.settle()
         self._stirred = False
         # A turn is short however many conversations there are: most of them it does not concern.
         now = self.context.now
@@ -302,7 +338,7 @@ class Talks:
         own = self._own_due()
         times = chain(
             (min(self._due.values(), default=None),),
-            (self._reports.deadline(),),
+            (self._reports.deadline(), self._successors.deadline()),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
             (None if own is None else now + max(0.0, own - self.context.time),),
         )
@@ -318,9 +354,12 @@ class Talks:
             row.number, kind, content, message=message, created=self.desk.time, held=held
         )
         if not held:
-            self.log(row.number).say(number, kind, content)
+            log = self.log(row.number)
+            if not _is_alone(row, log):
+                log.say(number, kind, content)
             if kind != MESSAGE_STATUS:
                 self._report(row.number)
+                self.desk.people.said(row.number)
 
     def _report(self, number: int) -> None:
         row = self._row(number)
@@ -363,10 +402,11 @@ class Talks:
             self.context.tell(api.Warned("damaged state", row.id.hex()))
             raise NotNow from None
         self._logs[number] = log
+        alone = _is_alone(row, log)
         for item in self.desk.logs.outbox(number):
             if item.stored:
                 self.desk.logs.said(item.number)
-            elif not item.held:
+            elif not item.held and not alone:
                 log.say(
                     *(item.number, item.kind, item.content),
                     epoch=item.epoch,
@@ -377,6 +417,7 @@ class Talks:
             self.desk.files.carry(number, blob.id, blob.blob, blob.relays)
         for wanted in self.desk.logs.wishes(number):
             log.wish(wanted.number, wishes.decode(wanted.wish))
+        self._successors.loaded(number)
         return log
 
     def _keeping(self, number: int) -> Keeping:
@@ -445,6 +486,12 @@ class Talks:
             if chat is not None:
                 tell(api.ChatChanged(self.views.chat(chat)))
         desk.added, desk.changed, desk.chats = {}, {}, {}
+
+
+def _is_alone(row: ConversationRow, log: Log) -> bool:
+    """Whether what is said now would be heard by nobody, though somebody is on the way in: it waits."""
+    expects = row.kind == "direct" or row.predecessor is not None
+    return expects and log.conversation.phase is Phase.OPEN and log.conversation.epoch == 0
 
 
 class _InUse:

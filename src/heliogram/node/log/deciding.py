@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from heliogram.node.asking import Ask, LogScope
 from heliogram.node.chain import Decision
 from heliogram.node.changes import RenewKeys, Restore, Wish
-from heliogram.node.errors import NodeError, NotNow
+from heliogram.node.errors import NodeError, NotNow, RelaysAway
 from heliogram.node.events import (
     EpochStarted,
     Event,
@@ -53,6 +53,9 @@ LONGEST = 30.0
 
 #: Seconds that the last relays have to open the log which a change brings in.
 OPENING = 10.0
+
+#: Seconds after which a change is given up whose new relays do not open the log.
+GIVEN_UP = 180.0
 
 #: The number of what we change of our own accord.
 OWN = -1
@@ -182,7 +185,7 @@ class Deciding:
         """Follow what was decided, stage what is due. True if another epoch is open."""
         self._spread()
         if self._ground.conversation.phase is Phase.DEAD:
-            self._refuse_all()
+            self.refuse_all()
         moved = self._follow() if may_go_on else False
         if opened and not moved and self._ground.conversation.phase is Phase.OPEN:
             self._times()
@@ -212,8 +215,9 @@ class Deciding:
         # What is due already waits for something that will happen.
         coming = [one for one in times if one is not None and one > now]
         opening = None if self.opening is None else self.opening.deadline()
-        if self.opening is not None and self.opening.since + OPENING > now:
-            coming.append(self.opening.since + OPENING)
+        if self.opening is not None:
+            ends = (self.opening.since + OPENING, self.opening.since + GIVEN_UP)
+            coming += [at for at in ends if at > now]
         if opening is not None:
             coming.append(opening)
         if self.copying is not None and not self.copying.done:
@@ -230,6 +234,11 @@ class Deciding:
         self._ground.end(self.track)
         self.track = None
         self.timers, self.opening, self.copying = Timers(), None, None
+        if self._wanted.staged is not None:
+            if self._staged is not None and self._staged.number != OWN:
+                self.queue.insert(0, self._staged)
+            self._wanted.staged = self._staged = None
+            self._ground.notes.put_wanted(self._wanted)
         self._ground.notes.put_election(None)
         for id in list(self._blobs):
             self._ground.notes.put_blob(id, None)
@@ -247,7 +256,16 @@ class Deciding:
         self._dues.clear()
         self.cries.clear()
 
-    def _refuse_all(self) -> None:
+    def out(self) -> None:
+        """We are out: what was decided is done, and nothing else comes to be."""
+        self.stop()
+        self.refuse_all()
+        for number in self._wanted.decided:
+            self._ground.tell(WishDone(number))
+        self._wanted.decided.clear()
+
+    def refuse_all(self) -> None:
+        """Nothing that waits here will ever come to be."""
         for queued in self.queue:
             self._ground.tell(WishRefused(queued.number, NotNow("nobody can go on here")))
         self.queue.clear()
@@ -500,6 +518,7 @@ class Deciding:
         if any(len(there) < seat.configuration.q for _, there in self._blobs.values()):
             return
         if self.opening is not None and not self._given(self.opening):
+            self._give_up(self.opening)
             return
         election = self._elect()
         if election.own is not None or election.decision is not None:
@@ -522,6 +541,35 @@ class Deciding:
         if self.copying is None:
             self.copying = self._copy(opening)
         return self.copying is None or self.copying.done
+
+    def _give_up(self, opening: Opening) -> None:
+        """Withdraw our value if its relays do not come and nothing of it was proposed."""
+        ground = self._ground
+        here = sum(one.key in opening.there for one in opening.seat.configuration.relays)
+        if here >= opening.seat.configuration.q:
+            return
+        before = ground.place.seat.configuration
+        if sum(ground.up(one.key) for one in before.relays) < before.q:
+            # Perhaps it is we who are away: that time does not count.
+            opening.since, opening.alone = ground.now, True
+        elif opening.alone:
+            opening.anew()
+        if ground.now < opening.since + GIVEN_UP:
+            return
+        # What is proposed was written before it left.
+        if ground.notes.election() is not None or (self.election and self.election.own):
+            return
+        ground.write(ground.conversation.withdraw())
+        staged, self._staged, self._wanted.staged = self._staged, None, None
+        ground.notes.put_wanted(self._wanted)
+        for id in list(self._blobs):
+            ground.notes.put_blob(id, None)
+        self._blobs.clear()
+        self.opening = self.copying = None
+        if staged is not None:
+            self._refuse(staged, RelaysAway())
+        self._stage()
+        self._propose()
 
     def _copy(self, opening: Opening) -> Copying | None:
         """One relay that stays gives the new ones what it has."""

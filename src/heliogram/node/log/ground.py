@@ -254,6 +254,11 @@ class Ground:
         health = self.health.get(relay)
         return health is not None and health.lost >= AWAY
 
+    def up(self, relay: bytes) -> bool:
+        """Whether a relay has answered what it was last asked."""
+        health = self.health.get(relay)
+        return health is not None and health.lost == 0
+
     # --- Asking -----------------------------------------------------------------------------------
 
     def begin(self, core: Any, place: Place, then: Then | None = None) -> Track:

@@ -240,14 +240,15 @@ class Log:
         """Who has said that they could not follow, and is not put back."""
         return list(self._deciding.cries.values())
 
-    def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
-        """Leave the invitation to `to`, our successor, for these. Raises as `Conversation.offer`."""
-        ground = self._ground
-        self.post(ground.conversation.offer(to, draft, reports, entropy=ground.entropy))
+    @property
+    def own_package(self) -> mls.OwnKeyPackage | None:
+        """What we said with that we cannot follow, if we did."""
+        return self._ground.notes.package()
 
-    def post(self, effects: Effects) -> None:
-        """Post what a call of the conversation gave for the grace lane, such as `Conversation.offer`."""
-        self._ground.write(effects)
+    def offer(self, to: Conversation, draft: Invitation, reports: list[MemberWounded]) -> None:
+        """Leave the invitation to `to`, our successor, for these: `Conversation.offer`, which may raise."""
+        ground = self._ground
+        effects = ground.conversation.offer(to, draft, reports, entropy=ground.entropy)
         for entry in effects.entries:
             self._sending.post(entry)
 
@@ -411,6 +412,7 @@ class Log:
         ground.write(effects)
 
     def _out(self) -> None:
+        self._deciding.out()
         self._clear()
         self._ground.notes.forget()
 

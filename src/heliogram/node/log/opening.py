@@ -29,8 +29,9 @@ class Opening:
         """`there` are keys of relays that have it already."""
         self.seat = seat
         self.there = there
-        #: When it began.
+        #: When it began, and whether those who should decide on it could not be reached since then.
         self.since = ground.now
+        self.alone = False
         self._ground = ground
         self._paces = {one.key: Pace() for one in seat.configuration.relays if one.key not in there}
         #: Set by `Log`: told of each relay that has it.
@@ -49,6 +50,13 @@ class Opening:
     def deadline(self) -> float | None:
         """When `asks` has something new at the latest."""
         return min((pace.again for pace in self._paces.values()), default=None)
+
+    def anew(self) -> None:
+        """We can be reached again: the others may be, too."""
+        self.since, self.alone = self._ground.now, False
+        for pace in self._paces.values():
+            if pace.again < float("inf"):
+                pace.anew()
 
     def asks(self) -> list[Ask]:
         """Whom to ask now."""

@@ -134,7 +134,7 @@ class Sending:
 
     def drop(self, number: int) -> None:
         """It is said elsewhere."""
-        for items in (self.waiting, self.posting):
+        for items in (self.waiting, self.sealed, self.posting):
             if number in items:
                 self._forget(number, items[number])
 

@@ -20,6 +20,7 @@ from heliogram.node.media.limits import (
     ANSWER,
     CPU,
     FORMATS,
+    LARGEST,
     MAX_INPUT,
     MAX_OUTPUT,
     MAX_PIXELS,
@@ -122,7 +123,10 @@ def _decode(data: bytes) -> tuple[Image.Image, str]:
             raise Refused(ANIMATED)
         image.load()
         profile = image.info.get("icc_profile")
-        picture = _plain(ImageOps.exif_transpose(image))
+        picture = _plain(image)
+        # First smaller, then turned: each step holds two of them.
+        _reduce(picture, LARGEST[kind])
+        picture = ImageOps.exif_transpose(picture)
     return _in_srgb(picture, profile), kind
 
 
@@ -135,6 +139,15 @@ def _measure(image: Image.Image, kind: str) -> None:
             width, height = image.size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise Refused(TOO_LARGE)
+
+
+def _reduce(image: Image.Image, pixels: int) -> None:
+    """Make a picture smaller, if it has more pixels than that."""
+    width, height = image.size
+    if width * height > pixels:
+        scale = (pixels / (width * height)) ** 0.5
+        size = max(1, int(width * scale)), max(1, int(height * scale))
+        image.thumbnail(size, reducing_gap=2.0)
 
 
 def _moves(image: Image.Image) -> bool:
@@ -177,7 +190,7 @@ def _encode(image: Image.Image, kind: str) -> bytes:
         opaque = image if image.mode in ("L", "RGB") else image.convert("RGB")
         return _save(opaque, "JPEG", quality=90, optimize=False, exif=b"", icc_profile=None)
     if kind == "PNG":
-        return _save(image, "PNG", compress_level=6, exif=b"", icc_profile=None)
+        return _save(image, "PNG", compress_level=4, exif=b"", icc_profile=None)
     if kind == "GIF":
         return _save(image, "GIF")
     coloured = image.convert("RGBA" if image.mode in ("LA", "RGBA") else "RGB")

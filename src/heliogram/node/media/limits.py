@@ -12,6 +12,15 @@ MAX_OUTPUT = 48 << 20
 MAX_PIXELS = 25_000_000
 MAX_SIDE = 16_384
 
+#: Pixels that come out, by format: larger ones are made smaller, or encoders would take more than they may.
+LARGEST = {
+    "JPEG": MAX_PIXELS,
+    "PNG": 9_000_000,
+    "WEBP": 9_000_000,
+    "AVIF": 4_000_000,
+    "GIF": 9_000_000,
+}
+
 #: Pixels of the longer side of a thumbnail, and its bytes.
 THUMBNAIL_SIDE = 320
 THUMBNAIL_BYTES = 12_000

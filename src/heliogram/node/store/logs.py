@@ -13,6 +13,7 @@ from typing import Any
 
 from heliogram.node.chain import Decision
 from heliogram.node.store.database import Store, Value
+from heliogram.wire.limits import HASH_SIZE
 
 _COLUMNS = (
     "number, id, kind, peer, name, description, picture, expiry, relays, phase, created, reports, pinned,"
@@ -276,6 +277,34 @@ class Logs:
         )
         if row is not None and not values.keys() & _FLAGS:
             self._rows.keep(number, replace(row, **values))  # type: ignore[arg-type]
+
+    # --- Successors ---
+
+    def add_succession(self, number: int, left_out: Iterable[bytes]) -> None:
+        """A conversation goes on from its predecessor, without these accounts, by our doing."""
+        self._store.execute(
+            "INSERT OR REPLACE INTO successions (conversation, left_out) VALUES (?, ?)",
+            (number, b"".join(left_out)),
+        )
+
+    def successions(self) -> dict[int, frozenset[bytes]]:
+        """Successors that we founded, with who is left out."""
+        rows = self._store.query("SELECT conversation, left_out FROM successions")
+        return {
+            number: frozenset(out[at : at + HASH_SIZE] for at in range(0, len(out), HASH_SIZE))
+            for number, out in rows
+        }
+
+    def end_succession(self, number: int) -> None:
+        """It is none of ours any more."""
+        self._store.execute("DELETE FROM successions WHERE conversation=?", (number,))
+
+    def said_elsewhere(self, number: int, conversation: int) -> None:
+        """Move an item of the outbox to another conversation, to be encrypted there."""
+        self._store.execute(
+            "UPDATE outbox SET conversation=?, epoch=NULL, entry=NULL, grace=0 WHERE number=?",
+            (conversation, number),
+        )
 
     # --- Members ---
 

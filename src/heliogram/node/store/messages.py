@@ -157,6 +157,24 @@ class Messages:
         """In which epoch a message of ours was encrypted last."""
         self._store.execute("UPDATE messages SET epoch = ? WHERE number = ?", (epoch, number))
 
+    def move(self, number: int, conversation: int) -> None:
+        """Show a message in another conversation: it is said there."""
+        row = self.get(number)
+        if row is None:
+            return
+        marks = (
+            ""
+            if row.kind in _NOT_SEARCHED
+            else facets(conversation, row.sender, row.sent, row.files)
+        )
+        self._store.execute(
+            "UPDATE messages SET conversation = ?, epoch = 0, facets = ? WHERE number = ?",
+            (conversation, marks, number),
+        )
+        self._store.execute(
+            "UPDATE versions SET conversation = ? WHERE message = ?", (conversation, number)
+        )
+
     def set_expiry(self, number: int, expires: int | None) -> None:
         """When a message goes."""
         self._store.execute("UPDATE messages SET expires = ? WHERE number = ?", (expires, number))

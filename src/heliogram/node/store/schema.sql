@@ -49,6 +49,12 @@ CREATE TABLE conversations (
     successor   INTEGER REFERENCES conversations (number)
 );
 
+-- Successors that we founded: accounts that are not to come along, one after the other.
+CREATE TABLE successions (
+    conversation INTEGER PRIMARY KEY REFERENCES conversations (number) ON DELETE CASCADE,
+    left_out     BLOB NOT NULL
+);
+
 -- Who is in, as of the newest epoch that we follow: for lists and names without loading the group.
 CREATE TABLE members (
     conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,

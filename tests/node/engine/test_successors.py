@@ -1,0 +1,239 @@
+"""A conversation ends, and its people go on in another one: commands, lines, words that wait, two at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from heliogram.node import api
+from heliogram.node.components import Role
+from heliogram.node.errors import ChatEnded, NotAllowed
+from heliogram.node.value import WelcomeBlob
+from heliogram.wire.objects import RelayDescription
+from tests.node.conversation.forging import garbage
+from tests.node.engine.kit import Person, World
+
+
+class Blobs:
+    """Files of one person, of which there are none but large Welcomes: those lie in one place for all."""
+
+    def __init__(self, person: Person, kept: dict[bytes, bytes]) -> None:
+        self._person, self._kept = person, kept
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: ()
+
+    def carry(self, conversation: int, blob: bytes, data: bytes, relays: Sequence[bytes]) -> None:
+        self._kept[blob] = data
+        self._later(lambda talks: [talks.blob_stored(conversation, blob, one) for one in relays])
+
+    def fetch_welcome(
+        self, conversation: int, welcome: WelcomeBlob, relays: Sequence[RelayDescription]
+    ) -> None:
+        self._later(lambda talks: talks.blob_fetched(conversation, self._kept[welcome.id]))
+
+    def _later(self, what: Any) -> None:
+        person, life = self._person, self._person.life
+
+        def do() -> None:
+            if person.life == life:
+                person.do(lambda: what(person.talks))
+
+        person.world.at(person.world.now + 0.02, do)
+
+
+class Town(World):
+    """A world in which large Welcomes find their way."""
+
+    blobs: dict[bytes, bytes]
+
+    def people(self, *names: str, **how: Any) -> list[Person]:
+        self.blobs = {}
+        made = super().people(*names, **how)
+        for one in made:
+            give_blobs(one)
+        return made
+
+
+def give_blobs(person: Person) -> None:
+    world = cast("Town", person.world)
+    person.talks.desk.files = Blobs(person, world.blobs)
+
+
+def crash(person: Person) -> None:
+    person.crash()
+    give_blobs(person)
+
+
+def end(mallory: Person, chat: str) -> None:
+    """Mallory's own program puts garbage into the open slot."""
+
+    def do() -> None:
+        log = mallory.talks.log(mallory.number(chat))
+        view = cast("Any", SimpleNamespace(conversation=log.conversation, entropy=mallory.entropy))
+        election = log._deciding._elect()
+        election.propose(garbage(view))
+        log._ground.notes.put_election(election.encode())
+        election.saved()
+        assert log._deciding.track is not None
+        log._deciding.track.due = 0.0
+
+    mallory.do(do)
+
+
+def successor(person: Person, chat: str) -> str:
+    found = person.chat(chat).successor
+    return found or ""
+
+
+def ended(tmp_path: Path, *names: str, seed: int = 0) -> tuple[Town, list[Person], str]:
+    """These people, in a group that Mallory has ended; the first founded it."""
+    world = Town(tmp_path, seed)
+    people = world.people(*names, "mallory")
+    chat = world.group("Tea", people[0], *people[1:])
+    end(people[-1], chat)
+    world.run(until=lambda: all(one.chat(chat).phase == "dead" for one in people))
+    return world, people[:-1], chat
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_15_all_go_on_and_no_word_is_lost(tmp_path: Path, seed: int) -> None:
+    world = Town(tmp_path, seed)
+    alice, bob, carol, mallory = world.people("alice", "bob", "carol", "mallory")
+    chat = world.group("Tea", alice, bob, carol, mallory)
+    sent = bob.call(api.SendMessage(chat, "before"))
+    world.run(until=lambda: alice.texts(chat) == ["before"])
+    end(mallory, chat)
+    waiting = carol.call(api.SendMessage(chat, "on its way"))
+    world.run(until=lambda: all(one.chat(chat).phase == "dead" for one in (alice, bob, carol)))
+    started = alice.call(api.StartSuccessor(chat, leave_out=(mallory.id.hex(),)))
+    assert started.predecessor == chat and started.name == "Tea"
+    world.run(until=lambda: world.is_in(started.id, alice, bob, carol))
+    for one in (alice, bob, carol):
+        assert successor(one, chat) == started.id
+        assert one.chat(started.id).predecessor == chat
+        assert "WentOn" in one.events(started.id) and "GoesOn" in one.events(chat)
+        assert one.texts(chat)[:1] == ["before"]
+    said = "on its way"
+    world.run(until=lambda: said in alice.texts(chat) + alice.texts(started.id))
+    alice.call(api.SendMessage(started.id, "here again"))
+    world.run(until=lambda: "here again" in carol.texts(started.id))
+    assert sent.id != waiting.id
+    world.run(30)
+    assert mallory.chat(chat).successor is None
+    assert alice.chat(started.id).members == 3
+    # Its name means the newer one.
+    assert alice.call(api.GetChat("Tea")).chat.id == started.id
+
+
+def test_who_comes_back_later_is_added_later(tmp_path: Path) -> None:
+    world = Town(tmp_path)
+    alice, bob, carol, mallory = world.people("alice", "bob", "carol", "mallory")
+    chat = world.group("Tea", alice, bob, carol, mallory)
+    carol.down()
+    end(mallory, chat)
+    world.run(until=lambda: alice.chat(chat).phase == bob.chat(chat).phase == "dead")
+    started = alice.call(api.StartSuccessor(chat))
+    world.run(until=lambda: world.is_in(started.id, alice, bob))
+    crash(alice)
+    world.run(60)
+    carol.boot()
+    give_blobs(carol)
+    world.run(until=lambda: world.is_in(started.id, alice, bob, carol))
+    bob.call(api.SendMessage(started.id, "welcome back"))
+    world.run(until=lambda: "welcome back" in carol.texts(started.id))
+
+
+def test_words_that_wait_are_said_in_the_successor(tmp_path: Path) -> None:
+    world, (alice, bob), chat = ended(tmp_path, "alice", "bob")
+    # Of an outbox that was not empty when the end came.
+    log = bob.talks.desk.logs
+    message = bob.do(
+        lambda: bob.talks.desk.messages.add(
+            conversation=bob.number(chat),
+            sent=int(world.time * 1000),
+            id=bytes(31) + b"1",
+            sender=bob.id,
+            mine=True,
+            kind="text",
+            text="queued",
+            content=b"",
+            received=int(world.time),
+            state="queued",
+        )
+    )
+    item = bob.do(
+        lambda: log.queue(
+            bob.number(chat), "application/mimi-content", b"x", message=message, created=0
+        )
+    )
+    started = alice.call(api.StartSuccessor(chat))
+    world.run(until=lambda: world.is_in(started.id, alice, bob))
+    moved = bob.talks.desk.messages.get(message)
+    assert moved is not None and moved.conversation == bob.number(started.id)
+    world.run(until=lambda: log.outgoing(item) is None)
+    assert bob.talks.desk.messages.get(message).state == "stored"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_begin_at_once_and_all_end_in_one(tmp_path: Path, seed: int) -> None:
+    world = Town(tmp_path, seed)
+    alice, bob, carol, mallory = world.people("alice", "bob", "carol", "mallory")
+    chat = world.group("Tea", alice)
+    world.add(chat, alice, bob, carol, role=Role.ADMIN)
+    world.add(chat, alice, mallory)
+    end(mallory, chat)
+    people = (alice, bob, carol)
+    world.run(until=lambda: all(one.chat(chat).phase == "dead" for one in people))
+    begun = {one.called: one.call(api.StartSuccessor(chat)).id for one in (bob, carol)}
+    assert begun["bob"] != begun["carol"]
+
+    def settled() -> bool:
+        found = {successor(one, chat) for one in people}
+        return len(found) == 1 and found <= set(begun.values())
+
+    world.run(120, until=settled)
+    (winner,) = {successor(one, chat) for one in people}
+    world.run(until=lambda: world.is_in(winner, *people))
+    (loser,) = set(begun.values()) - {winner}
+    for one in people:
+        rows = [row for row in one.talks.desk.logs.every() if row.id.hex() == loser]
+        assert all(row.phase == "out" for row in rows)
+        assert one.call(api.GetChat("Tea")).chat.id == winner
+    alice.call(api.SendMessage("Tea", "all here"))
+    world.run(until=lambda: all("all here" in one.texts(winner) for one in people))
+
+
+def test_only_admins_begin_one(tmp_path: Path) -> None:
+    _, (alice, bob, _), chat = ended(tmp_path, "alice", "bob", "carol")
+    with pytest.raises(NotAllowed):
+        bob.call(api.StartSuccessor(chat))
+    assert bob.chat(chat).successor is None and len(bob.call(api.GetChats())) == 2
+    first = alice.call(api.StartSuccessor(chat))
+    assert alice.call(api.StartSuccessor(chat)).id == first.id  # once is enough
+    alice.call(api.LeaveChat(first.id))
+    with pytest.raises(ChatEnded):
+        alice.call(api.StartSuccessor(first.id))
+
+
+def test_10_two_of_four_relays_are_gone_and_all_go_on_elsewhere(tmp_path: Path) -> None:
+    world = Town(tmp_path, n=7)
+    alice, bob = world.people("alice", "bob")
+    chat = world.befriend(alice, bob)
+    alice.call(api.SendMessage(chat, "before"))
+    world.run(until=lambda: bob.texts(chat) == ["before"])
+    for relay in world.order[:2]:
+        world.stop(relay)
+    lost = alice.call(api.SendMessage(chat, "queued"))
+    world.run(90)
+    assert alice.message(lost.id).state == "queued"
+    assert bob.texts(chat) == ["before"]
+    started = alice.call(api.StartSuccessor(chat))
+    world.run(120, until=lambda: world.is_in(started.id, alice, bob))
+    world.run(until=lambda: bob.texts(started.id) == ["queued"])
+    assert bob.texts(chat) == ["before"]
+    world.run(until=lambda: alice.message(lost.id).state in ("stored", "delivered"))
