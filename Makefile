@@ -36,6 +36,7 @@ fix: $(VENV)/dev ## format, and repair what can be repaired
 bench: $(VENV)/peers ## the table of speeds and sizes
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.relay
+	@$(BIN)/python -m bench.node
 
 fuzz: $(VENV)/dev ## broken input for every decoder, for SECONDS=60
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
