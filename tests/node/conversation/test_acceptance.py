@@ -663,7 +663,7 @@ def test_44_a_revoked_device_is_not_heard_and_is_removed() -> None:
     heard = alice.receive(group.log.entries[0], revoked={lost.device_id})
     assert one(heard, CouldNotRead).why is Unread.REVOKED
     # Bob is no admin; his devices are his to remove.
-    events = group.decide(bob, RemoveDevices(frozenset({lost.conversation.own_leaf})))
+    events = group.decide(bob, RemoveDevices(frozenset({(lost.id, lost.device_id)})))
     gone = one(events["Alice"], MemberRemoved)
     assert gone.who.device == lost.device_id and not gone.last
     assert lost.conversation.phase is Phase.OUT

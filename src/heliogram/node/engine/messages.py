@@ -128,6 +128,8 @@ class Messages:
             expires=ends,
             also=_file_names(seen),
         )
+        # Faces hear of it in this turn: its content is not decoded for that again.
+        desk.markdown.keep((number, 0, None), seen.markdown)
         if seen.files and not mine:
             desk.files.received(number, seen.files)
         desk.is_added(number, conversation.number)

@@ -74,6 +74,7 @@ class People:
             self._foreign,
         )
         self._contacting = FirstContact(self._context, self._tables, talks, hooks)
+        self._cards.devices_changed = talks.devices_changed
 
     @property
     def talks(self) -> Talks:
@@ -184,7 +185,7 @@ class People:
         link = ContactLink.from_text(command.link)
         account = link.account
         if account == self._me.id:
-            raise NotAllowed("this link leads to ourselves")
+            raise NotAllowed("this link leads to you")
         if self.is_blocked(account):
             raise NotAllowed("they are blocked")
         request = self._requests.direct_from(account)
@@ -202,15 +203,35 @@ class People:
             contact.name = name
         if not self._tables.name(account):
             self._tables.save_name(account, link.shown_name)
+        again = None
         if not begun:
+            again = self._left_over(contact)
             contact.state, contact.trouble = "adding", ""
-            contact.conversation, contact.link = None, link.encode()
+            contact.conversation, contact.link = again, link.encode()
         elif contact.link is None:
             contact.link = link.encode()
         self._save(contact)
         if not begun:
-            self.contacting.begin(link)
+            self.contacting.begin(link, conversation=again, role=Role.OWNER)
         return self._shown(contact)
+
+    def _left_over(self, contact: ContactRow) -> int | None:
+        """The conversation of a first contact that failed, if somebody can still be added to it.
+
+        If they were added and their invitation never lay anywhere, nobody will ever come: it is given up.
+        """
+        number = contact.conversation
+        if contact.state != "failed" or number is None:
+            return None
+        if self._tables.phase(number) not in ("opening", "open"):
+            return None
+        row = self._context.store.one(
+            "SELECT count(*) FROM members WHERE conversation = ?", (number,)
+        )
+        if row is not None and row[0] <= 1:
+            return number
+        self.talks.abandon(number)
+        return None
 
     def _is_begun(self, contact: ContactRow) -> bool:
         """Whether we are in touch, or about to be. A conversation that has ended is none."""
@@ -275,7 +296,7 @@ class People:
     def _known(self, account: bytes) -> ContactRow:
         """A contact. Whoever we know otherwise, from a group, becomes one. Raises `NotAllowed` for us."""
         if account == self._me.id:
-            raise NotAllowed("this is ourselves")
+            raise NotAllowed("this is you")
         contact = self._tables.contact(account)
         return contact or ContactRow(account, "", int(self._context.time), "known")
 

@@ -7,6 +7,7 @@ the others bit by bit after the start: each listens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -27,12 +28,13 @@ from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
 from heliogram.node.engine.relay_list import RelayList
 from heliogram.node.engine.reports import Reports
+from heliogram.node.engine.revocations import Revocations
 from heliogram.node.engine.sending import Sending
 from heliogram.node.engine.sides import PeopleSide
 from heliogram.node.engine.successors import Successors
 from heliogram.node.engine.tracing import Tracing
 from heliogram.node.engine.views import Views, relay_info
-from heliogram.node.errors import DamagedState, NodeError, NotFound, NotNow
+from heliogram.node.errors import DamagedState, NotFound, NotNow
 from heliogram.node.events import WentOn
 from heliogram.node.inbox.card import CARD
 from heliogram.node.invitation import Invitation
@@ -90,6 +92,8 @@ class Talks:
         self._successors = Successors(desk, self.views, self)
         self._handlers.update(self._successors.handlers)
         self.happenings.successors = self._successors
+        self._revocations = Revocations(desk, self)
+        self.happenings.watchers.append(self._revocations.happened)
 
     @property
     def handlers(self) -> Mapping[type[api.Command], Handler]:
@@ -204,12 +208,16 @@ class Talks:
         row = self._row(conversation)
         self._sending.profile(row, SinglePart(CARD, content, Disposition.PROFILE))
 
-    def leave(self, conversation: int) -> None:
-        """Leave, if we are in. Never raises."""
-        try:
-            self.log(conversation).leave()
-        except NodeError:
-            return
+    def abandon(self, conversation: int) -> None:
+        """Nobody came into a conversation of ours: delete its keys without a word, and list it no more."""
+        with suppress(NotNow):
+            self.log(conversation).abandon()
+        self.desk.logs.change(conversation, archived=True)
+        self.desk.chat_changed(conversation)
+
+    def devices_changed(self, account: bytes) -> None:
+        """A newer list of an account's devices is here: those revoked are removed where they are."""
+        self._revocations.devices_changed(account)
 
     def chat(self, conversation: int) -> api.Chat:
         """A conversation, as faces see it."""
@@ -310,6 +318,7 @@ class Talks:
         for number in self._reports.due():
             self._report(number)
         self._successors.settle()
+        self._revocations.settle()
         self._stirred = False
         # A turn is short however many conversations there are: most of them it does not concern.
         now = self.context.now
@@ -343,7 +352,7 @@ class Talks:
         own = self._own_due()
         times = chain(
             (min(self._due.values(), default=None),),
-            (self._reports.deadline(), self._successors.deadline()),
+            (self._reports.deadline(), self._successors.deadline(), self._revocations.deadline()),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
             (None if own is None else now + max(0.0, own - self.context.time),),
         )
