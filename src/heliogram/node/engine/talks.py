@@ -385,7 +385,10 @@ class Talks:
         """Forget logs of commands that failed: of their conversations nothing was written."""
         for number in self._new:
             row, log = self.desk.logs.get(number), self._logs.get(number)
-            if log is not None and (row is None or row.id != _group_of(log)):
+            if log is None:
+                continue
+            # Another one may have its number; one that we left since has no group.
+            if row is None or _group_of(log) not in (row.id, None):
                 del self._logs[number]
                 if row is not None:
                     self._to_load.append(number)
