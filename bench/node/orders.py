@@ -95,9 +95,7 @@ class Used(msgspec.Struct, frozen=True):
     memory: int
 
 
-AnyOrder: TypeAlias = (
-    Begin | End | Call | Ready | Say | Hear | Accept | Meet | Use
-)
+AnyOrder: TypeAlias = Begin | End | Call | Ready | Say | Hear | Accept | Meet | Use
 
 
 class Answer(msgspec.Struct, frozen=True):

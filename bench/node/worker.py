@@ -1,6 +1,6 @@
 """A process with nodes in it: reads orders, does them, tells what came of it.
 
-    python -m bench.node.worker
+python -m bench.node.worker
 """
 
 from __future__ import annotations

@@ -130,7 +130,9 @@ class World:
         return hand
 
 
-async def befriend(one: Hand, other: Hand, name: str, *, many: int = 0) -> tuple[float, float, float]:
+async def befriend(
+    one: Hand, other: Hand, name: str, *, many: int = 0
+) -> tuple[float, float, float]:
     """`one` opens a link of `other`, who is called so and accepts: began, request seen, known."""
     link: api.ContactLink = await other.call(api.NewLink(), many)
     met, seen = await asyncio.gather(

@@ -19,6 +19,7 @@ from heliogram.node.changes import AddPeople, Wish
 from heliogram.node.components import Metadata, Role
 from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, naming, wishes
+from heliogram.node.engine.catching import Catching
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.desk import Desk, FilesSide
 from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configured
@@ -36,6 +37,7 @@ from heliogram.node.errors import DamagedState, NodeError, NotFound, NotNow
 from heliogram.node.events import WentOn
 from heliogram.node.inbox.card import CARD
 from heliogram.node.invitation import Invitation
+from heliogram.node.log.happenings import RelayTrouble
 from heliogram.node.log.log import Log
 from heliogram.node.records import Phase
 from heliogram.node.store.logs import ConversationRow, Keeping
@@ -85,6 +87,8 @@ class Talks:
         self._successors = Successors(desk, self.views, self)
         self._handlers.update(self._successors.handlers)
         self.happenings.successors = self._successors
+        self._catching = Catching(desk, self)
+        self._messages.aside = self._catching.heard
 
     @property
     def handlers(self) -> Mapping[type[api.Command], Handler]:
@@ -197,6 +201,11 @@ class Talks:
         row = self._row(conversation)
         self._sending.profile(row, SinglePart(CARD, content, Disposition.PROFILE))
 
+    def say_aside(self, conversation: int, part: SinglePart) -> None:
+        """Say something that nobody sees."""
+        self._sending.profile(self._row(conversation), part)
+        self._stirred = True
+
     def leave(self, conversation: int) -> None:
         """Leave, if we are in. Never raises."""
         try:
@@ -301,10 +310,13 @@ class Talks:
         for number in self._reports.due():
             self._report(number)
         self._successors.settle()
+        self._catching.settle()
         self._stirred = False
         for number, log in list(self._logs.items()):
             for one in log.settle(now=self.context.now, time=self.desk.time):
                 self.happenings.take(number, log, one)
+                if isinstance(one, RelayTrouble):
+                    self._catching.troubled(number, log)
         self._tell()
 
     def asks(self) -> list[tuple[bytes, Ask]]:
@@ -322,7 +334,7 @@ class Talks:
         own = self._own_due()
         times = chain(
             (log.deadline(now) for log in self._logs.values()),
-            (self._reports.deadline(), self._successors.deadline()),
+            (self._reports.deadline(), self._successors.deadline(), self._catching.deadline()),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
             (None if own is None else now + max(0.0, own - self.context.time),),
         )
