@@ -19,7 +19,10 @@ class Order(msgspec.Struct, frozen=True, tag_field="order"):
 
 
 class Begin(Order, frozen=True):
-    """Make the profile in `home` if it is new, open it, run its node, and give it these relays."""
+    """Make the profile in `home` if it is new, open it, run its node, and give it these relays.
+
+    Whoever invites it is accepted at once.
+    """
 
     home: str = ""
     name: str = ""
@@ -55,24 +58,40 @@ class Say(Order, frozen=True):
 
 
 class Hear(Order, frozen=True):
-    """Wait until `count` texts that begin with `tag` have been shown; gives when, by text."""
+    """Wait until `count` texts that begin with `tag` have been shown; gives when, by text.
 
+    With `all_of_them`: shown at any node of the worker.
+    """
+
+    all_of_them: bool = False
     tag: str = ""
     count: int = 1
 
 
-class Accept(Order, frozen=True):
-    """Wait until `count` invitations of this kind have come, and accept them; gives when each was seen."""
+class Invited(Order, frozen=True):
+    """Wait for an invitation by somebody called so; gives when it was seen."""
 
-    kind: str = "direct"
-    count: int = 1
+    name: str = ""
 
 
 class Meet(Order, frozen=True):
-    """Open a link; gives when that began, and when the contact was known."""
+    """Open links, by the names that their owners get; gives when that began, and when each was known."""
 
-    link: str = ""
+    links: dict[str, str] = {}
+
+
+class Gather(Order, frozen=True):
+    """Make a group of these contacts; gives when that began, and when all were in."""
+
     name: str = ""
+    members: tuple[str, ...] = ()
+
+
+class Met(msgspec.Struct, frozen=True):
+    """When something began, and when each name was there."""
+
+    began: float
+    known: dict[str, float]
 
 
 class Use(Order, frozen=True):
@@ -95,7 +114,7 @@ class Used(msgspec.Struct, frozen=True):
     memory: int
 
 
-AnyOrder: TypeAlias = Begin | End | Call | Ready | Say | Hear | Accept | Meet | Use
+AnyOrder: TypeAlias = Begin | End | Call | Ready | Say | Hear | Invited | Meet | Gather | Use
 
 
 class Answer(msgspec.Struct, frozen=True):

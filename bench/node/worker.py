@@ -18,14 +18,16 @@ import uvloop
 
 from bench.machine import private_bytes
 from bench.node.orders import (
-    Accept,
     Answer,
     AnyOrder,
     Begin,
     Call,
     End,
+    Gather,
     Hear,
+    Invited,
     Meet,
+    Met,
     Ready,
     Said,
     Say,
@@ -55,9 +57,11 @@ class Watched:
         self.count: Counter[str] = Counter()
         self.stored: dict[str, float] = {}
         #: What was said and is not stored yet.
-        self.open: set[str] = set()
+        self.waiting: dict[str, asyncio.Future[None]] = {}
         self.known: dict[str, float] = {}
-        self.requests: dict[str, tuple[float, api.Request]] = {}
+        self.requests: dict[str, float] = {}
+        #: Groups by name: how many are in.
+        self.groups: dict[str, int] = {}
         self._news = asyncio.Event()
         self._task = asyncio.create_task(self._listen())
 
@@ -92,16 +96,20 @@ class Watched:
                         self.count[message.text.partition(" ")[0]] += 1
                 case api.MessageChanged(message) if message.mine and message.state != "queued":
                     self.stored.setdefault(message.text, now)
-                    self.open.discard(message.text)
+                    if (waiting := self.waiting.pop(message.text, None)) is not None:
+                        waiting.set_result(None)
                 case api.ContactChanged(contact) if contact.state == "known":
                     self.known.setdefault(contact.who.name, now)
                 case api.RequestAdded(request):
-                    self.requests.setdefault(request.id, (now, request))
+                    self.requests.setdefault(request.who.name, now)
+                    await self.node.call(api.AcceptRequest(request.id))
+                case api.ChatChanged(chat):
+                    self.groups[chat.name] = chat.members
                 case _:
                     continue
             self._news.set()
 
-    async def _news_came(self) -> None:
+    async def news(self) -> None:
         self._news.clear()
         await self._news.wait()
 
@@ -118,10 +126,14 @@ class Watched:
                 return await self._say(order)
             case Hear():
                 return await self._hear(order)
-            case Accept():
-                return await self._accept(order)
+            case Invited():
+                while order.name not in self.requests:
+                    await self.news()
+                return self.requests[order.name]
             case Meet():
                 return await self._meet(order)
+            case Gather():
+                return await self._gather(order)
             case _:
                 raise ValueError("no such order")
 
@@ -135,45 +147,41 @@ class Watched:
 
     async def _say(self, order: Say) -> Said:
         said: dict[str, float] = {}
-        self.open.clear()
-        for number in range(order.count):
+        room = asyncio.Semaphore(1 if order.apart else order.window)
+
+        async def say(number: int) -> None:
             text = f"{order.tag} {number}: shall we meet at the bridge at noon, or later?"
-            while len(self.open) >= order.window:
-                await self._news_came()
-            said[text] = time.monotonic()
-            self.open.add(text)
-            await self.node.call(api.SendMessage(order.chats[number % len(order.chats)], text))
-            if order.apart:
-                while text in self.open:
-                    await self._news_came()
+            stored = self.waiting[text] = asyncio.get_running_loop().create_future()
+            async with room:
+                said[text] = time.monotonic()
+                await self.node.call(api.SendMessage(order.chats[number % len(order.chats)], text))
+                await stored
                 await asyncio.sleep(max(0.0, said[text] + order.apart - time.monotonic()))
-        while self.open:
-            await self._news_came()
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(order.count):
+                group.create_task(say(number))
         return Said(said, {text: self.stored[text] for text in said})
 
     async def _hear(self, order: Hear) -> dict[str, float]:
         while self.count[order.tag] < order.count:
-            await self._news_came()
+            await self.news()
         return {text: at for text, at in self.shown.items() if text.startswith(order.tag + " ")}
 
-    async def _accept(self, order: Accept) -> dict[str, float]:
-        seen: dict[str, float] = {}
-        while len(seen) < order.count:
-            for id, (at, request) in list(self.requests.items()):
-                if request.kind == order.kind and id not in seen and len(seen) < order.count:
-                    seen[id] = at
-                    del self.requests[id]
-                    await self.node.call(api.AcceptRequest(id))
-            if len(seen) < order.count:
-                await self._news_came()
-        return seen
-
-    async def _meet(self, order: Meet) -> tuple[float, float]:
+    async def _meet(self, order: Meet) -> Met:
         began = time.monotonic()
-        await self.node.call(api.AddContact(order.link, order.name))
-        while order.name not in self.known:
-            await self._news_came()
-        return began, self.known[order.name]
+        for name, link in order.links.items():
+            await self.node.call(api.AddContact(link, name))
+        while not order.links.keys() <= self.known.keys():
+            await self.news()
+        return Met(began, {name: self.known[name] for name in order.links})
+
+    async def _gather(self, order: Gather) -> tuple[float, float]:
+        began = time.monotonic()
+        await self.node.call(api.CreateGroup(order.name, order.members))
+        while self.groups.get(order.name, 0) <= len(order.members):
+            await self.news()
+        return began, time.monotonic()
 
 
 class Worker:
@@ -191,8 +199,20 @@ class Worker:
                 await self._nodes.pop(order.who).end()
             case Use():
                 return self._used()
+            case Hear(all_of_them=True):
+                return await self._hear(order)
             case _:
                 return await self._nodes[order.who].do(order)
+
+    async def _hear(self, order: Hear) -> dict[str, float]:
+        while sum(one.count[order.tag] for one in self._nodes.values()) < order.count:
+            await asyncio.sleep(0.02)
+        return {
+            text: at
+            for one in self._nodes.values()
+            for text, at in one.shown.items()
+            if text.startswith(order.tag + " ")
+        }
 
     def _used(self) -> Used:
         turns = [one.node.shell.turns for one in self._nodes.values()]

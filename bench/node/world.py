@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
-from bench.node.orders import Accept, Answer, AnyOrder, Begin, Call, Meet, Ready, Use, Used
+from bench.node.orders import Answer, AnyOrder, Begin, Call, Meet, Met, Ready, Use, Used
 from heliogram.cli.processes import Relay
 from heliogram.node import api
 
@@ -130,16 +131,14 @@ class World:
         return hand
 
 
-async def befriend(
-    one: Hand, other: Hand, name: str, *, many: int = 0
-) -> tuple[float, float, float]:
-    """`one` opens a link of `other`, who is called so and accepts: began, request seen, known."""
-    link: api.ContactLink = await other.call(api.NewLink(), many)
-    met, seen = await asyncio.gather(
-        one.do(Meet(link=link.uri, name=name), tuple[float, float]),
-        other.do(Accept(many), dict[str, float]),
-    )
-    return met[0], min(seen.values()), met[1]
+async def befriend(one: Hand, others: Hand, names: Sequence[str], first: int = 0) -> Met:
+    """`one` opens a link of each node of `others` from the `first` on, who are called so."""
+    links = {}
+    for who, name in enumerate(names, first):
+        link: api.ContactLink = await others.call(api.NewLink(), who)
+        links[name] = link.uri
+    met: Met = await one.do(Meet(links=links), Met)
+    return met
 
 
 async def chat_with(hand: Hand, name: str) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
+import heliogram
 from heliogram.mls.crypto import suite_of
-from heliogram.node import signing
+from heliogram.node import invitation, signing, successor
 from heliogram.node.signing import Label, NodeKey
 from heliogram.wire import signing as wire
 from tests.scenarios.cast import SUITE
@@ -22,7 +25,9 @@ ENGINE = suite_of(SUITE)
 MLS = ENGINE.signature_key(SEED)
 PUBLIC = NODE.public
 
-MLS_LABELS = (b"FramedContentTBS", b"LeafNodeTBS", b"KeyPackageTBS", b"GroupInfoTBS")
+#: What the engine signs, and what else a device signs with the key of its leaf.
+ENGINE_LABELS = (b"FramedContentTBS", b"LeafNodeTBS", b"KeyPackageTBS", b"GroupInfoTBS")
+MLS_LABELS = (*ENGINE_LABELS, invitation.SIGNED, successor.SIGNED)
 
 #: Each purpose: how it signs, and how it checks.
 Purpose = tuple[Callable[[], bytes], Callable[[bytes], bool]]
@@ -53,6 +58,22 @@ PURPOSES: dict[str, Purpose] = {
 }
 
 
+def test_nobody_signs_under_another_label() -> None:
+    """All that signs by MLS's labels, in the engine and outside of it, signs by one of these."""
+    source = Path(heliogram.__file__).parent
+    said = "".join(path.read_text() for path in source.rglob("*.py"))
+    labels = set(re.findall(r"\.sign_with_label\(\s*\w+,\s*([^,\s]+),", said))
+    assert labels == {f'b"{one.decode()}"' for one in ENGINE_LABELS} | {"SIGNED"}
+    named = re.findall(r'^SIGNED = b"(.+)"$', said, re.MULTILINE)
+    assert {one.encode() for one in named} == set(MLS_LABELS) - set(ENGINE_LABELS)
+    signing_raw = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if re.search(r"\bcrypto_sign\(|\.sign\(message", path.read_text())
+    }
+    assert signing_raw == {"mls/crypto.py", "wire/signing.py"}
+
+
 def test_one_key() -> None:
     assert NODE.public == WIRE.public == MLS.public
 
@@ -63,7 +84,7 @@ def test_each_counts_for_itself(purpose: str) -> None:
     assert check(sign())
 
 
-def test_no_purpose_passes_for_another() -> None:
+def test_45_no_purpose_passes_for_another() -> None:
     signatures = {purpose: sign() for purpose, (sign, _) in PURPOSES.items()}
     pairs = list(permutations(PURPOSES, 2))
     assert len(pairs) == len(PURPOSES) * (len(PURPOSES) - 1) > 500

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -52,10 +53,21 @@ def make_app() -> typer.Typer:
     return app
 
 
+def _leave_no_core() -> None:
+    """Memory holds keys and texts, so a crash must not write it to disk."""
+    if os.name == "posix":
+        import resource
+
+        # A sandbox that allows no change has set its own limits.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main() -> None:
     """Run the command line."""
     # Whatever is made here is for its owner only, unless a file is asked for by name.
     os.umask(0o077)
+    _leave_no_core()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that knows few letters gets escapes for the others, not an end.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

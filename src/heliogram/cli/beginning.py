@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from getpass import getpass
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from heliogram.cli import cleaning
 from heliogram.cli.face import Face, Stop
 from heliogram.cli.sentences import USAGE
 from heliogram.node import api
+from heliogram.node.engine.relay_list import described
 from heliogram.node.identity.names import clean
 from heliogram.node.identity.words import COUNT, from_words
-from heliogram.node.local import create_profile_account, open_node
+from heliogram.node.local import create_profile_account, open_node, set_network
+from heliogram.node.network.proxy import Proxy
 from heliogram.node.profile import passphrase
 from heliogram.node.profile.config import Config
 from heliogram.node.profile.profile import Profile
@@ -30,23 +33,29 @@ Ask somebody whom you trust for the address of theirs, or run one: heliogram-rel
 Then: heliogram relays add ADDRESS"""
 
 
-def begin(
-    face: Face,
-    name: str,
-    relays: Sequence[str],
-    words_file: Path | None,
-    yes: bool,
-    keyring: bool,
-) -> None:
+@dataclass(frozen=True)
+class Wanted:
+    """What a new profile is to have."""
+
+    name: str
+    relays: Sequence[str]
+    keyring: bool
+    proxy: str
+    certificates: Path | None
+
+
+def begin(face: Face, wanted: Wanted, words_file: Path | None, yes: bool) -> None:
     """Make an account and a profile for it."""
-    name = _name(name)
+    name = _name(wanted.name)
+    for one in wanted.relays:
+        described(one)
     if words_file is not None and words_file.exists():
         raise Stop(f"There is a file {words_file} already.", exit=USAGE)
-    with _profile(face, keyring) as profile:
+    with _profile(face, wanted) as profile:
         words = create_profile_account(profile, name, now=int(time.time()))
         if words_file is not None:
             _write(words_file, words)
-        added = _add_relays(profile, relays)
+        added = _connect(profile, wanted)
     if face.as_json:
         shown = {} if words_file is not None else {"words": words.split()}
         face.screen.json({"home": str(face.directory.root), "name": name, "relays": added, **shown})
@@ -59,16 +68,16 @@ def begin(
     _next(face, added)
 
 
-def restore(
-    face: Face, name: str, relays: Sequence[str], words_file: Path | None, keyring: bool
-) -> None:
+def restore(face: Face, wanted: Wanted, words_file: Path | None) -> None:
     """Make a profile for an account that there is, from its words."""
     words = _read_words(words_file)
     from_words(words)
-    name = _name(name)
-    with _profile(face, keyring) as profile:
+    name = _name(wanted.name)
+    for one in wanted.relays:
+        described(one)
+    with _profile(face, wanted) as profile:
         create_profile_account(profile, name, words=words, now=int(time.time()))
-        added = _add_relays(profile, relays)
+        added = _connect(profile, wanted)
     if face.as_json:
         face.screen.json({"home": str(face.directory.root), "name": name, "relays": added})
         return
@@ -77,10 +86,23 @@ def restore(
     _next(face, added)
 
 
-def _profile(face: Face, keyring: bool) -> Profile:
+def open_backup(face: Face, file: Path) -> None:
+    """Make the profile again of which `file` is a copy."""
+    from heliogram.cli.own import ask_passphrase
+    from heliogram.node.archive.backup import restore as open_again
+
     directory = face.directory
+    phrase = passphrase.find(directory, ask=ask_passphrase if sys.stdin.isatty() else None)
+    open_again(file, directory, phrase, time=int(time.time()), entropy=os.urandom)
+    face.done(f"Your profile is back, in {directory.root}. Start it: heliogram serve")
+
+
+def _profile(face: Face, wanted: Wanted) -> Profile:
+    directory = face.directory
+    if wanted.proxy:
+        Proxy.parse(wanted.proxy)  # before there is anything
     phrase = passphrase.find(directory, ask=_choose if sys.stdin.isatty() else None)
-    return Profile.create(directory, phrase, os.urandom, config=Config(keyring=keyring))
+    return Profile.create(directory, phrase, os.urandom, config=Config(keyring=wanted.keyring))
 
 
 def _name(name: str) -> str:
@@ -88,7 +110,7 @@ def _name(name: str) -> str:
         name = input("What others see you as: ")
     shown = clean(name)
     if not shown:
-        raise Stop("There must be a name.", "--name NAME", USAGE)
+        raise Stop("There must be a name.", "Give one: --name NAME", USAGE)
     return shown
 
 
@@ -102,15 +124,19 @@ def _choose() -> str:
         print("They are not the same." if first else "It is empty.", file=sys.stderr)
 
 
-def _add_relays(profile: Profile, relays: Sequence[str]) -> list[str]:
-    async def add() -> list[str]:
+def _connect(profile: Profile, wanted: Wanted) -> list[str]:
+    """Choose the way out, then relays: nothing is sent before that way is known."""
+    proxy, file = wanted.proxy or None, wanted.certificates
+    set_network(profile, api.SetNetwork(proxy, None if file is None else str(file.absolute())))
+
+    async def connect() -> list[str]:
         node = await open_node(profile)
         try:
-            return [(await node.call(api.AddRelay(one))).name for one in relays]
+            return [(await node.call(api.AddRelay(one))).name for one in wanted.relays]
         finally:
             await node.close()
 
-    return asyncio.run(add()) if relays else []
+    return asyncio.run(connect()) if wanted.relays else []
 
 
 def _write(file: Path, words: str) -> None:

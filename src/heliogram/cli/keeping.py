@@ -105,12 +105,21 @@ def relays_check(face: Face) -> None:
     _list(face, True)
 
 
-@command(relays, "add", "relays add wss://relay.example/ws#5d9b…")
+@command(
+    relays,
+    "add",
+    "relays add wss://relay.example/ws#5d9b…",
+    "relays add 'wss://relay.example/ws#5d9b…&operator=07aa…'",
+)
 def relays_add(
     face: Face,
     address: Annotated[
         str,
-        typer.Argument(metavar="ADDRESS", help="wss://HOST/PATH#KEY, or a relay's description."),
+        typer.Argument(
+            metavar="ADDRESS",
+            help="wss://HOST/PATH#KEY, with &operator=KEY if you know whose it is; "
+            "or the description that heliogram-relay init prints.",
+        ),
     ],
 ) -> None:
     """Add a relay for what you begin from now on."""

@@ -1,4 +1,4 @@
-"""`link`, `contact`, `requests`, `accept`, `decline`: whom one knows, and how one gets known."""
+"""`me`, `link`, `contact`, `requests`, `accept`, `decline`: whom one knows, and how one gets known."""
 
 from __future__ import annotations
 
@@ -29,11 +29,29 @@ Waiting = Annotated[
 
 def add(app: typer.Typer) -> None:
     """Add these commands."""
+    command(app, "me", "me", "me 'Anna B.'")(me)
     app.add_typer(links)
     app.add_typer(contacts)
     command(app, "requests", "requests")(requests)
     command(app, "accept", "accept Anna")(accept)
     command(app, "decline", "decline 3fa2c1d0", "decline Mallory --block")(decline)
+
+
+# --- Ourselves ------------------------------------------------------------------------------------
+
+
+def me(
+    face: Face,
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="What you are called from now on.")
+    ] = "",
+) -> None:
+    """Show or change what others see you as. They see another name with the next thing that you say."""
+    found: api.Person = face.ask(api.SetMe(name)) if name else face.ask(api.GetStatus()).me
+    if face.as_json:
+        face.screen.json(found)
+    else:
+        face.screen.pairs([("name", found.name), ("mark", found.mark), ("account", found.account)])
 
 
 # --- Links ----------------------------------------------------------------------------------------

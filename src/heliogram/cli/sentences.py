@@ -53,6 +53,8 @@ SENTENCES: Final[dict[str, Sentence]] = {
     ),
     "link damaged": Sentence("The link is damaged: letters are missing or wrong.", _LINK),
     "link newer": Sentence("The link is of a later version of Heliogram.", "Update Heliogram."),
+    "link gone": Sentence("The link leads nowhere any more.", "Ask for another one."),
+    "not reached": Sentence("They could not be reached for two weeks.", "Ask for another link."),
     "words count": Sentence("These are {count} words; there must be 24.", _WORDS),
     "words unknown word": Sentence("Word {position} is not in the list.{close}", _WORDS),
     "words checksum": Sentence(
@@ -101,11 +103,19 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "transfer ticket": Sentence("The relay waits for this file no longer.", "Send it again."),
     "transfer damaged": Sentence("The relay gave something else than the file.", _LATER),
     "transfer refused": Sentence("The relay does not take this file.", _RELAYS),
+    # --- Backups
+    "backup not a backup": Sentence("This is no backup of a profile.", "Look at the name."),
+    "backup newer": Sentence("A later version of Heliogram made this.", "Update Heliogram."),
+    "backup damaged": Sentence("The backup is damaged.", "Take another copy of it."),
+    "backup not read": Sentence("The backup cannot be read.", "Look at who may read it."),
+    "backup not written": Sentence("It cannot be written there.", "Look at the disk and its room."),
+    "backup exists": Sentence("There is something of this name already.", "Choose another name."),
+    "backup too large": Sentence("This is larger than any backup.", "Look at the name."),
     # --- Conversations
     "not in chain": Sentence("A relay showed a decision out of order.", _LATER),
     "not opened": Sentence("Something sealed does not open.", _LATER),
     "too long": Sentence("This is longer than a message may be.", "Send it as a file: --file"),
-    "not allowed": Sentence("All members would refuse this: {why}."),
+    "not allowed": Sentence("{why}."),
     "invitation malformed": Sentence("The invitation cannot be read.", _INVITE),
     "invitation not decided": Sentence(
         "The invitation leads where the relays have not been: a lost race, or a trap.", _INVITE
@@ -145,7 +155,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
     # --- The profile
     "wrong passphrase": Sentence(
         "This is not the passphrase.",
-        "Nobody can reset it. heliogram restore begins anew.",
+        "Nobody can reset it. With its 24 words the account lives on: heliogram restore --home DIR",
         UNREACHABLE,
     ),
     "store": Sentence("The profile's files cannot be read or written.", _STORE, UNREACHABLE),
@@ -169,11 +179,34 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "HELIOGRAM_PASSPHRASE_FILE names a file with it.",
         UNREACHABLE,
     ),
+    # --- Backups and exports
+    "backup not a backup": Sentence("This file is no backup of Heliogram.", "Look at its path."),
+    "backup newer": Sentence("The backup is of a later version.", "Update Heliogram."),
+    "backup damaged": Sentence(
+        "The backup is damaged: it was changed or cut off.", "Open another one."
+    ),
+    "backup not read": Sentence(
+        "The file cannot be read.", "Look at its path and who may read it."
+    ),
+    "backup not written": Sentence(
+        "It could not be written.", "Look at the path, and at the room on the disk."
+    ),
+    "backup exists": Sentence(
+        "There is something of this name already.", "Choose a name that is new."
+    ),
+    "backup too large": Sentence("The backup is larger than any can be.", _BUG),
     # --- Relays
     "invalid endpoint": Sentence(
-        "No relay can be at this address.", "It looks like wss://HOST/PATH#KEY", USAGE
+        "No relay can be at this address.",
+        "It looks like wss://HOST/PATH#KEY, or wss://HOST/PATH#KEY&operator=KEY",
+        USAGE,
     ),
     "invalid proxy": Sentence("This is no proxy.", "It looks like socks5://127.0.0.1:9050", USAGE),
+    "invalid authority": Sentence(
+        "There are no certificates in this file, or it cannot be read.",
+        "It holds certificates in PEM: -----BEGIN CERTIFICATE-----",
+        USAGE,
+    ),
     "connection unreachable": Sentence("The relay cannot be reached.", _LATER),
     "connection wrong key": Sentence(
         "Something answers there that is not this relay.", "Ask its operator for the key."
@@ -207,6 +240,32 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "timeout": Sentence(
         "It is not done yet.", "It is kept, and goes on when relays can be reached.", TIMEOUT
     ),
+}
+
+#: What a node warns of, by the code of `api.Warned`: while somebody looks, or with what they look at.
+WARNINGS: Final[dict[str, Sentence]] = {
+    "fork suspected": Sentence(
+        "Relays may have shown different things to different members.",
+        "Compare the authenticator of heliogram group info NAME with another member, by voice.",
+    ),
+    "conversation dead": Sentence(
+        "Something was decided that nobody can follow: nothing can be said here any more.",
+        "heliogram group successor NAME goes on in a new log.",
+    ),
+    "wounded": Sentence(
+        "Something was decided that this device cannot follow.",
+        "A member's device puts it back by itself. If none does: heliogram group successor NAME",
+    ),
+    "damaged state": SENTENCES["damaged state"],
+    "foreign packages": Sentence(
+        "A relay gave keys of somebody else for them. They were not used.",
+        "Compare safety codes: heliogram contact verify NAME",
+    ),
+    "store": Sentence(
+        "What happens cannot be written to the disk: nothing goes out or in until it can be.",
+        "Look at the disk and its room. Nothing is lost that was shown as stored.",
+    ),
+    **{code: one for code, one in SENTENCES.items() if code.startswith("identity ")},
 }
 
 #: Codes that end with what is missing or meant twice, by their beginning.
@@ -255,6 +314,20 @@ def sentence(error: NodeError) -> Sentence:
     )
 
 
+def by_code(code: str) -> str:
+    """What an error's code alone says, for what failed later than it was asked for."""
+    from heliogram.node.control.faults import RemoteNodeError
+
+    return sentence(RemoteNodeError(code, {})).what
+
+
+def warning(code: str, who: str = "") -> str:
+    """What a node warns of, whom it is about, and what to do."""
+    found = WARNINGS.get(code, Sentence(f"Something is wrong ({code})."))
+    about = f"{who}: " if who else ""
+    return f"{about}{found.what} {found.hint}".strip()
+
+
 class _Blank(dict[str, Any]):
     """Details, of which those that are not known are empty."""
 
@@ -269,5 +342,8 @@ def _details(error: NodeError) -> dict[str, Any]:
     close = fields.get("close") or ()
     if isinstance(close, list | tuple):
         fields["close"] = f" Maybe: {', '.join(map(str, close))}." if close else ""
+    for name, value in fields.items():
+        if name == "why" and isinstance(value, str):
+            fields[name] = value[:1].upper() + value[1:]
     text = str(error)
     return {"code": error.code, **fields, "text": text[:1].upper() + text[1:]}

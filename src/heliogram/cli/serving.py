@@ -18,7 +18,7 @@ from heliogram.node.local import LocalNode, open_node
 
 def serve(face: Face) -> None:
     """Run until a signal comes, or until the node is locked."""
-    with open_profile(face) as profile, asyncio.Runner() as runner:
+    with open_profile(face) as profile, asyncio.Runner(loop_factory=_loop) as runner:
         place = Place(profile.directory.socket())
 
         async def run() -> None:
@@ -38,6 +38,15 @@ def serve(face: Face) -> None:
         runner.run(run())
 
 
+def _loop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop()
+    # Loaded here: no other command needs it.
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
 async def _until_locked(node: LocalNode, stop: asyncio.Event) -> None:
     await node.locked()
     stop.set()
@@ -52,11 +61,16 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 def _ready(face: Face, status: api.Status, place: Place) -> None:
     if face.as_json:
-        face.screen.json({"ready": True, "socket": str(place.path), "me": status.me}, line=True)
-    else:
+        # As below: who it is, `status` tells.
+        face.screen.json({"ready": True, "socket": str(place.path)}, line=True)
+    elif face.screen.tty:
         name = cleaning.line(status.me.name)
         face.screen.write(f"ready: {name} ({status.me.mark}), {len(status.relays)} relays")
         face.screen.write(f"socket: {place.path}")
         if sys.stdin.isatty():
             face.screen.write("In another terminal: heliogram chats. Ctrl-C stops.")
+    else:
+        # Most likely a log, which others read: not a word of whose node this is.
+        face.screen.write("ready")
+        face.screen.write(f"socket: {place.path}")
     face.screen.flush()

@@ -316,6 +316,17 @@ class Status(Struct, frozen=True, kw_only=True):
     transfers: tuple[Transfer, ...] = ()
 
 
+class Network(Struct, frozen=True):
+    """How the node reaches relays."""
+
+    #: `socks5://ADDRESS:PORT`; empty: directly.
+    proxy: str
+    #: A file with certificates that are trusted beside the system's; empty: none.
+    authority: str
+    #: Whether that file can be read. If not, it is not trusted.
+    readable: bool = True
+
+
 class Done(Struct, frozen=True):
     """It is done, or begun: what becomes of it, notices tell."""
 
@@ -333,6 +344,14 @@ class GetStatus(Command, frozen=True, tag="status"):
     """How the node is."""
 
     Result = Status
+
+
+class SetMe(Command, frozen=True, tag="me"):
+    """Be called otherwise. Others hear of it in each conversation with the next thing that we say there."""
+
+    Result = Person
+
+    name: Name
 
 
 class GetChats(Command, frozen=True, tag="chats"):
@@ -649,7 +668,11 @@ class GetRelays(Command, frozen=True, tag="relays"):
 
 
 class AddRelay(Command, frozen=True, tag="add relay"):
-    """A relay for what we begin: `wss://host/path#KEY`, KEY in hexadecimal, or a relay's description."""
+    """A relay for what we begin: `wss://host/path#KEY`, KEY in hexadecimal, or a relay's description.
+
+    `&operator=KEY` behind it says who runs it. No two relays of one operator are in one conversation; without
+    it, each counts as run by somebody else.
+    """
 
     Result = RelayInfo
 
@@ -660,6 +683,20 @@ class RemoveRelay(Command, frozen=True, tag="remove relay"):
     """Begin nothing there any more. Conversations that it holds stay."""
 
     relay: Name
+
+
+class SetNetwork(Command, frozen=True, tag="network"):
+    """How all relays are reached from now on. None leaves a thing as it is, "" clears it.
+
+    It is in force when this returns: what was open otherwise is closed, and nothing goes around a proxy.
+    """
+
+    Result = Network
+
+    #: `socks5://ADDRESS:PORT`, ADDRESS an IP address or `localhost`.
+    proxy: Annotated[str, Meta(max_length=256)] | None = None
+    #: The absolute path of a file with certificates in PEM.
+    authority: Annotated[str, Meta(max_length=4096)] | None = None
 
 
 class Explain(Command, frozen=True, tag="explain"):
@@ -769,13 +806,13 @@ class Locked(Notice, frozen=True, tag="locked"):
 
 
 AnyCommand: TypeAlias = (
-    GetStatus | GetChats | GetChat | GetHistory | GetMessage | SendMessage | EditMessage
+    GetStatus | SetMe | GetChats | GetChat | GetHistory | GetMessage | SendMessage | EditMessage
     | DeleteMessage | React | MarkRead | SetDraft | Search | NewLink | GetLinks | RevokeLink
     | AddContact | GetContacts | GetSafetyCode | VerifyContact | RenameContact | BlockContact
     | GetRequests | AcceptRequest | DeclineRequest | CreateGroup | AddMembers | RemoveMembers
     | LeaveChat | SetProfile | SetRole | ChangeRelays | StartSuccessor | SetChat | GetFile
-    | GetThumbnail | GetTransfers | GetRelays | AddRelay | RemoveRelay | Explain | Export | Backup
-    | Lock
+    | GetThumbnail | GetTransfers | GetRelays | AddRelay | RemoveRelay | SetNetwork | Explain
+    | Export | Backup | Lock
 )  # fmt: skip
 
 AnyNotice: TypeAlias = (

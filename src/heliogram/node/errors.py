@@ -30,6 +30,7 @@
         PassphraseNeeded  nobody said the passphrase
       InvalidEndpoint     an address at which no relay can be
       InvalidProxy        a proxy that cannot be used
+      InvalidAuthority    a file of certificates that cannot be used
       NoConnection        a relay that cannot be reached, or is another one
       TransferFailed      a blob that did not go up or come down
       NoRelays            there is no relay to begin anything with
@@ -542,7 +543,7 @@ class TransferFault(Enum):
 
 
 class InvalidEndpoint(NodeError):
-    """No relay can be at this address: not `wss://HOST[:PORT][/PATH]`, or too long."""
+    """No relay can be at this address: not `wss://HOST[:PORT][/PATH]`, too long, or no key."""
 
     @property
     def code(self) -> str:
@@ -557,6 +558,15 @@ class InvalidProxy(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "invalid proxy"
+
+
+class InvalidAuthority(NodeError):
+    """Not the absolute path of a file with certificates in PEM that can be read."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "invalid authority"
 
 
 class NoConnection(NodeError):

@@ -12,7 +12,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,22 +27,18 @@ from heliogram.node.engine.overview import Overview
 from heliogram.node.engine.people import People
 from heliogram.node.engine.talks import Talks
 from heliogram.node.errors import NodeError
-from heliogram.node.network.dialling import Dialler
-from heliogram.node.network.proxy import Proxy
 from heliogram.node.profile.profile import Profile
 from heliogram.node.shell import Shell
 from heliogram.node.transfer.mover import fetch_blob
 from heliogram.node.transfer.moves import Fetch
 from heliogram.node.transfer.service import Transfers
 from heliogram.node.transfer.spool import Spool
+from heliogram.node.way_out import WayOut
 
-__all__ = ["LocalNode", "create_profile_account", "open_node"]
+__all__ = ["LocalNode", "create_profile_account", "open_node", "set_network"]
 
 #: Seconds for which nothing must happen before a node counts as idle, and between looks.
 QUIET, LOOK = 0.15, 0.02
-
-#: Settings of the store: where all connections go through, and certificates that are trusted besides.
-PROXY, AUTHORITY = "proxy", "authority"
 
 
 def create_profile_account(
@@ -62,6 +57,13 @@ def create_profile_account(
     return recovery_words(profile.store)
 
 
+def set_network(profile: Profile, command: api.SetNetwork) -> api.Network:
+    """Choose how relays are reached while no node runs: nothing is sent. Raises as `WayOut.choose` does."""
+    way = WayOut(profile.store, os.urandom)
+    way.choose(command)
+    return way.shown
+
+
 class LocalNode:
     """A node that runs here. Made by `open_node`; an `api.Node`."""
 
@@ -70,26 +72,19 @@ class LocalNode:
         self._profile = profile
         self._entropy = entropy
         store = profile.store
-        proxy = (store.setting(PROXY) or b"").decode()
-        authority = (store.setting(AUTHORITY) or b"").decode()
-        dialler = Dialler(
-            proxy=Proxy.parse(proxy) if proxy else None,
-            authority=Path(authority) if authority else None,
-            entropy=entropy,
-        )
-        self._proxy = proxy
-        self._dialler = dialler
+        self._way = WayOut(store, entropy)
         self._spool = Spool(profile.directory.spool, entropy)
         self._overview: Overview
         self._people: People
         self._transfers: Transfers | None = None
-        self.shell = Shell(self._engine, dialler, entropy=entropy)
-        self._transfers = Transfers(self.shell, dialler, self._spool)
+        self.shell = Shell(self._engine, self._way.dialler, entropy=entropy)
+        self._transfers = Transfers(self.shell, self._way.dialler, self._spool)
         self._archives = Archives(profile, self.shell, entropy)
         self.shell.outside |= {
             api.GetStatus: self._status,
             api.GetRelays: self._relays,
             api.AcceptRequest: self._accept,
+            api.SetNetwork: self._network,
             api.Lock: self._lock,
         }
         self.shell.outside |= self._archives.outside
@@ -162,7 +157,7 @@ class LocalNode:
         status: api.Status = await self.shell.turn(command)
         relays = tuple(self._healthy(one) for one in status.relays)
         online = any(one.state == "up" for one in relays)
-        return msgspec.structs.replace(status, relays=relays, proxy=self._proxy, online=online)
+        return msgspec.structs.replace(status, relays=relays, proxy=self._way.proxy, online=online)
 
     async def _relays(self, command: api.GetRelays) -> Sequence[api.RelayHealth]:
         found: list[api.RelayHealth] = await self.shell.turn(command)
@@ -192,9 +187,17 @@ class LocalNode:
             blob, relays = lies
             addresses = tuple(map(Address.of, relays))
             fetch = Fetch("welcome", addresses, self._entropy(16), blob.id, blob.size)
-            welcome = blob.unseal((await fetch_blob(self._dialler, fetch)).data)
+            welcome = blob.unseal((await fetch_blob(self._way.dialler, fetch)).data)
         chat: api.Chat = await self.shell.turn(command, welcome)
         return chat
+
+    async def _network(self, command: api.SetNetwork) -> api.Network:
+        before, dialler = self._way.dialler, self._way.choose(command)
+        if dialler is not before:
+            if self._transfers is not None:
+                self._transfers.use(dialler)
+            await self.shell.circuits.use(dialler)
+        return self._way.shown
 
     async def _lock(self, command: api.Lock) -> api.Done:
         self._locked.set()

@@ -56,6 +56,9 @@ CALLED_PAUSE = 1.0
 #: Seconds until the next turn at least, if nothing comes but its time.
 _SHORTEST = 0.005
 
+#: Seconds at most, and parts of a usual turn, for which a turn waits for the answers of other relays.
+_GATHER, _PART = 0.002, 0.5
+
 #: Seconds between looks at the clocks at most, and by how much they must have parted for the computer to have
 #: slept: monotonic time may stand still then.
 _LOOK, _SLEPT = 60.0, 30.0
@@ -73,6 +76,8 @@ class Turns:
     count: int = 0
     total: float = 0.0
     longest: float = 0.0
+    #: What the last ones took, on average.
+    usual: float = 0.0
     failed: int = 0
 
     def took(self, seconds: float) -> None:
@@ -80,6 +85,7 @@ class Turns:
         self.count += 1
         self.total += seconds
         self.longest = max(self.longest, seconds)
+        self.usual += (seconds - self.usual) / 16
 
 
 class Notices:
@@ -253,6 +259,7 @@ class Shell:
                 if not self._inputs and not self._is_due():
                     await self._wait(self._due)
                     continue
+                await self._gather()
                 self._turn()
                 # Sockets and faces have their turn between two of ours.
                 await asyncio.sleep(0)
@@ -352,6 +359,17 @@ class Shell:
         if self._failures < 2:
             return 0.0
         return min(LONGEST_PAUSE, PAUSE * 2.0 ** min(self._failures, 16))
+
+    async def _gather(self) -> None:
+        """Wait a moment for more: several relays are asked at once, and one turn is one write to the disk.
+
+        Nobody who called waits for that.
+        """
+        until = self._now() + min(_GATHER, self.turns.usual * _PART)
+        while not self._calls and len(self._inputs) < BATCH and self._now() < until:
+            if self._stopping:
+                return
+            await self._wait(until)
 
     async def _rest(self) -> None:
         """Let a disk that fails alone for a while; not so long if a person waits to be told."""

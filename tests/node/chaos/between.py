@@ -46,6 +46,8 @@ class Between:
         #: What becomes of pushes: another one, or None.
         self.push: Callable[[frames.Push], frames.Push | None] = _same
         self.lie: Lie | None = None
+        #: Entries that it has handed out whole; of other relays nodes may only want digests.
+        self.served = 0
         self._runner: web.AppRunner
         self._session: aiohttp.ClientSession
         self._sockets: set[web.WebSocketResponse] = set()
@@ -164,6 +166,8 @@ class _Line:
             if message.type is not aiohttp.WSMsgType.BINARY:
                 break
             answer = frames.decode_answer(message.data)
+            if isinstance(answer, frames.Pushed | frames.Entries):
+                self._between.served += len(answer.entries)
             if isinstance(answer, frames.Pushed | frames.PushedDigests | frames.Advanced):
                 pushed = self._between.push(answer)
                 if pushed is not None:

@@ -80,6 +80,7 @@ def test_large_groups_report_only_if_wanted(world: World, two: Two) -> None:
                 "INSERT OR IGNORE INTO members VALUES (?, ?, 0, 1)",
                 (number, at.to_bytes(32, "big")),
             )
+        desk.context.store.forget_memos()
 
     alice.do(lambda: grow(18))
     assert alice.chat(chat).reports
@@ -123,3 +124,26 @@ def test_reports_about_others_messages_are_nothing(world: World, two: Two) -> No
     assert alice.message(sent.id).state == "read"
     reported(report([ids[0]], Status.DELIVERED).encode())
     assert alice.message(sent.id).state == "read"
+
+
+def test_nobody_who_is_blocked_hears_what_was_owed_before(world: World, two: Two) -> None:
+    alice, bob, chat = two
+    sent = alice.call(api.SendMessage(chat, "Hello"))
+    world.run(1.0, until=lambda: len(bob.messages(chat)) == 1)
+    bob.call(api.BlockContact(alice.id.hex()))
+    before = len(world.posted)
+    world.run(60)
+    assert len(world.posted) == before
+    assert alice.message(sent.id).state == "stored"
+    bob.call(api.BlockContact(alice.id.hex(), False))
+    world.run(60)
+    assert alice.message(sent.id).state == "stored"
+
+
+def test_nothing_owed_is_told_once_nobody_wants_it(world: World, two: Two) -> None:
+    alice, bob, chat = two
+    sent = alice.call(api.SendMessage(chat, "Hello"))
+    world.run(1.0, until=lambda: len(bob.messages(chat)) == 1)
+    bob.call(api.SetChat(chat, reports=False))
+    world.run(60)
+    assert alice.message(sent.id).state == "stored"

@@ -36,9 +36,9 @@ class _Device(Struct, array_like=True, frozen=True):
     certificate: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Me:
-    """Our own account and device."""
+    """Our own account and device. Mutable: the name."""
 
     account: Account = field(repr=False)
     device: Device
@@ -55,6 +55,10 @@ class Me:
     def id(self) -> bytes:
         """The account's id."""
         return self.account.id
+
+    def rename(self, name: str) -> None:
+        """Be called otherwise from now on, once `set_name` is written."""
+        self.name = clean(name)
 
 
 def create_account(
@@ -151,7 +155,7 @@ def replace_device(
 
 
 def set_name(store: Store, name: str) -> None:
-    """What we call ourselves from now on. Cards say it from the next one on."""
+    """What we call ourselves from now on."""
     _put(store, NAME, clean(name))
 
 

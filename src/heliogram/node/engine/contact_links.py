@@ -8,6 +8,8 @@ because one of them was blocked, the others are given another one.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from heliogram.node.engine.account import Me
 from heliogram.node.engine.context import Context
 from heliogram.node.errors import NoRelays, NotAllowed
@@ -41,9 +43,7 @@ class ContactLinks:
         rows = self._context.store.query(
             "SELECT description FROM relays ORDER BY added, key LIMIT ?", (MAX_RELAYS,)
         )
-        found = [RelayDescription.from_bytes(row[0]) for row in rows]
-        # One address each: a link shall fit into a code to scan.
-        return [InboxRelay(one.key, one.endpoints[:1]) for one in found]
+        return [_inbox_relay(row[0]) for row in rows]
 
     def wanted(self) -> dict[bytes, int]:
         """The links that relays shall know, and how often each may be used; 0 for any number."""
@@ -116,6 +116,13 @@ class ContactLinks:
                 contact.given = None
                 self._tables.save_contact(contact)
         return left
+
+
+@lru_cache(maxsize=64)
+def _inbox_relay(encoded: bytes) -> InboxRelay:
+    one = RelayDescription.from_bytes(encoded)
+    # One address each: a link shall fit into a code to scan.
+    return InboxRelay(one.key, one.endpoints[:1])
 
 
 def _cut(name: str) -> str:

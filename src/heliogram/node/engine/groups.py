@@ -196,11 +196,16 @@ class Groups:
 
 
 def chosen_relays(desk: Desk) -> list[RelayDescription]:
-    """Relays for a new conversation: the first of our list. Raises `NoRelays`."""
-    found = own_relays(desk)[:USUAL]
-    if not found:
+    """Relays for a new conversation: the first of our list, one of each operator. Raises `NoRelays`.
+
+    Two of one operator lie together or are away together, and count for less than they seem to. If all are of
+    one operator, several are better than one all the same: machines fail, too.
+    """
+    own = own_relays(desk)
+    if not own:
         raise NoRelays
-    return found
+    one_each = list({one.operator_key: one for one in reversed(own)}.values())[::-1]
+    return (one_each if len(one_each) > 1 else own)[:USUAL]
 
 
 def configured(

@@ -53,9 +53,6 @@ _PHASES = {
     Phase.OUT: "out",
 }
 
-#: Traces of one message: a relay that answers again and again is not written down for ever.
-MAX_TRACES = 256
-
 
 class SuccessorSide(Protocol):
     """What happenings tell about conversations that go on in another log."""
@@ -204,28 +201,27 @@ class Happenings:
     def _encrypted(self, item: int, epoch: int, entry: bytes) -> None:
         logs = self._desk.logs
         logs.encrypted(item, epoch, entry)
-        row = logs.outgoing(item)
-        if row is not None and row.message is not None:
+        message = logs.message_of(item)
+        if message is not None:
             minute = self._desk.time // 60
-            logs.trace(row.message, TraceRow(b"", "entry", len(entry), minute, epoch, False))
-            self._desk.messages.set_epoch(row.message, epoch)
+            logs.trace(message, TraceRow(b"", "entry", len(entry), minute, epoch, False))
+            self._desk.messages.set_epoch(message, epoch)
 
     def _signed_for(self, one: SignedFor) -> None:
         logs = self._desk.logs
-        row = logs.outgoing(one.number)
-        if row is None or row.message is None or logs.count_traces(row.message) >= MAX_TRACES:
+        message = logs.message_of(one.number)
+        if message is None:
             return
         what = "post" if one.stored else "refused: epoch closed"
         logs.trace(
-            row.message,
+            message,
             TraceRow(one.relay, what, one.size, one.minute, one.epoch, one.stored),
         )
-        self._desk.is_changed(row.message)
+        self._desk.is_changed(message)
 
     def _move(self, item: int, state: str) -> None:
         """A message of ours stands somewhere else; what was delivered is not moved back."""
-        row = self._desk.logs.outgoing(item)
-        message = None if row is None or row.message is None else row.message
+        message = self._desk.logs.message_of(item)
         found = None if message is None else self._desk.messages.get(message)
         if found is not None and found.state == "queued":
             self._desk.messages.set_state(found.number, state)
@@ -246,7 +242,7 @@ class Happenings:
             self.successors.refused(number, wanted)
         elif isinstance(wanted, AddPeople):
             desk.people.not_added(number, wanted.accounts, error.code)
-        else:
+        elif row.command:  # else nobody here has asked for it
             desk.context.tell(api.CommandFailed(chat.id.hex(), row.command, error.code))
 
     def _trouble(self, log: Log, one: RelayTrouble) -> None:

@@ -75,7 +75,7 @@ class Listing:
         rows = self._desk.messages.page(
             chat.number, before=command.before, after=command.after, limit=command.limit
         )
-        return [self._views.message(row) for row in rows]
+        return self._views.messages(rows)
 
     def _message(self, command: api.GetMessage, extra: object) -> api.Message:
         return self._views.message(naming.message(self._desk, command.message), whole=True)

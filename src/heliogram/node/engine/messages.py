@@ -115,6 +115,8 @@ class Messages:
             return None
         if mine and message.expires is not None:
             ends = message.expires.ends(desk.time)
+        # What we said ourselves and hear from relays, another device or copy of ours has brought there.
+        state = "queued" if said.device is None else "stored"
         seen = reading.shown(message)
         if desk.messages.by_id(conversation.number, said.id) is not None:
             return None
@@ -131,11 +133,13 @@ class Messages:
             received=desk.time,
             epoch=said.epoch,
             reply_to=message.in_reply_to,
-            state="queued" if mine else "received",
+            state=state if mine else "received",
             files=len(seen.files),
             expires=ends,
             also=_file_names(seen),
         )
+        # Faces hear of it in this turn: its content is not decoded for that again.
+        desk.markdown.keep((number, 0, None), seen.markdown)
         if seen.files and not mine:
             desk.files.received(number, seen.files)
         desk.is_added(number, conversation.number)

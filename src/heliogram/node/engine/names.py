@@ -40,6 +40,7 @@ class Names:
     def changed(self) -> None:
         """A contact is new, or called otherwise."""
         self._looks = None
+        self._tables.shown.clear()
 
     def name(self, account: bytes) -> str:
         """What an account is called here, fit to be shown."""
@@ -51,6 +52,12 @@ class Names:
 
     def person(self, account: bytes) -> api.Person:
         """An account, as shown."""
+        known: api.Person | None = self._tables.shown.get(account)
+        if known is None:
+            known = self._tables.shown.keep(account, self._person(account))
+        return known
+
+    def _person(self, account: bytes) -> api.Person:
         name, me = self.name(account), account == self._me.id
         contact = self._tables.contact(account)
         warnings = []

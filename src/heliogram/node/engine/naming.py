@@ -37,14 +37,16 @@ def chat(desk: Desk, text: str) -> ConversationRow:
 def chats(desk: Desk, text: str) -> list[ConversationRow]:
     """All conversations that may be meant."""
     wanted = text.strip()
-    rows = desk.logs.every()
     lower = wanted.lower()
     if len(lower) == 64 and _DIGITS.fullmatch(lower):
-        found = [row for row in rows if row.id.hex() == lower]
-    else:
-        found = _named(desk, rows, wanted)
-        if not found and _DIGITS.fullmatch(lower):
-            found = [row for row in rows if row.id.hex().startswith(lower)]
+        # Programs say whole ids: nothing else is read then.
+        number = desk.logs.number_of(bytes.fromhex(lower))
+        row = None if number is None else desk.logs.get(number)
+        return [] if row is None else [row]
+    rows = desk.logs.every()
+    found = _named(desk, rows, wanted)
+    if not found and _DIGITS.fullmatch(lower):
+        found = [row for row in rows if row.id.hex().startswith(lower)]
     return found
 
 

@@ -16,6 +16,7 @@ from heliogram.node.engine.cards import Cards
 from heliogram.node.engine.contact_links import ContactLinks
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.first_contact import FirstContact, Hooks
+from heliogram.node.engine.introducing import Introductions
 from heliogram.node.engine.mailbox import Mailbox
 from heliogram.node.engine.names import Names
 from heliogram.node.engine.pool import Pool
@@ -57,6 +58,7 @@ class People:
         self._pool = Pool(context, self._tables, me)
         self._requests = Requests(context, self._tables, me, self._pool, self._names)
         self._cards = Cards(context, self._tables, me, self._links, self._names)
+        self._introductions = Introductions(context, self._tables, me, self._names, self._cards)
         self._mailbox = Mailbox(context, self._tables, me, self._links, self._pool, self._requests)
         self._talks: Talks | None = None
         self._contacting: FirstContact | None = None
@@ -72,6 +74,7 @@ class People:
             self._foreign,
         )
         self._contacting = FirstContact(self._context, self._tables, talks, hooks)
+        self._cards.devices_changed = talks.devices_changed
 
     @property
     def talks(self) -> Talks:
@@ -115,6 +118,7 @@ class People:
             api.GetRequests: self._get_requests,
             api.AcceptRequest: self._accept,
             api.DeclineRequest: self._decline,
+            **self._introductions.handlers,
         }
 
     def settle(self) -> None:
@@ -181,7 +185,7 @@ class People:
         link = ContactLink.from_text(command.link)
         account = link.account
         if account == self._me.id:
-            raise NotAllowed("this link leads to ourselves")
+            raise NotAllowed("this link leads to you")
         if self.is_blocked(account):
             raise NotAllowed("they are blocked")
         request = self._requests.direct_from(account)
@@ -199,15 +203,35 @@ class People:
             contact.name = name
         if not self._tables.name(account):
             self._tables.save_name(account, link.shown_name)
+        again = None
         if not begun:
+            again = self._left_over(contact)
             contact.state, contact.trouble = "adding", ""
-            contact.conversation, contact.link = None, link.encode()
+            contact.conversation, contact.link = again, link.encode()
         elif contact.link is None:
             contact.link = link.encode()
         self._save(contact)
         if not begun:
-            self.contacting.begin(link)
+            self.contacting.begin(link, conversation=again, role=Role.OWNER)
         return self._shown(contact)
+
+    def _left_over(self, contact: ContactRow) -> int | None:
+        """The conversation of a first contact that failed, if somebody can still be added to it.
+
+        If they were added and their invitation never lay anywhere, nobody will ever come: it is given up.
+        """
+        number = contact.conversation
+        if contact.state != "failed" or number is None:
+            return None
+        if self._tables.phase(number) not in ("opening", "open"):
+            return None
+        row = self._context.store.one(
+            "SELECT count(*) FROM members WHERE conversation = ?", (number,)
+        )
+        if row is not None and row[0] <= 1:
+            return number
+        self.talks.abandon(number)
+        return None
 
     def _is_begun(self, contact: ContactRow) -> bool:
         """Whether we are in touch, or about to be. A conversation that has ended is none."""
@@ -272,7 +296,7 @@ class People:
     def _known(self, account: bytes) -> ContactRow:
         """A contact. Whoever we know otherwise, from a group, becomes one. Raises `NotAllowed` for us."""
         if account == self._me.id:
-            raise NotAllowed("this is ourselves")
+            raise NotAllowed("this is you")
         contact = self._tables.contact(account)
         return contact or ContactRow(account, "", int(self._context.time), "known")
 
@@ -315,6 +339,8 @@ class People:
         direct = row.kind == "direct"
         inline, fetched = invitation.welcome, extra if isinstance(extra, bytes) else None
         packages = self.packages_for(inline if isinstance(inline, bytes) else fetched)
+        if fetched is not None and not isinstance(inline, bytes):
+            self._requests.check(row, invitation, fetched)
         conversation = self.talks.join(
             invitation,
             kind=row.kind,
@@ -453,6 +479,10 @@ class People:
     def revoked(self, account: bytes) -> Collection[bytes]:
         """Ids of devices that an account has revoked."""
         return self._cards.revoked(account)
+
+    def said(self, conversation: int) -> None:
+        """Something is said in a conversation: a new name of ours goes along."""
+        self._introductions.due(conversation, self.talks.say_profile)
 
     def is_blocked(self, account: bytes) -> bool:
         """Whether nothing of theirs is shown in direct conversations."""

@@ -9,15 +9,15 @@ from heliogram.node import api
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.views import relay_info, relay_name
-from heliogram.node.errors import Ambiguous, NotAllowed, NotFound
+from heliogram.node.errors import Ambiguous, InvalidEndpoint, NotFound
+from heliogram.node.network.endpoints import Endpoint
 from heliogram.wire.errors import RemoteError
-from heliogram.wire.limits import MAX_ENDPOINT
 from heliogram.wire.objects import RelayDescription
 
 #: How a relay does, as far as conversations know.
 Health = Callable[[RelayDescription], api.RelayHealth]
 
-_ADDRESS = re.compile(r"(wss?://[!-~]+)#([0-9a-fA-F]{64})")
+_ADDRESS = re.compile(r"(wss?://[!-~]+)#([0-9a-fA-F]{64})(?:&operator=([0-9a-fA-F]{64}))?")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
@@ -41,10 +41,7 @@ class RelayList:
         return [self._health(one) for one in own_relays(self._desk)]
 
     def _add(self, command: api.AddRelay, extra: object) -> api.RelayInfo:
-        """`extra` is the relay's description if it was asked for it; what it is, the address says."""
         relay = described(command.address)
-        if isinstance(extra, RelayDescription) and extra.key == relay.key:
-            relay = RelayDescription(relay.key, extra.operator_key, relay.endpoints)
         self._desk.logs.add_relay(relay.key, relay.encode(), added=self._desk.time)
         return relay_info(relay)
 
@@ -75,27 +72,32 @@ def named(relays: Sequence[RelayDescription], text: str) -> RelayDescription:
 
 
 def described(address: str) -> RelayDescription:
-    """The relay of an address: `wss://host/path#KEY`, or an encoded description in hexadecimal.
+    """The relay of an address: `wss://host/path#KEY`, `…#KEY&operator=KEY`, or an encoded description in
+    hexadecimal, as `heliogram-relay init` prints it.
 
-    An address says nothing of who runs the relay: each counts as run by somebody else. Raises `NotAllowed`.
+    Where nothing says who runs it, it counts as run by somebody of its own. Raises `InvalidEndpoint`.
     """
     text = address.strip()
     found = _ADDRESS.fullmatch(text)
-    if found is not None and len(found[1]) <= MAX_ENDPOINT:
-        key = bytes.fromhex(found[2])
-        return RelayDescription(key, key, (found[1].encode("ascii"),))
-    if _HEX.fullmatch(text):
+    if found is not None:
+        key, operator = bytes.fromhex(found[2]), bytes.fromhex(found[3] or found[2])
+        relay = RelayDescription(key, operator, (found[1].encode("ascii"),))
+    elif _HEX.fullmatch(text):
         try:
             relay = RelayDescription.from_bytes(bytes.fromhex(text))
         except RemoteError:
-            raise NotAllowed("this is no relay's address") from None
-        if relay.endpoints:
-            return relay
-    raise NotAllowed("this is no relay's address")
+            raise InvalidEndpoint from None
+    else:
+        raise InvalidEndpoint
+    if not relay.endpoints:
+        raise InvalidEndpoint
+    for endpoint in relay.endpoints:
+        Endpoint.parse(endpoint)
+    return relay
 
 
 def meant(relays: Sequence[RelayDescription], text: str) -> RelayDescription:
-    """A relay by name, key, or address. Raises `NotFound`, `Ambiguous`, `NotAllowed`."""
+    """A relay by name, key, or address. Raises `NotFound`, `Ambiguous`, `InvalidEndpoint`."""
     if "#" in text or len(text.strip()) > 64:
         return described(text)
     return named(relays, text)

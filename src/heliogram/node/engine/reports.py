@@ -82,7 +82,15 @@ class Reports:
             return None
         if len(owed) == MAX_REPORTED:
             self._schedule(conversation)
-        return Report(tuple(owed)).encode()
+        # They may have been blocked since.
+        owed = [one for one in owed if not self._is_blocked(conversation, one[0])]
+        return Report(tuple(owed)).encode() if owed else None
+
+    def _is_blocked(self, conversation: int, id: bytes) -> bool:
+        row = self._desk.messages.by_id(conversation, id)
+        return (
+            row is not None and row.sender is not None and self._desk.people.is_blocked(row.sender)
+        )
 
     def _owe(self, conversation: ConversationRow, sender: bytes, id: bytes, status: Status) -> None:
         if sender == self._desk.account or not self._views.reports(conversation):

@@ -36,7 +36,7 @@ def sentence(event: str, data: Mapping[str, Any], name: Name) -> str:
         case "Founded":
             return f"{by} began this conversation."
         case "Joined":
-            return f"{by} invited us."
+            return f"{by} invited you."
         case "WentOn":
             gone = ", ".join(map(name, data["missing"]))
             return f"{by} goes on here with a conversation that had ended." + (
@@ -68,13 +68,18 @@ def sentence(event: str, data: Mapping[str, Any], name: Name) -> str:
         case "GoesOn":
             return f"{by} goes on with this conversation in another one."
         case "Wounded":
-            return "We could not follow a change, and have asked the others to put us back."
+            return "This device could not follow a change, and has asked the others to put it back."
         case "ForkSuspected":
             return "A message came from another branch of this conversation. Compare the code in its details."
+        case "KeysUsedElsewhere":
+            return (
+                "This device has said something that it did not know of: its profile was copied, or brought"
+                " back from a copy. It takes fresh keys. Never run a copy of a profile."
+            )
         case "Out" if data["left"]:
-            return "We left."
+            return "You left."
         case "Out":
-            return f"{by} removed us."
+            return f"{by} removed you."
     return event
 
 

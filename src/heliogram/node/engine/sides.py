@@ -61,8 +61,11 @@ class Talks(Protocol):
         disposition PROFILE, and is not shown.
         """
 
-    def leave(self, conversation: int) -> None:
-        """Leave, if we are in. Never raises."""
+    def abandon(self, conversation: int) -> None:
+        """Nobody came into a conversation of ours: delete its keys without a word, and list it no more."""
+
+    def devices_changed(self, account: bytes) -> None:
+        """A newer list of an account's devices is here."""
 
     def chat(self, conversation: int) -> api.Chat:
         """A conversation, as faces see it."""
@@ -112,6 +115,9 @@ class PeopleSide(Protocol):
 
     def card_received(self, account: bytes, content: bytes) -> None:
         """Somebody said who they are: the content of a part as in `Talks.say_profile`. Never raises."""
+
+    def said(self, conversation: int) -> None:
+        """Something is said in a conversation. What goes along, people say by `Talks.say_profile`."""
 
     def is_blocked(self, account: bytes) -> bool:
         """Whether nothing of theirs is shown in direct conversations."""

@@ -7,6 +7,7 @@ the others bit by bit after the start: each listens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -28,12 +29,13 @@ from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
 from heliogram.node.engine.relay_list import RelayList
 from heliogram.node.engine.reports import Reports
+from heliogram.node.engine.revocations import Revocations
 from heliogram.node.engine.sending import Sending
 from heliogram.node.engine.sides import PeopleSide
 from heliogram.node.engine.successors import Successors
 from heliogram.node.engine.tracing import Tracing
 from heliogram.node.engine.views import Views, relay_info
-from heliogram.node.errors import DamagedState, NodeError, NotFound, NotNow
+from heliogram.node.errors import DamagedState, NotFound, NotNow
 from heliogram.node.events import WentOn
 from heliogram.node.inbox.card import CARD
 from heliogram.node.invitation import Invitation
@@ -65,7 +67,12 @@ class Talks:
         self.desk = desk = Desk(context, people, files)
         self.views = Views(desk)
         self._logs: dict[int, Log] = {}
+        #: When each log has something to do (monotonic seconds), if nothing comes; and those of this turn.
+        self._due: dict[int, float] = {}
+        self._awake: list[tuple[int, Log]] = []
         self._broken: set[int] = set()
+        #: Conversations that were begun in this turn: a command that failed after that takes them back.
+        self._new: list[int] = []
         self._to_load = [row.number for row in desk.logs.every() if row.phase in _LISTENING]
         self._reports = Reports(desk, self.views)
         self._begun = False
@@ -89,6 +96,8 @@ class Talks:
         self.happenings.successors = self._successors
         self._catching = Catching(desk, self)
         self._messages.aside = self._catching.heard
+        self._revocations = Revocations(desk, self)
+        self.happenings.watchers.append(self._revocations.happened)
 
     @property
     def handlers(self) -> Mapping[type[api.Command], Handler]:
@@ -125,6 +134,7 @@ class Talks:
             entropy=context.entropy,
         )
         number = self.desk.logs.add(conversation.group_id, kind, peer=peer, created=self.desk.time)
+        self._new.append(number)
         self._logs[number] = Log.found(
             conversation, effects, self._keeping(number), **self._how(number)
         )
@@ -187,6 +197,7 @@ class Talks:
             # Its former log is out, and neither asks nor writes any more.
             self._broken.discard(number)
             logs.come_back(number)
+        self._new.append(number)
         self._logs[number] = Log.joined(
             conversation, effects, self._keeping(number), **self._how(number)
         )
@@ -206,12 +217,16 @@ class Talks:
         self._sending.profile(self._row(conversation), part)
         self._stirred = True
 
-    def leave(self, conversation: int) -> None:
-        """Leave, if we are in. Never raises."""
-        try:
-            self.log(conversation).leave()
-        except NodeError:
-            return
+    def abandon(self, conversation: int) -> None:
+        """Nobody came into a conversation of ours: delete its keys without a word, and list it no more."""
+        with suppress(NotNow):
+            self.log(conversation).abandon()
+        self.desk.logs.change(conversation, archived=True)
+        self.desk.chat_changed(conversation)
+
+    def devices_changed(self, account: bytes) -> None:
+        """A newer list of an account's devices is here: those revoked are removed where they are."""
+        self._revocations.devices_changed(account)
 
     def chat(self, conversation: int) -> api.Chat:
         """A conversation, as faces see it."""
@@ -225,6 +240,7 @@ class Talks:
         found = self._logs.get(number)
         if found is None:
             found = self._load(number)
+        found.stir(self.context.now, self.desk.time)
         return found
 
     def wish(self, conversation: int, wish: Wish, command: str) -> None:
@@ -303,6 +319,7 @@ class Talks:
         if not self._begun:
             self._begun = True
             self._reports.begin()
+        self._drop_undone()
         self._load_some()
         self._found_own()
         if self._ends is not None and self._ends <= self.context.time:
@@ -311,9 +328,17 @@ class Talks:
             self._report(number)
         self._successors.settle()
         self._catching.settle()
+        self._revocations.settle()
         self._stirred = False
-        for number, log in list(self._logs.items()):
-            for one in log.settle(now=self.context.now, time=self.desk.time):
+        # A turn is short however many conversations there are: most of them it does not concern.
+        now = self.context.now
+        self._awake = [
+            (number, log)
+            for number, log in self._logs.items()
+            if log.stirred or self._due.get(number, now) <= now
+        ]
+        for number, log in self._awake:
+            for one in log.settle(now=now, time=self.desk.time):
                 self.happenings.take(number, log, one)
                 if isinstance(one, RelayTrouble):
                     self._catching.troubled(number, log)
@@ -322,8 +347,13 @@ class Talks:
     def asks(self) -> list[tuple[bytes, Ask]]:
         """What is to be sent, each on the circuit of its conversation."""
         now = self.context.now
-        found = ((number, log.asks(now)) for number, log in self._logs.items())
-        return [(self.circuit(number), ask) for number, asks in found for ask in asks]
+        found = [
+            (self.circuit(number), ask) for number, log in self._awake for ask in log.asks(now)
+        ]
+        for number, log in self._awake:
+            due = log.deadline(now)
+            self._due[number] = float("inf") if due is None else due
+        return found
 
     def deadline(self) -> float | None:
         """When the next turn must be."""
@@ -333,8 +363,9 @@ class Talks:
         ends = self._ends
         own = self._own_due()
         times = chain(
-            (log.deadline(now) for log in self._logs.values()),
-            (self._reports.deadline(), self._successors.deadline(), self._catching.deadline()),
+            (min(self._due.values(), default=None),),
+            (self._reports.deadline(), self._successors.deadline()),
+            (self._revocations.deadline(), self._catching.deadline()),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
             (None if own is None else now + max(0.0, own - self.context.time),),
         )
@@ -355,12 +386,23 @@ class Talks:
                 log.say(number, kind, content)
             if kind != MESSAGE_STATUS:
                 self._report(row.number)
+                self.desk.people.said(row.number)
 
     def _report(self, number: int) -> None:
         row = self._row(number)
         content = self._reports.take(number)
         if content is not None and row.phase == "open":
             self._say(row, MESSAGE_STATUS, content, None, False)
+
+    def _drop_undone(self) -> None:
+        """Forget logs of commands that failed: of their conversations nothing was written."""
+        for number in self._new:
+            row, log = self.desk.logs.get(number), self._logs.get(number)
+            if log is not None and (row is None or row.id != _group_of(log)):
+                del self._logs[number]
+                if row is not None:
+                    self._to_load.append(number)
+        self._new.clear()
 
     def _found_own(self) -> None:
         """The conversation with ourselves, as soon as there are relays for it, and no more are added."""
@@ -467,22 +509,27 @@ class Talks:
         desk, tell = self.desk, self.context.tell
         if desk.added or desk.changed or desk.chats:
             self._ends = desk.messages.next_expiry()
-        for conversation in {
-            row.conversation for one in desk.added if (row := desk.messages.get(one))
-        }:
-            desk.recount(conversation)
-        for kind, numbers in ((api.MessageAdded, desk.added), (api.MessageChanged, desk.changed)):
-            for number in numbers:
-                if kind is api.MessageChanged and number in desk.added:
-                    continue
-                row = desk.messages.get(number)
-                if row is not None:
-                    tell(kind(self.views.message(row)))
+        if desk.added or desk.changed:
+            rows = desk.messages.many({**desk.added, **desk.changed})
+            for conversation in {row.conversation for at, row in rows.items() if at in desk.added}:
+                desk.recount(conversation)
+            for message in self.views.messages(
+                [rows[at] for at in {**desk.added, **desk.changed} if at in rows]
+            ):
+                new = message.number in desk.added
+                tell(api.MessageAdded(message) if new else api.MessageChanged(message))
         for number in desk.chats:
             chat = desk.logs.get(number)
             if chat is not None:
                 tell(api.ChatChanged(self.views.chat(chat)))
         desk.added, desk.changed, desk.chats = {}, {}, {}
+
+
+def _group_of(log: Log) -> bytes | None:
+    try:
+        return log.conversation.group_id
+    except NotNow:
+        return None
 
 
 def _is_alone(row: ConversationRow, log: Log) -> bool:

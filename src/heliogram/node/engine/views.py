@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
@@ -15,6 +17,7 @@ from heliogram.node.engine import reading, sentences
 from heliogram.node.engine.desk import Desk
 from heliogram.node.identity.names import clean
 from heliogram.node.store.logs import ConversationRow
+from heliogram.node.store.marks import ReactionRow, ReportRow
 from heliogram.node.store.messages import MessageRow
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.objects import Configuration, RelayDescription
@@ -37,6 +40,15 @@ SEVERAL = "\x1f"
 _STATUSES = {Status.DELIVERED: "delivered", Status.READ: "read"}
 
 
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What belongs to messages, by their numbers; of `signers` each once."""
+
+    reactions: dict[int, list[ReactionRow]]
+    reports: dict[int, list[ReportRow]]
+    signers: dict[int, list[bytes]]
+
+
 class Views:
     """Makes what faces get."""
 
@@ -45,8 +57,26 @@ class Views:
 
     # --- Messages ---
 
+    def messages(self, rows: Sequence[MessageRow]) -> list[api.Message]:
+        """Messages and lines, as in a list."""
+        about = self._about(rows)
+        return [self._message(row, about, False) for row in rows]
+
     def message(self, row: MessageRow, *, whole: bool = False) -> api.Message:
         """A message or a line; `whole`: also a text that is too long for a list."""
+        return self._message(row, self._about([row]), whole)
+
+    def _about(self, rows: Sequence[MessageRow]) -> _About:
+        numbers = [row.number for row in rows if row.id is not None]
+        mine = [row.number for row in rows if row.id is not None and row.mine]
+        desk = self._desk
+        return _About(
+            desk.marks.reactions(numbers) if numbers else {},
+            desk.marks.reports(mine) if mine else {},
+            desk.logs.signers(mine) if mine else {},
+        )
+
+    def _message(self, row: MessageRow, about: _About, whole: bool) -> api.Message:
         desk = self._desk
         conversation = desk.logs.get(row.conversation)
         chat = b"" if conversation is None else conversation.id
@@ -64,9 +94,8 @@ class Views:
         text, cut = reading.bounded(row.text), False
         if not whole:
             text, cut = reading.short(text)
-        content = reading.of_bytes(row.content) if row.kind in ("text", "file") else None
-        markdown = content is not None and reading.shown(content).markdown
-        stored = self.stored_by(row) if row.mine else []
+        markdown = row.kind in ("text", "file") and self._is_markdown(row)
+        stored = self._names_of(row, about.signers.get(row.number, ())) if row.mine else []
         configuration = None if conversation is None else self.configuration(conversation)
         return api.Message(
             number=row.number,
@@ -85,33 +114,39 @@ class Views:
             files=desk.files.infos(row.number) if row.files else (),
             reactions=tuple(
                 api.Reaction(emoji, desk.people.person(one.sender))
-                for one in desk.marks.reactions([row.number]).get(row.number, ())
+                for one in about.reactions.get(row.number, ())
                 for emoji in one.emoji.split(SEVERAL)
             ),
             mentions=tuple(map(desk.people.person, reading.mentions(row.text) if markdown else ())),
             state=cast(api.State, row.state if row.mine else "received"),
             stored_by=tuple(stored),
             relays=0 if configuration is None or not row.mine else configuration.n,
-            reports=self._reports(row) if row.mine else (),
+            reports=self._reports(about.reports.get(row.number, ())),
             expires=row.expires,
         )
 
     def stored_by(self, row: MessageRow) -> list[str]:
         """Names of the relays that signed for a message of ours, each once."""
-        conversation = self._desk.logs.get(row.conversation)
-        configuration = None if conversation is None else self.configuration(conversation)
-        known = {} if configuration is None else {one.key: one for one in configuration.relays}
-        found = dict.fromkeys(
-            one.relay
-            for one in self._desk.logs.traces(row.number)
-            if one.stored and one.what == "post"
-        )
-        return [relay_name(known[key]) if key in known else key.hex()[:16] for key in found]
+        return self._names_of(row, self._desk.logs.signers([row.number]).get(row.number, ()))
 
-    def _reports(self, row: MessageRow) -> tuple[api.Reported, ...]:
+    def _names_of(self, row: MessageRow, relays: Sequence[bytes]) -> list[str]:
+        conversation = self._desk.logs.get(row.conversation)
+        known = {} if conversation is None else _relay_names(conversation.relays)
+        return [known.get(key) or key.hex()[:16] for key in relays]
+
+    def _is_markdown(self, row: MessageRow) -> bool:
+        version = row.number, row.edited, row.version
+        known: bool | None = self._desk.markdown.get(version)
+        if known is None:
+            content = reading.of_bytes(row.content)
+            known = content is not None and reading.shown(content).markdown
+            self._desk.markdown.keep(version, known)
+        return known
+
+    def _reports(self, rows: Sequence[ReportRow]) -> tuple[api.Reported, ...]:
         return tuple(
             api.Reported(self._desk.people.person(one.account), _STATUSES[one.status], one.time)  # type: ignore[index]
-            for one in self._desk.marks.reports([row.number]).get(row.number, ())
+            for one in rows
             if one.status in _STATUSES
         )
 
@@ -193,6 +228,14 @@ def _configuration(data: bytes) -> Configuration | None:
         return Configuration.from_bytes(data)
     except RemoteError:
         return None
+
+
+@lru_cache(256)
+def _relay_names(data: bytes) -> dict[bytes, str]:
+    configuration = _configuration(data)
+    if configuration is None:
+        return {}
+    return {one.key: relay_name(one) for one in configuration.relays}
 
 
 # --- Relays ---------------------------------------------------------------------------------------

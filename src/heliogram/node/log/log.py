@@ -91,6 +91,8 @@ class Log:
         self._caught_up = False
         self._leaving = False
         self._rescue: Invitation | None = None
+        #: Whether something came or was wanted since `settle`. If not, turns pass by until the deadline.
+        self.stirred = True
 
     @classmethod
     def found(
@@ -288,12 +290,18 @@ class Log:
         except NotOpened:
             return
 
+    def stir(self, now: float, time: int) -> None:
+        """Something may be wanted of it in this turn: then it is settled."""
+        self._ground.now, self._ground.time = now, time
+        self.stirred = True
+
     # --- Turns ------------------------------------------------------------------------------------
 
     def settle(self, *, now: float, time: int) -> list[Happening]:
         """Do all that follows from what came in, and write it; what happened since, in order."""
         ground = self._ground
         ground.now, ground.time = now, time
+        self.stirred = False
         if ground.conversation.phase is not Phase.OUT:
             self._settle()
         ground.flush()
@@ -317,12 +325,13 @@ class Log:
         for entry, _ in deciding.entries:
             self._sending.post(entry)
         deciding.entries.clear()
-        if self._leaving:
+        sure = reading.is_sure()
+        if self._leaving and sure:
             self._announce()
             if ground.conversation.phase is Phase.OUT:
                 self._out()
                 return
-        self._sending.settle(opened=opened, unstable=deciding.unstable())
+        self._sending.settle(opened=opened, unstable=deciding.unstable(), sure=sure)
         self._sending.last_words()
         self._look()
         self._mend()
@@ -506,6 +515,7 @@ class Log:
         """A relay's answer."""
         ground = self._ground
         ground.now = now
+        self.stirred = True
         if ground.conversation.phase is Phase.OUT:
             return
         if isinstance(ask.token, Single):
@@ -518,6 +528,7 @@ class Log:
     def lost(self, ask: Ask, now: float) -> None:
         """There is no answer."""
         self._ground.now = now
+        self.stirred = True
         if self._ground.conversation.phase is Phase.OUT:
             return
         if isinstance(ask.token, Single):
@@ -547,6 +558,7 @@ class Log:
         """A channel is open. Its answer may say that the relay fell back."""
         ground = self._ground
         ground.now = now
+        self.stirred = True
         ground.heard(relay)
         if answer.fence and isinstance(scope, LogScope) and scope.epoch == ground.epoch:
             ground.fenced(relay, ground.place, answer.fence)
@@ -555,6 +567,7 @@ class Log:
         """A relay says something by itself."""
         ground = self._ground
         ground.now = now
+        self.stirred = True
         if ground.conversation.phase is Phase.OUT:
             return
         if isinstance(push, frames.Advanced):
@@ -565,6 +578,7 @@ class Log:
     def parted(self, relay: bytes, now: float) -> None:
         """The connection to a relay is over."""
         self._ground.now = now
+        self.stirred = True
         self._reading.parted(relay)
 
     # --- What relays show -------------------------------------------------------------------------

@@ -163,13 +163,17 @@ async def size(dialler: Dialler, circuit: bytes, address: Address, id: bytes) ->
 
 @contextmanager
 def _session(dialler: Dialler, circuit: bytes) -> Iterator[aiohttp.ClientSession]:
-    """The circuit's session. Raises `TransferFailed` if the network is closed."""
+    """The circuit's session. Raises `TransferFailed` if the network is closed, or goes another way now."""
     try:
         session = dialler.take(circuit)
     except OSError:
         raise TransferFailed(TransferFault.LOST) from None
     try:
         yield session
+    except RuntimeError:  # aiohttp's word for a session that was closed meanwhile
+        if not session.closed:
+            raise
+        raise TransferFailed(TransferFault.LOST) from None
     finally:
         dialler.release(circuit)
 

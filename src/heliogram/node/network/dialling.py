@@ -86,10 +86,14 @@ class Dialler:
 
     @contextmanager
     def using(self, circuit: bytes) -> Iterator[aiohttp.ClientSession]:
-        """The session of a circuit, for a while. Raises `OSError` after `close`."""
+        """The session of a circuit, for a while. Raises `OSError` after `close`, also within."""
         session = self.take(circuit)
         try:
             yield session
+        except RuntimeError:  # aiohttp's word for a session that was closed meanwhile
+            if not session.closed:
+                raise
+            raise OSError("the network is closed") from None
         finally:
             self.release(circuit)
 

@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlcipher3 import dbapi2
 
@@ -28,15 +28,29 @@ from heliogram.node.store.connection import PATIENCE, Connection, Row, Value, ch
 from heliogram.node.store.disk import create_private, make_directory, sync_directory, sync_file
 from heliogram.node.store.schema import Schema, forget_copies, lay_out, remove, upgrade
 
-__all__ = ["Reader", "Row", "Store", "Value"]
+__all__ = ["Memo", "Reader", "Row", "Store", "Value"]
 
 #: Bytes of a file that is written anew whenever it is closed: half a second.
 LARGEST_REWRITE: Final = 32 << 20
+
+#: Rows that one memo keeps.
+LARGEST_MEMO: Final = 4096
 
 #: Milliseconds to wait, when the WAL is cut, for those that read.
 CHECKPOINT_PATIENCE: Final = 100
 
 _SAVEPOINT: Final = "inner"
+
+
+class Memo(dict[Any, Any]):
+    """Rows that were read before, by their keys. Who writes a row takes it out; what is undone empties it."""
+
+    def keep(self, key: Any, value: Any) -> Any:
+        """Keep a value, and give it."""
+        if len(self) >= LARGEST_MEMO:
+            self.clear()
+        self[key] = value
+        return value
 
 
 class Store(Connection):
@@ -48,6 +62,7 @@ class Store(Connection):
         self._key = key
         self._depth = 0
         self._readers: set[Reader] = set()
+        self._memos: dict[str, Memo] = {}
         #: The trouble that undid the running transaction.
         self._trouble: StoreError | None = None
         super().__init__(path, key)
@@ -133,6 +148,15 @@ class Store(Connection):
                 "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
                 (name, value),
             )
+
+    def memo(self, name: str) -> Memo:
+        """What has been read of one table, for all that work on it: see `Memo`."""
+        return self._memos.setdefault(name, Memo())
+
+    def forget_memos(self) -> None:
+        """Read all rows anew: somebody has written without those who keep them."""
+        for memo in self._memos.values():
+            memo.clear()
 
     # --- Transactions -----------------------------------------------------------------------------
 
@@ -227,6 +251,7 @@ class Store(Connection):
         return ours
 
     def _undo(self, outermost: bool) -> None:
+        self.forget_memos()
         if not self._raw.in_transaction:
             return
         try:

@@ -6,8 +6,9 @@ a group. Each `Keeping` is the part of the store that belongs to one log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heliogram.node.chain import Decision
@@ -20,6 +21,9 @@ _COLUMNS = (
 )
 
 _OUTBOX = "number, conversation, kind, content, message, created, held, epoch, entry, grace, stored"
+
+#: Traces of one message: a relay that answers again and again is not written down for ever.
+MAX_TRACES = 256
 
 #: Columns that `Logs.change` may set.
 _CHANGEABLE = frozenset(
@@ -38,6 +42,10 @@ _CHANGEABLE = frozenset(
         ),
     }
 )
+
+
+#: Those that are numbers in the store and truths in a row.
+_FLAGS = frozenset({"pinned", "muted", "archived"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +202,9 @@ class Logs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._rows = store.memo("conversations")
+        self._members = store.memo("members")
+        self._saying = store.memo("outbox")
 
     # --- Conversations ---
 
@@ -225,8 +236,11 @@ class Logs:
 
     def get(self, number: int) -> ConversationRow | None:
         """A conversation."""
-        row = self._store.one(f"SELECT {_COLUMNS} FROM conversations WHERE number=?", (number,))  # noqa: S608
-        return None if row is None else _conversation(row)
+        known: ConversationRow | None = self._rows.get(number)
+        if known is None:
+            row = self._store.one(f"SELECT {_COLUMNS} FROM conversations WHERE number=?", (number,))  # noqa: S608
+            known = None if row is None else self._rows.keep(number, _conversation(row))
+        return known
 
     def number_of(self, id: bytes) -> int | None:
         """The number of the conversation with this group id."""
@@ -255,11 +269,14 @@ class Logs:
         """Set columns. Raises `ValueError` for one that does not change."""
         if not values.keys() <= _CHANGEABLE:
             raise ValueError("a column of conversations that does not change")
+        row: ConversationRow | None = self._rows.pop(number, None)
         columns = ", ".join(f"{name}=?" for name in values)
         self._store.execute(
             f"UPDATE conversations SET {columns} WHERE number=?",  # noqa: S608
             (*values.values(), number),
         )
+        if row is not None and not values.keys() & _FLAGS:
+            self._rows.keep(number, replace(row, **values))  # type: ignore[arg-type]
 
     # --- Successors ---
 
@@ -299,13 +316,26 @@ class Logs:
         )
         return [MemberRow(bytes(account), role, devices) for account, role, devices in rows]
 
+    def conversations_of(self, account: bytes) -> list[int]:
+        """Numbers of the conversations that an account is in, as far as we are in them."""
+        rows = self._store.query(
+            "SELECT m.conversation FROM members m JOIN conversations c ON c.number = m.conversation"
+            " WHERE m.account = ? AND c.phase NOT IN ('dead', 'out')",
+            (account,),
+        )
+        return [row[0] for row in rows]
+
     def member_count(self, number: int) -> int:
         """How many accounts are in."""
-        row = self._store.one("SELECT COUNT(*) FROM members WHERE conversation=?", (number,))
-        return 0 if row is None else int(row[0])
+        many: int | None = self._members.get(number)
+        if many is None:
+            row = self._store.one("SELECT COUNT(*) FROM members WHERE conversation=?", (number,))
+            many = self._members.keep(number, 0 if row is None else int(row[0]))
+        return many or 0
 
     def set_members(self, number: int, members: Iterable[MemberRow]) -> None:
         """Write who is in from now on."""
+        self._members.pop(number, None)
         self._store.execute("DELETE FROM members WHERE conversation=?", (number,))
         for one in members:
             self._store.execute(
@@ -336,6 +366,15 @@ class Logs:
         """What has this number in the outbox."""
         rows = self._outbox("number=?", number)
         return rows[0] if rows else None
+
+    def message_of(self, number: int) -> int | None:
+        """The message that this is of in the outbox; None if it is of none, or there no longer."""
+        try:
+            found = self._saying[number]
+        except KeyError:
+            row = self._store.one("SELECT message FROM outbox WHERE number=?", (number,))
+            found = self._saying.keep(number, None if row is None else row[0])
+        return None if found is None else int(found)
 
     def outgoing_of(self, message: int) -> OutboxRow | None:
         """What is to be said of a message of ours."""
@@ -372,22 +411,33 @@ class Logs:
 
     def said(self, number: int) -> None:
         """Nothing is left to do for it."""
+        self._saying.pop(number, None)
         self._store.execute("DELETE FROM outbox WHERE number=?", (number,))
 
     # --- Traces ---
 
     def trace(self, message: int, seen: TraceRow) -> None:
-        """Keep what a relay saw of a message."""
+        """Keep what a relay saw of a message; not more than `MAX_TRACES`."""
         self._store.execute(
             "INSERT INTO traces (message, relay, what, size, minute, epoch, stored)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (message, seen.relay, seen.what, seen.size, seen.minute, seen.epoch, seen.stored),
+            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7"
+            " WHERE (SELECT COUNT(*) FROM traces WHERE message=?1) < ?8",
+            (
+                *(message, seen.relay, seen.what, seen.size, seen.minute, seen.epoch, seen.stored),
+                MAX_TRACES,
+            ),
         )
 
-    def count_traces(self, message: int) -> int:
-        """How much is kept of what relays saw of a message."""
-        row = self._store.one("SELECT COUNT(*) FROM traces WHERE message=?", (message,))
-        return 0 if row is None else int(row[0])
+    def signers(self, messages: Sequence[int]) -> dict[int, list[bytes]]:
+        """The relays that signed for messages, by the messages' numbers, each once, in order."""
+        found: dict[int, dict[bytes, None]] = {}
+        for message, relay in self._store.query(
+            "SELECT message, relay FROM traces WHERE message IN (SELECT value FROM json_each(?))"
+            " AND stored AND what='post' ORDER BY message, rowid",
+            (json.dumps(list(messages)),),
+        ):
+            found.setdefault(message, {})[relay] = None
+        return {message: list(relays) for message, relays in found.items()}
 
     def traces(self, message: int) -> list[TraceRow]:
         """What relays saw of a message, in order."""

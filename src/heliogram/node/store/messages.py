@@ -7,6 +7,7 @@ leaves the index in the same transaction.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -189,6 +190,15 @@ class Messages:
         """The message with a number."""
         return _first(self._store, "WHERE number = ?", (number,))
 
+    def many(self, numbers: Iterable[int]) -> dict[int, MessageRow]:
+        """Those of the messages with these numbers that are there, by number."""
+        rows = _all(
+            self._store,
+            "WHERE number IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(numbers)),),
+        )
+        return {row.number: row for row in rows}
+
     def by_id(self, conversation: int, id: bytes) -> MessageRow | None:
         """The message with an id, in a conversation."""
         return _first(self._store, "WHERE id = ? AND conversation = ?", (id, conversation))
@@ -295,7 +305,7 @@ def _first(source: Connection, where: str, params: Iterable[bytes | int]) -> Mes
     return message_row(row) if row else None
 
 
-def _all(source: Connection, where: str, params: Iterable[bytes | int]) -> list[MessageRow]:
+def _all(source: Connection, where: str, params: Iterable[bytes | int | str]) -> list[MessageRow]:
     return [message_row(row) for row in source.query(f"{_SELECT} {where}", tuple(params))]
 
 

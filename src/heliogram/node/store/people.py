@@ -29,7 +29,7 @@ class ContactRow:
     trouble: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class LinkRow:
     """A link that leads to us."""
 
@@ -88,16 +88,25 @@ class PeopleTables:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._contacts = store.memo("contacts")
+        self._names = store.memo("names")
+        self._links = store.memo("links")
+        #: How accounts are shown: for whoever makes that of both tables.
+        self.shown = store.memo("people")
 
     # --- Contacts and names -----------------------------------------------------------------------
 
     def contact(self, account: bytes) -> ContactRow | None:
         """Somebody whom we know."""
-        row = self._store.one(
-            "SELECT account, name, verified, blocked, link, given, conversation, state, trouble, added"
-            " FROM contacts WHERE account = ?",
-            (account,),
-        )
+        try:
+            row = self._contacts[account]
+        except KeyError:
+            row = self._store.one(
+                "SELECT account, name, verified, blocked, link, given, conversation, state, trouble,"
+                " added FROM contacts WHERE account = ?",
+                (account,),
+            )
+            self._contacts.keep(account, row)
         return None if row is None else _contact(row)
 
     def contacts(self) -> list[ContactRow]:
@@ -112,6 +121,8 @@ class PeopleTables:
 
     def save_contact(self, row: ContactRow) -> None:
         """Keep a contact as it is now."""
+        self._contacts.pop(row.account, None)
+        self.shown.clear()
         self._store.execute(
             "INSERT OR REPLACE INTO contacts"
             " (account, name, verified, blocked, link, given, conversation, state, trouble, added)"
@@ -132,8 +143,11 @@ class PeopleTables:
 
     def name(self, account: bytes) -> str:
         """How an account introduced itself; empty if it did not."""
-        row = self._store.one("SELECT name FROM names WHERE account = ?", (account,))
-        return "" if row is None else str(row[0])
+        name: str | None = self._names.get(account)
+        if name is None:
+            row = self._store.one("SELECT name FROM names WHERE account = ?", (account,))
+            name = self._names.keep(account, "" if row is None else str(row[0]))
+        return name or ""
 
     def names(self) -> list[tuple[bytes, str]]:
         """All names by which accounts introduced themselves."""
@@ -141,6 +155,8 @@ class PeopleTables:
 
     def save_name(self, account: bytes, name: str) -> None:
         """Keep how an account introduces itself."""
+        self._names.pop(account, None)
+        self.shown.clear()
         self._store.execute(
             "INSERT INTO names (account, name) VALUES (?, ?)"
             " ON CONFLICT (account) DO UPDATE SET name = excluded.name",
@@ -179,11 +195,15 @@ class PeopleTables:
 
     def links(self) -> list[LinkRow]:
         """Links of ours that lead to us, by age."""
-        rows = self._store.query(
-            "SELECT number, secret, public, one_time, personal, name, account, state, created"
-            " FROM links WHERE state <> 'gone' ORDER BY number"
-        )
-        return [_link(row) for row in rows]
+        # Each turn asks for them, and there is one for each contact.
+        found: list[LinkRow] | None = self._links.get("here")
+        if found is None:
+            rows = self._store.query(
+                "SELECT number, secret, public, one_time, personal, name, account, state, created"
+                " FROM links WHERE state <> 'gone' ORDER BY number"
+            )
+            found = self._links.keep("here", [_link(row) for row in rows])
+        return list(found or ())
 
     def link(self, number: int) -> LinkRow | None:
         """A link of ours, also one that is gone."""
@@ -215,6 +235,7 @@ class PeopleTables:
         created: int,
     ) -> LinkRow:
         """A new link of ours."""
+        self._links.clear()
         cursor = self._store.execute(
             "INSERT INTO links (secret, public, one_time, personal, name, account, state, created)"
             " VALUES (?,?,?,?,?,?,'here',?)",
@@ -225,6 +246,7 @@ class PeopleTables:
 
     def set_link_state(self, number: int, state: str) -> None:
         """Write where a link of ours stands."""
+        self._links.clear()
         self._store.execute("UPDATE links SET state = ? WHERE number = ?", (state, number))
 
     def given_to(self, number: int) -> list[bytes]:

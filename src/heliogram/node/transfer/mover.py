@@ -77,6 +77,10 @@ class Mover:
         except RuntimeError:
             return  # the loop is closed: nothing is moved any more
 
+    def use(self, dialler: Dialler) -> None:
+        """Go another way from now on. What is under way ends when the old dialler is closed."""
+        self._dialler = dialler
+
     async def run(self) -> None:
         """Move until cancelled. What is under way then goes on after the next start."""
         self._awake.set()

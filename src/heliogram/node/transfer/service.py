@@ -47,6 +47,10 @@ class Transfers:
         """There may be something to move. From any thread."""
         self._mover.wake()
 
+    def use(self, dialler: Dialler) -> None:
+        """Go another way from now on. What is under way ends with the old dialler, and is moved again."""
+        self._mover.use(dialler)
+
     async def run(self) -> None:
         """Move until cancelled."""
         await self._mover.run()

@@ -1,0 +1,1 @@
+"""What must hold of a whole node as it runs, whatever is done with it."""

@@ -1,0 +1,139 @@
+"""Relays are lost, come back from the past, are replaced; nodes and relays are processes."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from heliogram.node import api
+from tests.node.chaos.nodes import Node, accept, acquaint, introduce, long
+from tests.node.chaos.talking import tea
+
+
+async def test_9_one_of_four_vanishes(tmp_path: Path) -> None:
+    """While they talk. All goes on: messages, names, new members, who leaves."""
+    async with tea(tmp_path) as (betweens, (alice, bob), talk):
+        await talk.chatter("before", 3)
+        going = asyncio.create_task(talk.chatter("during", 6))
+        await asyncio.sleep(0)
+        betweens[2].process.kill()
+        await going
+        await talk.agreed(stored=3)
+        await talk.renamed(alice, "Three relays")
+        carol = Node(tmp_path, "Carol")
+        carol.make()
+        try:
+            await carol.start()
+            await introduce(carol, [one.address for one in betweens if one is not betweens[2]])
+            await acquaint(alice, carol)
+            await alice.call(api.AddMembers(talk.chat, ("Carol",)))
+            await accept(carol, "Alice", "Three relays")
+            await carol.until(api.GetChat(talk.chat), lambda info: len(info.members) == 3)
+            said = await talk.say(bob, "Welcome")
+            await carol.until(
+                api.GetHistory(talk.chat), lambda found: any(it.id == said.id for it in found)
+            )
+            await alice.call(api.RemoveMembers(talk.chat, ("Carol",)))
+            await carol.until(api.GetChat(talk.chat), lambda info: info.chat.phase == "out")
+        finally:
+            await carol.end()
+        await talk.chatter("after", 3)
+        await talk.agreed(stored=3)
+
+
+@long
+async def test_10_two_of_four_vanish(tmp_path: Path) -> None:
+    """What was said can be read, what is said waits and says so; with one of them back all goes out."""
+    async with tea(tmp_path) as (betweens, (alice, _), talk):
+        await talk.chatter("before", 3)
+        await talk.agreed(stored=4)
+        for lost in betweens[:2]:
+            lost.process.kill()
+        before = await talk.texts(alice)
+        waiting = await talk.say(alice, "does anybody hear me?")
+        await asyncio.sleep(0.5)
+        message: api.Message = await alice.call(api.GetMessage(waiting.id))
+        assert message.state == "queued" and len(message.stored_by) < 3
+        status: api.Status = await alice.call(api.GetStatus())
+        assert status.queued == 1
+        # Started anew without them: all is there, and still waits.
+        await alice.kill()
+        await alice.start()
+        assert await talk.texts(alice) == [*before, "does anybody hear me?"]
+        message = await alice.call(api.GetMessage(waiting.id))
+        assert message.state == "queued"
+        await alice.until(
+            api.GetChat(talk.chat),
+            lambda info: [one.state for one in info.relays].count("up") == 2,
+        )
+        betweens[0].process.start()
+        await talk.agreed(stored=3)
+        await talk.renamed(alice, "Heard")
+        betweens[1].process.start()
+        await talk.chatter("after", 2)
+        await talk.agreed(stored=3)
+
+
+@long
+async def test_11_a_relay_comes_back_from_the_past(tmp_path: Path) -> None:
+    """It fences itself, is refilled, and takes part again; nothing is decided twice."""
+    async with tea(tmp_path) as (betweens, (alice, bob), talk):
+        lost = betweens[1].process
+        await talk.chatter("old", 3)
+        await talk.agreed(stored=4)
+        lost.back_up("yesterday")
+        for number in range(3):
+            await talk.chatter(f"new {number}", 2)
+            await talk.renamed(alice, f"Tea {number}")
+        await talk.agreed(stored=3)
+        going = asyncio.create_task(talk.chatter("while it goes back", 6))
+        lost.restore("yesterday")
+        await going
+        await talk.renamed(alice, "After the flood")
+        await talk.agreed(stored=3)
+        for one in (alice, bob):
+            await one.until(
+                api.GetChat(talk.chat), lambda info: all(it.state == "up" for it in info.relays)
+            )
+        # It counts again from the next epoch on: then another one may be missing.
+        await talk.renamed(alice, "The next epoch")
+        await talk.agreed(stored=3)
+        betweens[3].process.kill()
+        await talk.chatter("without another one", 2)
+        await talk.renamed(alice, "Three again")
+        await talk.agreed(stored=3)
+
+
+async def moved(node: Node, chat: str, key: str) -> None:
+    """Wait until a relay holds a conversation."""
+    await node.until(
+        api.GetChat(chat), lambda info: any(one.relay.key == key for one in info.relays)
+    )
+
+
+@long
+async def test_18_relays_are_replaced_one_by_one(tmp_path: Path) -> None:
+    """Four times, one wiped each time, while Bob is away: he knows one that is left, and catches up."""
+    async with tea(tmp_path, spare=3) as (betweens, (alice, bob), talk):
+        await talk.chatter("before", 2)
+        await talk.agreed(stored=4)
+        await bob.kill()
+        for number in range(3):
+            old, new = betweens[number], betweens[4 + number]
+            old.process.kill()
+            shutil.rmtree(old.process.data)
+            await alice.call(api.AddRelay(new.address))
+            await alice.call(api.ChangeRelays(talk.chat, (new.where,), (old.process.key.hex(),)))
+            await moved(alice, talk.chat, new.process.key.hex())
+            await talk.say(alice, f"on another relay {number}")
+        await alice.call(api.SetProfile(talk.chat, name="Moved"))
+        await bob.start()
+        await talk.agreed(stored=3)
+        await talk.chatter("after", 3)
+        await talk.agreed(stored=3)
+        info = await talk.info(bob)
+        assert {one.relay.key for one in info.relays} == {
+            one.process.key.hex() for one in betweens[3:]
+        }
+        assert info.chat.name == "Moved"
