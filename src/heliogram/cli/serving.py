@@ -21,8 +21,9 @@ def serve(face: Face) -> None:
     with open_profile(face) as profile, asyncio.Runner(loop_factory=_loop) as runner:
         place = Place(profile.directory.socket())
 
-        async def run() -> None:
-            stop = asyncio.Event()
+        async def run() -> bool:
+            """Whether it was locked."""
+            stop, asked = asyncio.Event(), False
             _stop_on_signals(stop)
             node = await open_node(profile)
             try:
@@ -31,11 +32,14 @@ def serve(face: Face) -> None:
                     status: api.Status = await node.call(api.GetStatus())
                     _ready(face, status, place)
                     await stop.wait()
+                    asked = watching.done()
                     watching.cancel()
             finally:
                 await node.close()
+            return asked
 
-        runner.run(run())
+        if runner.run(run()):
+            profile.close(rewrite=True)
 
 
 def _loop() -> asyncio.AbstractEventLoop:
