@@ -1,4 +1,4 @@
-"""The demonstrations that `make run` shows: they end well, and do not hide when something is wrong."""
+"""The examples on the engine and on relays alone: they end well, and do not hide when something is wrong."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from heliogram.cli import cleaning
 from heliogram.cli.face import Face, Stop
 from heliogram.cli.sentences import USAGE
 from heliogram.node import api
+from heliogram.node.engine.relay_list import described
 from heliogram.node.identity.names import clean
 from heliogram.node.identity.words import COUNT, from_words
 from heliogram.node.local import create_profile_account, open_node, set_network
@@ -46,6 +47,8 @@ class Wanted:
 def begin(face: Face, wanted: Wanted, words_file: Path | None, yes: bool) -> None:
     """Make an account and a profile for it."""
     name = _name(wanted.name)
+    for one in wanted.relays:
+        described(one)
     if words_file is not None and words_file.exists():
         raise Stop(f"There is a file {words_file} already.", exit=USAGE)
     with _profile(face, wanted) as profile:
@@ -70,6 +73,8 @@ def restore(face: Face, wanted: Wanted, words_file: Path | None) -> None:
     words = _read_words(words_file)
     from_words(words)
     name = _name(wanted.name)
+    for one in wanted.relays:
+        described(one)
     with _profile(face, wanted) as profile:
         create_profile_account(profile, name, words=words, now=int(time.time()))
         added = _connect(profile, wanted)
@@ -79,6 +84,17 @@ def restore(face: Face, wanted: Wanted, words_file: Path | None) -> None:
     face.screen.write(f"Your account is back, in {face.directory.root}.")
     face.screen.write("Conversations come back when their members add this device.")
     _next(face, added)
+
+
+def open_backup(face: Face, file: Path) -> None:
+    """Make the profile again of which `file` is a copy."""
+    from heliogram.cli.own import ask_passphrase
+    from heliogram.node.archive.backup import restore as open_again
+
+    directory = face.directory
+    phrase = passphrase.find(directory, ask=ask_passphrase if sys.stdin.isatty() else None)
+    open_again(file, directory, phrase, time=int(time.time()), entropy=os.urandom)
+    face.done(f"Your profile is back, in {directory.root}. Start it: heliogram serve")
 
 
 def _profile(face: Face, wanted: Wanted) -> Profile:
@@ -94,7 +110,7 @@ def _name(name: str) -> str:
         name = input("What others see you as: ")
     shown = clean(name)
     if not shown:
-        raise Stop("There must be a name.", "--name NAME", USAGE)
+        raise Stop("There must be a name.", "Give one: --name NAME", USAGE)
     return shown
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 from heliogram.cli import showing
 from heliogram.cli.face import Face
@@ -13,6 +15,12 @@ from heliogram.node import api
 from heliogram.node.control.client import Client
 from heliogram.node.control.faults import NotRunning
 from heliogram.node.control.place import Place
+
+if TYPE_CHECKING:
+    from heliogram.node.local import LocalNode
+
+#: Exit code when SIGTERM or SIGHUP ended it.
+ENDED: Final = 143
 
 
 @asynccontextmanager
@@ -29,6 +37,7 @@ async def near(face: Face) -> AsyncIterator[api.Node]:
             node = await open_node(profile)
             try:
                 yield node
+                await _bring_out(face, node)
             finally:
                 await node.close()
         return
@@ -38,14 +47,36 @@ async def near(face: Face) -> AsyncIterator[api.Node]:
         await client.close()
 
 
+async def _bring_out(face: Face, node: LocalNode) -> None:
+    """Wait until relays have what was said. Raises `TimeoutError`."""
+    if face.wait:
+        async with asyncio.timeout(face.timeout):
+            await node.drained()
+
+
 def stay(face: Face, work: Callable[[api.Node], Awaitable[None]]) -> None:
     """Run something that ends with Ctrl-C. Raises `NodeError`."""
 
     async def run() -> None:
+        _end_on_signals()
         async with near(face) as node:
             await work(node)
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except asyncio.CancelledError:
+        raise SystemExit(ENDED) from None
+
+
+def _end_on_signals() -> None:
+    """Who is ended gives the terminal back as it was."""
+    task = asyncio.current_task()
+    if task is None:
+        return
+    for name in ("SIGTERM", "SIGHUP"):
+        with suppress(AttributeError, NotImplementedError):  # Windows
+            number = getattr(signal, name)
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 def follow(face: Face, wanted: api.GetHistory, mark: bool) -> None:

@@ -115,7 +115,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "not in chain": Sentence("A relay showed a decision out of order.", _LATER),
     "not opened": Sentence("Something sealed does not open.", _LATER),
     "too long": Sentence("This is longer than a message may be.", "Send it as a file: --file"),
-    "not allowed": Sentence("All members would refuse this: {why}."),
+    "not allowed": Sentence("{why}."),
     "invitation malformed": Sentence("The invitation cannot be read.", _INVITE),
     "invitation not decided": Sentence(
         "The invitation leads where the relays have not been: a lost race, or a trap.", _INVITE
@@ -155,7 +155,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
     # --- The profile
     "wrong passphrase": Sentence(
         "This is not the passphrase.",
-        "Nobody can reset it. heliogram restore begins anew.",
+        "Nobody can reset it. With its 24 words the account lives on: heliogram restore --home DIR",
         UNREACHABLE,
     ),
     "store": Sentence("The profile's files cannot be read or written.", _STORE, UNREACHABLE),
@@ -326,5 +326,8 @@ def _details(error: NodeError) -> dict[str, Any]:
     close = fields.get("close") or ()
     if isinstance(close, list | tuple):
         fields["close"] = f" Maybe: {', '.join(map(str, close))}." if close else ""
+    for name, value in fields.items():
+        if name == "why" and isinstance(value, str):
+            fields[name] = value[:1].upper() + value[1:]
     text = str(error)
     return {"code": error.code, **fields, "text": text[:1].upper() + text[1:]}

@@ -67,7 +67,8 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 def _ready(face: Face, status: api.Status, place: Place) -> None:
     if face.as_json:
-        face.screen.json({"ready": True, "socket": str(place.path), "me": status.me}, line=True)
+        # As below: who it is, `status` tells.
+        face.screen.json({"ready": True, "socket": str(place.path)}, line=True)
     elif face.screen.tty:
         name = cleaning.line(status.me.name)
         face.screen.write(f"ready: {name} ({status.me.mark}), {len(status.relays)} relays")

@@ -34,7 +34,13 @@ def add(app: typer.Typer) -> None:
         "init --name Anna --relay wss://relay1.example/ws#5d9b… --relay wss://relay2.example/ws#07aa…",
         "init --name Anna --yes --words-file words.txt",
     )(init)
-    command(app, "restore", "restore", "restore --words-file words.txt --name Anna")(restore)
+    command(
+        app,
+        "restore",
+        "restore",
+        "restore --words-file words.txt --name Anna",
+        "restore --backup heliogram.backup",
+    )(restore)
     command(app, "status", "status", "status --json")(status)
     command(app, "serve", "serve", "serve --home ~/anna")(serve)
     command(app, "lock", "lock")(lock)
@@ -75,14 +81,26 @@ def restore(
     words_file: Annotated[
         Path | None, typer.Option("--words-file", metavar="FILE", help="Read the 24 words there.")
     ] = None,
+    backup: Annotated[
+        Path | None,
+        typer.Option("--backup", metavar="FILE", help="Open a copy by heliogram backup instead."),
+    ] = None,
     keyring: Keyring = False,
     proxy: Proxy = "",
     ca: Certificates = None,
 ) -> None:
-    """Make a profile from the 24 words of an account. Reads the words from a prompt or standard input."""
-    from heliogram.cli.beginning import Wanted
+    """Make a profile from the 24 words of an account. Reads the words from a prompt or standard input.
+
+    With --backup it is the profile that was copied, with its conversations; its passphrase stays the same.
+    """
+    from heliogram.cli.beginning import Wanted, open_backup
     from heliogram.cli.beginning import restore as again
 
+    if backup is not None:
+        if name or relay or words_file is not None or keyring or proxy or ca:
+            raise Stop("All that is in the backup.", "heliogram restore --backup FILE", USAGE)
+        open_backup(face, backup)
+        return
     again(face, Wanted(name, relay, keyring, proxy, ca), words_file)
 
 

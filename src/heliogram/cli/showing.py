@@ -31,7 +31,12 @@ def summary(message: api.Message | None) -> str:
     if message is None:
         return ""
     text = line(message.text[:500]) or content(message)
-    return text if message.sender is None else f"{line(message.sender.name)}: {text}"
+    # A line names whoever did it.
+    return (
+        text
+        if message.sender is None or message.kind == "line"
+        else f"{line(message.sender.name)}: {text}"
+    )
 
 
 def content(message: api.Message) -> str:
@@ -47,7 +52,9 @@ def content(message: api.Message) -> str:
 
 
 def standing(message: api.Message) -> str:
-    """Where a message stands."""
+    """Where a message stands; nothing of a line."""
+    if message.kind == "line":
+        return ""
     if not message.mine:
         return message.state
     if message.state == "stored" and message.relays:
@@ -189,7 +196,8 @@ def relays(found: Iterable[api.RelayHealth]) -> Table:
             one.relay.name,
             one.state,
             "" if one.round_trip_ms is None else f"{one.round_trip_ms:.0f} ms",
-            one.relay.operator,
+            # Of a relay that was added by its address nothing is known but its key.
+            "" if one.relay.key.startswith(one.relay.operator) else one.relay.operator,
             "; ".join(one.faults),
         )
         for one in found

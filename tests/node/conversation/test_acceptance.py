@@ -420,6 +420,11 @@ def test_33_the_words_of_another_sealed_again_are_read_once() -> None:
     assert bob.receive(replayed) == ()
     bob.crash()
     assert bob.receive(entry) == () and bob.receive(replayed) == ()
+    # Nor does it make who said it believe that there is a copy of them.
+    for _ in range(2):
+        assert alice.receive(entry) == () and alice.receive(replayed) == ()
+        assert not alice.conversation.must_renew
+        alice.crash()
 
 
 def test_33_the_same_words_in_the_next_epoch_are_read_once() -> None:

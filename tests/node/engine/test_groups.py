@@ -174,7 +174,7 @@ def test_who_was_removed_meanwhile(world: World, three: Three) -> None:
     world.run(until=lambda: bob.chat(chat).phase == "out")
     world.run(60)
     assert bob.message(sent.id).state == "failed"
-    assert bob.lines(chat)[-1].endswith("removed us.")
+    assert bob.lines(chat)[-1].endswith("removed you.")
     assert alice.messages(chat) == []
     assert bob.chat(chat).members == 2
     bob.crash()

@@ -185,7 +185,7 @@ class People:
         link = ContactLink.from_text(command.link)
         account = link.account
         if account == self._me.id:
-            raise NotAllowed("this link leads to ourselves")
+            raise NotAllowed("this link leads to you")
         if self.is_blocked(account):
             raise NotAllowed("they are blocked")
         request = self._requests.direct_from(account)
@@ -296,7 +296,7 @@ class People:
     def _known(self, account: bytes) -> ContactRow:
         """A contact. Whoever we know otherwise, from a group, becomes one. Raises `NotAllowed` for us."""
         if account == self._me.id:
-            raise NotAllowed("this is ourselves")
+            raise NotAllowed("this is you")
         contact = self._tables.contact(account)
         return contact or ContactRow(account, "", int(self._context.time), "known")
 
@@ -339,6 +339,8 @@ class People:
         direct = row.kind == "direct"
         inline, fetched = invitation.welcome, extra if isinstance(extra, bytes) else None
         packages = self.packages_for(inline if isinstance(inline, bytes) else fetched)
+        if fetched is not None and not isinstance(inline, bytes):
+            self._requests.check(row, invitation, fetched)
         conversation = self.talks.join(
             invitation,
             kind=row.kind,

@@ -20,6 +20,7 @@ from heliogram.node.changes import AddPeople, Wish
 from heliogram.node.components import Metadata, Role
 from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, naming, wishes
+from heliogram.node.engine.catching import Catching
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.desk import Desk, FilesSide
 from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configured
@@ -38,6 +39,7 @@ from heliogram.node.errors import DamagedState, NotFound, NotNow
 from heliogram.node.events import WentOn
 from heliogram.node.inbox.card import CARD
 from heliogram.node.invitation import Invitation
+from heliogram.node.log.happenings import RelayTrouble
 from heliogram.node.log.log import Log
 from heliogram.node.records import Phase
 from heliogram.node.store.logs import ConversationRow, Keeping
@@ -69,6 +71,8 @@ class Talks:
         self._due: dict[int, float] = {}
         self._awake: list[tuple[int, Log]] = []
         self._broken: set[int] = set()
+        #: Conversations that were begun in this turn: a command that failed after that takes them back.
+        self._new: list[int] = []
         self._to_load = [row.number for row in desk.logs.every() if row.phase in _LISTENING]
         self._reports = Reports(desk, self.views)
         self._begun = False
@@ -90,6 +94,8 @@ class Talks:
         self._successors = Successors(desk, self.views, self)
         self._handlers.update(self._successors.handlers)
         self.happenings.successors = self._successors
+        self._catching = Catching(desk, self)
+        self._messages.aside = self._catching.heard
         self._revocations = Revocations(desk, self)
         self.happenings.watchers.append(self._revocations.happened)
 
@@ -128,6 +134,7 @@ class Talks:
             entropy=context.entropy,
         )
         number = self.desk.logs.add(conversation.group_id, kind, peer=peer, created=self.desk.time)
+        self._new.append(number)
         self._logs[number] = Log.found(
             conversation, effects, self._keeping(number), **self._how(number)
         )
@@ -190,6 +197,7 @@ class Talks:
             # Its former log is out, and neither asks nor writes any more.
             self._broken.discard(number)
             logs.come_back(number)
+        self._new.append(number)
         self._logs[number] = Log.joined(
             conversation, effects, self._keeping(number), **self._how(number)
         )
@@ -203,6 +211,11 @@ class Talks:
         """Say who we are: a part with the disposition PROFILE and the media type `card.CARD`."""
         row = self._row(conversation)
         self._sending.profile(row, SinglePart(CARD, content, Disposition.PROFILE))
+
+    def say_aside(self, conversation: int, part: SinglePart) -> None:
+        """Say something that nobody sees."""
+        self._sending.profile(self._row(conversation), part)
+        self._stirred = True
 
     def abandon(self, conversation: int) -> None:
         """Nobody came into a conversation of ours: delete its keys without a word, and list it no more."""
@@ -306,6 +319,7 @@ class Talks:
         if not self._begun:
             self._begun = True
             self._reports.begin()
+        self._drop_undone()
         self._load_some()
         self._found_own()
         if self._ends is not None and self._ends <= self.context.time:
@@ -313,6 +327,7 @@ class Talks:
         for number in self._reports.due():
             self._report(number)
         self._successors.settle()
+        self._catching.settle()
         self._revocations.settle()
         self._stirred = False
         # A turn is short however many conversations there are: most of them it does not concern.
@@ -325,6 +340,8 @@ class Talks:
         for number, log in self._awake:
             for one in log.settle(now=now, time=self.desk.time):
                 self.happenings.take(number, log, one)
+                if isinstance(one, RelayTrouble):
+                    self._catching.troubled(number, log)
         self._tell()
 
     def asks(self) -> list[tuple[bytes, Ask]]:
@@ -347,7 +364,8 @@ class Talks:
         own = self._own_due()
         times = chain(
             (min(self._due.values(), default=None),),
-            (self._reports.deadline(), self._successors.deadline(), self._revocations.deadline()),
+            (self._reports.deadline(), self._successors.deadline()),
+            (self._revocations.deadline(), self._catching.deadline()),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
             (None if own is None else now + max(0.0, own - self.context.time),),
         )
@@ -375,6 +393,16 @@ class Talks:
         content = self._reports.take(number)
         if content is not None and row.phase == "open":
             self._say(row, MESSAGE_STATUS, content, None, False)
+
+    def _drop_undone(self) -> None:
+        """Forget logs of commands that failed: of their conversations nothing was written."""
+        for number in self._new:
+            row, log = self.desk.logs.get(number), self._logs.get(number)
+            if log is not None and (row is None or row.id != _group_of(log)):
+                del self._logs[number]
+                if row is not None:
+                    self._to_load.append(number)
+        self._new.clear()
 
     def _found_own(self) -> None:
         """The conversation with ourselves, as soon as there are relays for it, and no more are added."""
@@ -495,6 +523,13 @@ class Talks:
             if chat is not None:
                 tell(api.ChatChanged(self.views.chat(chat)))
         desk.added, desk.changed, desk.chats = {}, {}, {}
+
+
+def _group_of(log: Log) -> bytes | None:
+    try:
+        return log.conversation.group_id
+    except NotNow:
+        return None
 
 
 def _is_alone(row: ConversationRow, log: Log) -> bool:

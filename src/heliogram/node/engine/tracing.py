@@ -37,7 +37,7 @@ class Tracing:
     def _explain(self, command: api.Explain, extra: object) -> api.Explanation:
         row = naming.message(self._desk, command.message)
         if not row.mine:
-            raise NotAllowed("what others sent was seen by others")
+            raise NotAllowed("what was seen is known of messages of your own")
         conversation = self._desk.logs.get(row.conversation)
         configuration = None if conversation is None else self._views.configuration(conversation)
         known = {} if configuration is None else {one.key: one for one in configuration.relays}
@@ -76,6 +76,13 @@ def largest(text_size: int, content: bytes) -> int:
 
 def _network(traces: tuple[api.Trace, ...], *, hidden: bool) -> list[str]:
     seen: dict[tuple[str, int], int] = {}
+    # On one's own machine there may be none.
+    tls = {
+        one.relay.name: ", in TLS"
+        if all(end.startswith("wss:") for end in one.relay.endpoints)
+        else ""
+        for one in traces
+    }
     for one in traces:
         key = (one.relay.name, one.size)
         seen[key] = seen.get(key, 0) + 1
@@ -83,6 +90,6 @@ def _network(traces: tuple[api.Trace, ...], *, hidden: bool) -> list[str]:
         total = sum(size * many for (_, size), many in seen.items())
         return [f"About {total} bytes to the proxy, in TLS. Where they went, the proxy hides."]
     return [
-        f"About {size} bytes to {name}, in TLS{'' if many == 1 else f', {many} times'}."
+        f"About {size} bytes to {name}{tls[name]}{'' if many == 1 else f', {many} times'}."
         for (name, size), many in seen.items()
     ]
