@@ -1,4 +1,4 @@
-"""The node's benchmark measures all it should, in small, and its table is whole. Figures are not judged here."""
+"""The node's benchmark measures all it should, in small, and its table is whole. Figures are not judged."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ A line that begins with "# " has something happen to others, and what commands c
     # Anna accepts               the invitation that comes
     # relay 4 ends, relay 4 begins
     # Ben is done                nothing waits to go
+    # Ben is out of Friends      he has left, or was removed
     # Ben knows Anna             first contact is over
     # Ben sees Anna in Friends   as a member
     # Emil invites to Club       Ben, into a group
@@ -207,6 +208,8 @@ class Player:
             world.says(who, more[0], "", str(world.desk / more[0]))
         elif first == "is" and more == ["done"]:
             world.wait(_done)
+        elif first == "is":
+            world.wait(lambda node: _out(node, " ".join(more[2:])))
         elif first == "knows":
             world.knows(more[0])
         elif first == "sees" and who == world.name:
@@ -258,6 +261,11 @@ async def _done(node: api.Node) -> bool | None:
     chats: list[api.Chat] = await node.call(api.GetChats())
     waits = status.queued or any(one.phase == "opening" for one in chats)
     return None if waits else True
+
+
+async def _out(node: api.Node, chat: str) -> bool | None:
+    info: api.ChatInfo = await node.call(api.GetChat(chat))
+    return info.chat.phase == "out" or None
 
 
 async def _member(node: api.Node, chat: str, name: str) -> bool | None:

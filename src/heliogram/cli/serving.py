@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from contextlib import suppress
 
 from heliogram.cli import cleaning
@@ -14,6 +15,7 @@ from heliogram.node import api
 from heliogram.node.control.place import Place
 from heliogram.node.control.server import Server
 from heliogram.node.local import LocalNode, open_node
+from heliogram.node.store.upkeep import rewrite_is_due
 
 
 def serve(face: Face) -> None:
@@ -21,8 +23,9 @@ def serve(face: Face) -> None:
     with open_profile(face) as profile, asyncio.Runner(loop_factory=_loop) as runner:
         place = Place(profile.directory.socket())
 
-        async def run() -> None:
-            stop = asyncio.Event()
+        async def run() -> bool:
+            """Whether it was locked."""
+            stop, asked = asyncio.Event(), False
             _stop_on_signals(stop)
             node = await open_node(profile)
             try:
@@ -31,11 +34,14 @@ def serve(face: Face) -> None:
                     status: api.Status = await node.call(api.GetStatus())
                     _ready(face, status, place)
                     await stop.wait()
+                    asked = watching.done()
                     watching.cancel()
             finally:
                 await node.close()
+            return asked
 
-        runner.run(run())
+        locked = runner.run(run())
+        profile.close(rewrite=locked or rewrite_is_due(profile.store, int(time.time())))
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -43,9 +43,9 @@ from tests.relay.process import RelayProcess
 #: Seconds after which something will never happen.
 PATIENCE = int(os.environ.get("HELIOGRAM_PATIENCE", "90"))
 
-#: What takes long runs with `make chaos`, which says HELIOGRAM_CHAOS=all.
+#: What takes long runs with `make chaos`, which says HELIOGRAM_CHAOS=all and takes campaigns in.
 ALL = os.environ.get("HELIOGRAM_CHAOS") == "all"
-long = pytest.mark.skipif(not ALL, reason="takes long: HELIOGRAM_CHAOS=all")
+long = pytest.mark.campaign
 
 _PHRASE = Secret(b"a passphrase")
 

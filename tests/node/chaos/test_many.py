@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from heliogram.node import api
 from tests.node.chaos.inside import Inside, meet, together
 from tests.node.chaos.nodes import ALL, PATIENCE, address
@@ -130,9 +128,6 @@ async def test_17_away_for_many_epochs(tmp_path: Path) -> None:
         ]
 
 
-@pytest.mark.skip(
-    reason="key packages begin an hour before: a clock that is a day behind refuses them"
-)
 async def test_21_clocks_are_a_day_wrong(tmp_path: Path) -> None:
     """One ahead, one behind: all is decided, read, and in one order for all."""
     day = 86_400.0

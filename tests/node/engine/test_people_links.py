@@ -13,7 +13,7 @@ from heliogram.node.engine.contact_links import MAX_PERSONAL, ContactLinks
 from heliogram.node.engine.engine import Called
 from heliogram.node.errors import InvalidInvitation, InvitationFault
 from heliogram.node.store.people import ContactRow, PeopleTables
-from heliogram.node.value import WelcomeBlob
+from heliogram.node.value import MAX_WELCOME, WelcomeBlob
 from heliogram.wire.limits import MAX_LINKS
 from tests.node.engine.people_kit import World
 from tests.node.identity.samples import name
@@ -83,7 +83,7 @@ async def test_nobody_hides_in_a_conversation_of_two(
 ) -> None:
     """Neither by a Welcome in the invitation nor by one that is fetched."""
     alice, bob, carol = [await world.person(one) for one in ("Alice", "Bob", "Carol")]
-    monkeypatch.setattr(staging, "MAX_WELCOME", min(most, staging.MAX_WELCOME))
+    monkeypatch.setattr(staging, "MAX_WELCOME", min(most, MAX_WELCOME))
     third, add = carol.people.fresh_package().key_package, bob.talking.add
 
     def add_both(

@@ -7,6 +7,7 @@ content that is none becomes a line, what we do not know is shown as unknown.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from heliogram.content import bodies, revisions
@@ -14,6 +15,7 @@ from heliogram.content.bodies import Kind
 from heliogram.content.errors import ContentError
 from heliogram.content.limits import MAX_EMOJI
 from heliogram.content.mimi import Message, SinglePart, message_id
+from heliogram.node.decisions import DECISIONS, WANTED
 from heliogram.node.engine import clock, happened, reading
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.making import room_uri
@@ -24,6 +26,9 @@ from heliogram.node.inbox.card import CARD
 from heliogram.node.store.logs import ConversationRow
 from heliogram.node.store.marks import EarlyRow, ReactionRow
 from heliogram.node.store.messages import MessageRow
+
+#: Media types of what nodes say to each other, and nobody sees.
+ASIDE = frozenset((DECISIONS, WANTED))
 
 #: Characters of one emoji, as it is shown.
 MAX_SHOWN_EMOJI = 16
@@ -48,6 +53,8 @@ class Messages:
     def __init__(self, desk: Desk, reports: Reports) -> None:
         self._desk = desk
         self._reports = reports
+        #: Takes what is said from node to node: the conversation, who said it, the part.
+        self.aside: Callable[[ConversationRow, bytes, SinglePart], None] = lambda *_: None
 
     def receive(
         self,
@@ -100,6 +107,9 @@ class Messages:
             if message.part.content_type == CARD:
                 desk.people.card_received(said.sender, message.part.content)
                 return None
+        if isinstance(message.part, SinglePart) and message.part.content_type in ASIDE:
+            self.aside(conversation, said.sender, message.part)
+            return None
         ends = None if message.expires is None else message.expires.ends(None)
         if ends is not None and ends <= desk.time:
             return None

@@ -20,6 +20,7 @@ from heliogram.node.changes import AddPeople, Wish
 from heliogram.node.components import Metadata, Role
 from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, naming, wishes
+from heliogram.node.engine.catching import Catching
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.desk import Desk, FilesSide
 from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configured
@@ -38,6 +39,7 @@ from heliogram.node.errors import DamagedState, NotFound, NotNow
 from heliogram.node.events import WentOn
 from heliogram.node.inbox.card import CARD
 from heliogram.node.invitation import Invitation
+from heliogram.node.log.happenings import RelayTrouble
 from heliogram.node.log.log import Log
 from heliogram.node.records import Phase
 from heliogram.node.store.logs import ConversationRow, Keeping
@@ -92,6 +94,8 @@ class Talks:
         self._successors = Successors(desk, self.views, self)
         self._handlers.update(self._successors.handlers)
         self.happenings.successors = self._successors
+        self._catching = Catching(desk, self)
+        self._messages.aside = self._catching.heard
         self._revocations = Revocations(desk, self)
         self.happenings.watchers.append(self._revocations.happened)
 
@@ -208,6 +212,11 @@ class Talks:
         row = self._row(conversation)
         self._sending.profile(row, SinglePart(CARD, content, Disposition.PROFILE))
 
+    def say_aside(self, conversation: int, part: SinglePart) -> None:
+        """Say something that nobody sees."""
+        self._sending.profile(self._row(conversation), part)
+        self._stirred = True
+
     def abandon(self, conversation: int) -> None:
         """Nobody came into a conversation of ours: delete its keys without a word, and list it no more."""
         with suppress(NotNow):
@@ -318,6 +327,7 @@ class Talks:
         for number in self._reports.due():
             self._report(number)
         self._successors.settle()
+        self._catching.settle()
         self._revocations.settle()
         self._stirred = False
         # A turn is short however many conversations there are: most of them it does not concern.
@@ -330,6 +340,8 @@ class Talks:
         for number, log in self._awake:
             for one in log.settle(now=now, time=self.desk.time):
                 self.happenings.take(number, log, one)
+                if isinstance(one, RelayTrouble):
+                    self._catching.troubled(number, log)
         self._tell()
 
     def asks(self) -> list[tuple[bytes, Ask]]:
@@ -352,7 +364,8 @@ class Talks:
         own = self._own_due()
         times = chain(
             (min(self._due.values(), default=None),),
-            (self._reports.deadline(), self._successors.deadline(), self._revocations.deadline()),
+            (self._reports.deadline(), self._successors.deadline()),
+            (self._revocations.deadline(), self._catching.deadline()),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
             (None if own is None else now + max(0.0, own - self.context.time),),
         )

@@ -133,7 +133,11 @@ class Reading:
 
     def may_go_on(self) -> bool:
         """Whether the next decision may be followed: keys still reach back to what is not read."""
-        unread = [at for at in self.epochs if at < self._ground.epoch and not self._done(at)]
+        unread = [
+            at
+            for at in self.epochs
+            if at < self._ground.epoch and not self._done(at) and not self._lost(at)
+        ]
         return not unread or min(unread) > self._ground.epoch - PAST_EPOCHS
 
     def clear(self) -> None:
@@ -305,6 +309,14 @@ class Reading:
         if gone == seat.configuration.n:
             return True
         return heard > 0 and heard >= seat.configuration.n - lost and now >= one.since + PATIENCE
+
+    def _lost(self, epoch: int) -> bool:
+        """Whether nobody is left whom an epoch that is over could be read from."""
+        one = self.epochs[epoch]
+        relays = one.place.seat.configuration.relays
+        return self._ground.now >= one.since + PATIENCE and all(
+            map(self._away, (r.key for r in relays))
+        )
 
     def _away(self, relay: bytes) -> bool:
         return self._ground.away(relay)
