@@ -240,6 +240,10 @@ WARNINGS: Final[dict[str, Sentence]] = {
         "Something was decided that this device cannot follow.",
         "A member's device puts it back by itself. If none does: heliogram group successor NAME",
     ),
+    "keys used elsewhere": Sentence(
+        "This device said something that it does not know of: its profile was copied, or is an old copy.",
+        "Delete every copy but one. For another machine: heliogram backup FILE",
+    ),
     "damaged state": SENTENCES["damaged state"],
     "foreign packages": Sentence(
         "A relay gave keys of somebody else for them. They were not used.",
