@@ -228,7 +228,7 @@ class Route:
         self._sink.lost(ask)
 
     def _weigh(self, ask: Ask, *, well: bool) -> None:
-        """What came of a proof of work, if it has one: a relay shall not make us work for nothing for ever."""
+        """What came of a proof, if it has one: a relay shall not make us work for nothing for ever."""
         if (seconds := self._proven.pop(ask, None)) is not None:
             self._known.worked(seconds, self._loop.time(), well=well)
 
