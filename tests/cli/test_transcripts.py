@@ -95,7 +95,18 @@ class Names:
         return f"<{name}>"
 
     def normal(self, printed: str, command: list[str]) -> str:
-        """`printed` with names for what is another one each time."""
+        """`printed` with names for what is another one each time, in an order that is the same each time."""
+        if command[:1] == ["chats"] and "--json" not in command:
+            # What happened within one second comes in any order.
+            printed = "".join(
+                sorted(printed.splitlines(True), key=lambda row: row.split("\t")[1:3])
+            )
+        printed = re.sub(
+            r"(?:^\t.*\bBen added \w+\.\n)+",
+            lambda found: "".join(sorted(found[0].splitlines(True))),
+            printed,
+            flags=re.MULTILINE,
+        )
         for path, name in (
             (self._world.desk, "<desk>"),
             (self._world.home, "<home>"),
