@@ -36,12 +36,14 @@ fix: $(VENV)/dev ## format, and repair what can be repaired
 bench: $(VENV)/peers ## the table of speeds and sizes
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.relay
+	@$(BIN)/python -m bench.node
 
 fuzz: $(VENV)/dev ## broken input for every decoder, for SECONDS=60
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
-chaos: $(VENV)/dev ## kill a loaded relay and cut its power, KILLS=1000 times
+chaos: $(VENV)/dev ## kill a loaded relay, and nodes that talk, and cut their power, KILLS=1000 times each
 	@HELIOGRAM_KILLS=$(KILLS) $(BIN)/python -m pytest -s --timeout 0 tests/relay/test_crash.py
+	@HELIOGRAM_CHAOS=all HELIOGRAM_NODE_KILLS=$(KILLS) $(BIN)/python -m pytest -s --timeout 0 -m "campaign or not campaign" tests/node/chaos tests/node/transfer/test_large.py
 
 sim: $(VENV)/dev ## everything that can go wrong at random, RUNS=2000 times
 	@HELIOGRAM_SIM_RUNS=$(RUNS) $(BIN)/python -m pytest -n auto --timeout 0 tests/sim/test_slots.py tests/sim/test_logs.py $(PYTEST)

@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 RELAYS = 4
 WORKER = (sys.executable, "-m", "bench.node.worker")
 
+#: All people of a benchmark have one address: what a relay allows to one must do for a hundred of them.
+MANY = ("--connections-per-minute=100000", "--max-connections-per-address=10000")
+
 #: Seconds for one order.
 PATIENCE = 300.0
 
@@ -89,7 +92,7 @@ class World:
     def __init__(self, folder: Path, relays: int = RELAYS) -> None:
         """Nothing is started yet; `folder` is there."""
         self.folder = folder
-        self.relays = [Relay(folder / f"relay-{number}") for number in range(1, relays + 1)]
+        self.relays = [Relay(folder / f"relay-{at}", MANY) for at in range(1, relays + 1)]
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from enum import Enum
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from heliogram.cli.sentences import FAILED, SENTENCES, UNREACHABLE, USAGE, sentence
+import heliogram.node
+from heliogram.cli.sentences import (
+    FAILED,
+    SENTENCES,
+    UNREACHABLE,
+    USAGE,
+    WARNINGS,
+    by_code,
+    sentence,
+    warning,
+)
 from heliogram.node.control import faults
 from heliogram.node.control.faults import NotRunning, RemoteNodeError
-from heliogram.node.errors import InvalidWords, NodeError, NotAllowed, WordsFault
+from heliogram.node.errors import IdentityFault, InvalidWords, NodeError, NotAllowed, WordsFault
 
 
 def every_error() -> list[NodeError]:
@@ -59,3 +71,33 @@ def test_details_are_in_the_sentence() -> None:
 
 def test_an_error_that_only_the_node_knows() -> None:
     assert "new code" in sentence(RemoteNodeError("new code", {})).what
+
+
+def warned_codes() -> set[str]:
+    """Codes that the node's source warns of: literals in `Warned(…)` and `_warn(…)`."""
+    found: set[str] = set()
+    for path in Path(heliogram.node.__path__[0]).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = node.func
+                name = getattr(called, "attr", getattr(called, "id", ""))
+                if name in ("Warned", "_warn"):
+                    codes = [one.value for one in node.args if isinstance(one, ast.Constant)]
+                    found.update(one for one in codes if isinstance(one, str))
+    return found
+
+
+def test_each_warning_has_its_sentence() -> None:
+    codes = warned_codes()
+    assert {"store", "fork suspected", "foreign packages"} <= codes
+    # What is wrong with a card is warned of by the error's own code.
+    codes |= {f"identity {fault.value}" for fault in IdentityFault}
+    for code in codes:
+        assert re.fullmatch(r"[A-Z].*[.!?A-Z]", warning(code)), code
+        assert code in WARNINGS
+    assert warning("new code") == "Something is wrong (new code)."
+    assert warning("wounded", "Anna").startswith("Anna: ")
+
+
+def test_what_failed_later() -> None:
+    assert by_code("link gone") == "The link leads nowhere any more."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from heliogram.cli import showing
 from heliogram.cli.face import Face
+from heliogram.cli.sentences import warning
 from heliogram.node import api
 from heliogram.node.control.client import Client
 from heliogram.node.control.faults import NotRunning
@@ -93,6 +94,8 @@ def follow(face: Face, wanted: api.GetHistory, mark: bool) -> None:
             await node.call(api.MarkRead(info.chat.id))
         face.screen.flush()
         async for notice in notices:
+            if isinstance(notice, api.Warned) and notice.chat in (None, info.chat.id):
+                face.note(warning(notice.code, notice.who.name if notice.who else ""))
             if isinstance(notice, api.MessageAdded) and notice.message.chat == info.chat.id:
                 if notice.message.number <= shown:
                     continue

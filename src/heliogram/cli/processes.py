@@ -40,9 +40,10 @@ class DidNotStart(Exception):
 class Relay:
     """`heliogram-relay` on a directory, at an address that stays the same from start to start."""
 
-    def __init__(self, directory: Path) -> None:
-        """Nothing is started yet."""
+    def __init__(self, directory: Path, options: tuple[str, ...] = ()) -> None:
+        """Nothing is started yet. `options` are for `heliogram-relay init`."""
         self.directory = directory
+        self._options = options
         self.name = directory.name
         self.key = ""
         self.where = ""
@@ -64,7 +65,15 @@ class Relay:
             self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             where = f"127.0.0.1:{_free_port()}"
             await _finish(
-                self.name, *_RELAY, "init", "--data", self.directory, "--listen", where, *_EASY
+                self.name,
+                *_RELAY,
+                "init",
+                "--data",
+                self.directory,
+                "--listen",
+                where,
+                *_EASY,
+                *self._options,
             )
         command = (*_RELAY, "serve", "--log-level=error", "--data", self.directory)
         self._process = await create_subprocess_exec(

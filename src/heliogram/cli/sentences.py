@@ -53,6 +53,8 @@ SENTENCES: Final[dict[str, Sentence]] = {
     ),
     "link damaged": Sentence("The link is damaged: letters are missing or wrong.", _LINK),
     "link newer": Sentence("The link is of a later version of Heliogram.", "Update Heliogram."),
+    "link gone": Sentence("The link leads nowhere any more.", "Ask for another one."),
+    "not reached": Sentence("They could not be reached for two weeks.", "Ask for another link."),
     "words count": Sentence("These are {count} words; there must be 24.", _WORDS),
     "words unknown word": Sentence("Word {position} is not in the list.{close}", _WORDS),
     "words checksum": Sentence(
@@ -101,6 +103,14 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "transfer ticket": Sentence("The relay waits for this file no longer.", "Send it again."),
     "transfer damaged": Sentence("The relay gave something else than the file.", _LATER),
     "transfer refused": Sentence("The relay does not take this file.", _RELAYS),
+    # --- Backups
+    "backup not a backup": Sentence("This is no backup of a profile.", "Look at the name."),
+    "backup newer": Sentence("A later version of Heliogram made this.", "Update Heliogram."),
+    "backup damaged": Sentence("The backup is damaged.", "Take another copy of it."),
+    "backup not read": Sentence("The backup cannot be read.", "Look at who may read it."),
+    "backup not written": Sentence("It cannot be written there.", "Look at the disk and its room."),
+    "backup exists": Sentence("There is something of this name already.", "Choose another name."),
+    "backup too large": Sentence("This is larger than any backup.", "Look at the name."),
     # --- Conversations
     "not in chain": Sentence("A relay showed a decision out of order.", _LATER),
     "not opened": Sentence("Something sealed does not open.", _LATER),
@@ -169,22 +179,6 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "HELIOGRAM_PASSPHRASE_FILE names a file with it.",
         UNREACHABLE,
     ),
-    # --- Backups and exports
-    "backup not a backup": Sentence("This file is no backup of Heliogram.", "Look at its path."),
-    "backup newer": Sentence("The backup is of a later version.", "Update Heliogram."),
-    "backup damaged": Sentence(
-        "The backup is damaged: it was changed or cut off.", "Open another one."
-    ),
-    "backup not read": Sentence(
-        "The file cannot be read.", "Look at its path and who may read it."
-    ),
-    "backup not written": Sentence(
-        "It could not be written.", "Look at the path, and at the room on the disk."
-    ),
-    "backup exists": Sentence(
-        "There is something of this name already.", "Choose a name that is new."
-    ),
-    "backup too large": Sentence("The backup is larger than any can be.", _BUG),
     # --- Relays
     "invalid endpoint": Sentence(
         "No relay can be at this address.",
@@ -232,6 +226,32 @@ SENTENCES: Final[dict[str, Sentence]] = {
     ),
 }
 
+#: What a node warns of, by the code of `api.Warned`: while somebody looks, or with what they look at.
+WARNINGS: Final[dict[str, Sentence]] = {
+    "fork suspected": Sentence(
+        "Relays may have shown different things to different members.",
+        "Compare the authenticator of heliogram group info NAME with another member, by voice.",
+    ),
+    "conversation dead": Sentence(
+        "Something was decided that nobody can follow: nothing can be said here any more.",
+        "heliogram group successor NAME goes on in a new log.",
+    ),
+    "wounded": Sentence(
+        "Something was decided that this device cannot follow.",
+        "A member's device puts it back by itself. If none does: heliogram group successor NAME",
+    ),
+    "damaged state": SENTENCES["damaged state"],
+    "foreign packages": Sentence(
+        "A relay gave keys of somebody else for them. They were not used.",
+        "Compare safety codes: heliogram contact verify NAME",
+    ),
+    "store": Sentence(
+        "What happens cannot be written to the disk: nothing goes out or in until it can be.",
+        "Look at the disk and its room. Nothing is lost that was shown as stored.",
+    ),
+    **{code: one for code, one in SENTENCES.items() if code.startswith("identity ")},
+}
+
 #: Codes that end with what is missing or meant twice, by their beginning.
 _FAMILIES: Final = (
     (
@@ -276,6 +296,20 @@ def sentence(error: NodeError) -> Sentence:
         found.hint.format_map(_Blank(details)).strip(),
         found.exit,
     )
+
+
+def by_code(code: str) -> str:
+    """What an error's code alone says, for what failed later than it was asked for."""
+    from heliogram.node.control.faults import RemoteNodeError
+
+    return sentence(RemoteNodeError(code, {})).what
+
+
+def warning(code: str, who: str = "") -> str:
+    """What a node warns of, whom it is about, and what to do."""
+    found = WARNINGS.get(code, Sentence(f"Something is wrong ({code})."))
+    about = f"{who}: " if who else ""
+    return f"{about}{found.what} {found.hint}".strip()
 
 
 class _Blank(dict[str, Any]):

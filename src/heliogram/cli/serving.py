@@ -21,8 +21,9 @@ def serve(face: Face) -> None:
     with open_profile(face) as profile, asyncio.Runner(loop_factory=_loop) as runner:
         place = Place(profile.directory.socket())
 
-        async def run() -> None:
-            stop = asyncio.Event()
+        async def run() -> bool:
+            """Whether it was locked."""
+            stop, asked = asyncio.Event(), False
             _stop_on_signals(stop)
             node = await open_node(profile)
             try:
@@ -31,11 +32,14 @@ def serve(face: Face) -> None:
                     status: api.Status = await node.call(api.GetStatus())
                     _ready(face, status, place)
                     await stop.wait()
+                    asked = watching.done()
                     watching.cancel()
             finally:
                 await node.close()
+            return asked
 
-        runner.run(run())
+        if runner.run(run()):
+            profile.close(rewrite=True)
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -61,7 +65,8 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 def _ready(face: Face, status: api.Status, place: Place) -> None:
     if face.as_json:
-        face.screen.json({"ready": True, "socket": str(place.path), "me": status.me}, line=True)
+        # As below: who it is, `status` tells.
+        face.screen.json({"ready": True, "socket": str(place.path)}, line=True)
     elif face.screen.tty:
         name = cleaning.line(status.me.name)
         face.screen.write(f"ready: {name} ({status.me.mark}), {len(status.relays)} relays")

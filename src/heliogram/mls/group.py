@@ -468,6 +468,20 @@ class Group:
             raise refused(error) from error
         return _advanced(received, own=False) if isinstance(received, Advanced) else received
 
+    def said_elsewhere(
+        self, message: bytes, known: Callable[[bytes], bool]
+    ) -> ApplicationMessage | None:
+        """What our own leaf says under a key that we have not used, for an `OwnMessage` from `process`.
+
+        Then there is another copy of this group, or ours is an old one. The key is not used again. None
+        for what we sent ourselves, what does not verify, and what `known` says that we have said: any
+        member could seal that again.
+        """
+        try:
+            return processing.said_elsewhere(self._member, decode_message(message), known)
+        except DecodeError:
+            return None
+
     # -- saved state -------------------------------------------------------------------------------
 
     def changes(self) -> dict[bytes, bytes | None]:

@@ -33,8 +33,8 @@ from heliogram.mls.registries import GREASE, MLS10, OWN_EXTENSIONS, OWN_PROPOSAL
 
 #: How long a new key package may be used unless the caller says otherwise, in seconds: 84 days.
 DEFAULT_LIFETIME = 84 * 24 * 3600
-#: How far before `now` a new key package starts, so that clocks may differ: one hour.
-CLOCK_SKEW = 3600
+#: How far before `now` a new key package starts, so that clocks may differ: two that are each a day wrong still understand each other.
+CLOCK_SKEW = 50 * 3600
 
 _STATE_VERSION = 1
 

@@ -6,7 +6,7 @@ was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from heliogram.mls import tree_math
 from heliogram.mls.commits import Commit
@@ -107,6 +107,40 @@ def _process_private(member: Member, message: PrivateMessage, now: int) -> Recei
         received = _process_handshake(member, content, now)
     epoch.secret_tree.consume(found)
     return received
+
+
+def said_elsewhere(
+    member: Member, message: Message, known: Callable[[bytes], bool]
+) -> ApplicationMessage | None:
+    """What our own leaf says by a key that we have not used. See `Group.said_elsewhere`."""
+    if (
+        not isinstance(message, PrivateMessage)
+        or message.group_id != member.current.context.group_id
+    ):
+        return None
+    every = (member.current.epoch, *member.past)
+    epoch = next((e for e in every if e.context.epoch == message.epoch), None)
+    if epoch is None or message.content_type is not ContentType.APPLICATION:
+        return None
+    try:
+        sender_data = epoch.sender_of(message)
+        if sender_data.leaf_index != member.own_leaf_index:
+            return None
+        content, found = epoch.open(message, sender_data)
+    except InvalidMessage:
+        return None
+    data = content.content.content
+    if not isinstance(data, bytes) or known(data):
+        return None
+    epoch.secret_tree.consume(found)
+    return ApplicationMessage(
+        data,
+        sender_data.leaf_index,
+        epoch.member(sender_data.leaf_index),
+        message.authenticated_data,
+        message.epoch,
+        sender_data.generation,
+    )
 
 
 def _not_staged() -> InvalidMessage:

@@ -41,9 +41,9 @@ class RemovePeople:
 
 @dataclass(frozen=True, slots=True)
 class RemoveDevices:
-    """Remove single devices."""
+    """Remove single devices, each by its account and its id. Those that are not there count as removed."""
 
-    leaves: frozenset[int]
+    devices: frozenset[tuple[bytes, bytes]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,10 @@ def _by_value(wish: Wish, view: mls.EpochView, charter: Charter) -> Iterator[mls
                 if device_of(leaf).account in wish.accounts:
                     yield mls.Remove(index)
         case RemoveDevices():
-            yield from (mls.Remove(index) for index in sorted(wish.leaves))
+            found = [index for index, leaf in view.members() if _name_of(leaf) in wish.devices]
+            if not found:
+                raise NotAllowed("there is no such device")
+            yield from map(mls.Remove, found)
         case Restore():
             yield from (mls.Remove(index) for index in _leaves_of(wish.package, view))
             yield mls.Add(wish.package)
@@ -184,6 +187,11 @@ def _leaves_of(package: mls.KeyPackage, view: mls.EpochView) -> list[int]:
     if not found:
         raise NotAllowed("a device is to be put back that is not there")
     return found
+
+
+def _name_of(leaf: mls.LeafNode) -> tuple[bytes, bytes]:
+    device = device_of(leaf)
+    return device.account, device.device_id
 
 
 def _account(package: mls.KeyPackage) -> bytes | None:

@@ -48,6 +48,7 @@ from heliogram.node.events import (
     Event,
     ForkSuspected,
     InvitationDue,
+    KeysUsedElsewhere,
     LeavingAnnounced,
     MemberWounded,
     MessageReceived,
@@ -344,8 +345,10 @@ class Conversation:
         return Effects(entries=tuple(entries))
 
     def _entry(self, group: mls.Group, data: bytes, entropy: Entropy) -> Outgoing:
-        sealed = group.protect(data, entropy=entropy)
-        return Outgoing(group.epoch, self._held.keys[group.epoch].tag + sealed)
+        entry = self._held.keys[group.epoch].tag + group.protect(data, entropy=entropy)
+        us = lines.person(group.own_leaf, group.own_leaf_index)
+        self._held.read(group.epoch, sha256(entry).digest()[:DIGEST], _said(us, data))
+        return Outgoing(group.epoch, entry)
 
     def _announce(self, group: mls.Group, entropy: Entropy) -> Outgoing:
         # A copy makes the proposal: once it waits here, the engine sends no messages, and it goes in one.
@@ -518,7 +521,7 @@ class Conversation:
         except mls.InvalidMessage:
             return Effects(events=(CouldNotRead(epoch, Unread.BROKEN),))
         if not isinstance(outcome, mls.ApplicationMessage):
-            return Effects()  # our own
+            return self._own_words(group, entry, name, now)
         return self._said(group, outcome, name, revoked, now)
 
     def receive_all(
@@ -565,7 +568,7 @@ class Conversation:
         # The sender as of the message's own epoch: somebody else may sit there now.
         sender, epoch = lines.person(outcome.leaf, outcome.sender), outcome.epoch
         # A signature does not cover the generation: any member can seal another's words again.
-        said = sha256(sender.account + sender.device + outcome.data).digest()[:DIGEST]
+        said = _said(sender, outcome.data)
         again = self._held.has_heard(said)
         self._held.read(epoch, name, said)
         if again:
@@ -586,6 +589,26 @@ class Conversation:
                 events=self._announced(group, sender, epoch, content.content, now)
             )
         return self._held.effects(events=(CouldNotRead(epoch, Unread.UNKNOWN_FORM),))
+
+    def _own_words(self, group: mls.Group, entry: bytes, name: bytes, now: int) -> Effects:
+        """An entry of our own leaf that we do not know: was it us?
+
+        A store that somebody has copied, or brought back from a copy, uses keys a second time. Who sees what
+        the other one said takes fresh keys.
+        """
+
+        def known(data: bytes) -> bool:
+            return self._held.has_heard(_said(us, data))
+
+        us = lines.person(group.own_leaf, group.own_leaf_index)
+        outcome = group.said_elsewhere(entry[TAG_SIZE:], known)
+        if outcome is None:
+            return Effects()
+        if self.phase is Phase.OPEN:
+            self._held.standing.must_renew = True
+        said = self._said(group, outcome, name, (), now)
+        events = [one for one in said.events if isinstance(one, MessageReceived)]
+        return replace(said, events=(KeysUsedElsewhere(outcome.epoch), *events))
 
     def _announced(
         self, group: mls.Group, sender: Person, epoch: int, message: bytes, now: int
@@ -701,3 +724,8 @@ class Conversation:
     def _person(self, leaf_index: int | None) -> Person | None:
         leaf = None if leaf_index is None else self._member().tree.leaf(leaf_index)
         return None if leaf is None or leaf_index is None else lines.person(leaf, leaf_index)
+
+
+def _said(sender: Person, data: bytes) -> bytes:
+    """By what words are known again, in whichever entry."""
+    return sha256(sender.account + sender.device + data).digest()[:DIGEST]

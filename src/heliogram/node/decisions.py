@@ -6,6 +6,12 @@
         opaque decisions<V>;            // of Decision decision, one epoch after the other
     } Decisions;
 
+    struct {
+        uint8 version = 1;
+        opaque log[32];
+        uint64 epoch;                   // the first whose decision is wanted
+    } DecisionsWanted;
+
 Nothing of them is believed. `Conversation.apply` takes one after the other, each with a certificate of the
 relays of its own epoch; what does not follow is refused there. So any member may serve them, in any other
 conversation: as a part of a message if they are few, else as a file.
@@ -18,7 +24,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
-from heliogram.codec import DecodeError, Reader, decode_all, u8, vector
+from heliogram.codec import DecodeError, Reader, decode_all, u8, u64, vector
 from heliogram.node.chain import Decision
 from heliogram.node.errors import InvalidDecisions, TooLong
 from heliogram.wire.errors import RemoteError
@@ -28,6 +34,9 @@ VERSION = 1
 
 #: The media type, of a part as of a file.
 DECISIONS = "application/vnd.heliogram.decisions"
+
+#: The media type of a part that asks for them.
+WANTED = "application/vnd.heliogram.decisions-wanted"
 
 #: Bytes of it as a part of a message, and as a file; decisions in one.
 MAX_PART = 48 << 10
@@ -65,6 +74,32 @@ class Decisions:
         if not found or any(b.epoch != a.epoch + 1 for a, b in itertools.pairwise(found)):
             raise DecodeError("decisions", "no decisions one after the other")
         return cls(log, found)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionsWanted:
+    """A question for the decisions of a log from `epoch` on."""
+
+    log: bytes = field(repr=False)
+    epoch: int
+
+    def encode(self) -> bytes:
+        """The bytes of this structure."""
+        return u8(VERSION) + self.log + u64(self.epoch)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The structure that is the whole of `data`. Raises `InvalidDecisions`."""
+        try:
+            return decode_all(cls._decode, data)
+        except DecodeError:
+            raise InvalidDecisions from None
+
+    @classmethod
+    def _decode(cls, reader: Reader) -> Self:
+        if reader.u8() != VERSION:
+            raise DecodeError("decisions", "a question of another version")
+        return cls(reader.fixed(HASH_SIZE), reader.u64())
 
 
 def pack_decisions(log: bytes, decisions: Iterable[Decision], most: int = MAX_FILE) -> list[bytes]:

@@ -611,7 +611,7 @@ class NoRelays(NodeError):
 
 
 class RelaysAway(NodeError):
-    """Too few of the relays that a change brings in have opened the log. Nothing has changed: choose others."""
+    """Too few of the relays that a change brings in have opened the log. Nothing has changed."""
 
     @property
     def code(self) -> str:

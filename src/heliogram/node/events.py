@@ -65,6 +65,16 @@ class ForkSuspected:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysUsedElsewhere:
+    """This very device said something that it does not know of: our state is a copy, or an old one.
+
+    What was said comes as a message of our own. We take fresh keys before we send again.
+    """
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class MemberWounded:
     """A member could not follow the decision of `epoch`, and sends a key package to be put back with.
 
@@ -254,6 +264,7 @@ Event = (
     MessageReceived
     | CouldNotRead
     | ForkSuspected
+    | KeysUsedElsewhere
     | MemberWounded
     | RescueArrived
     | SuccessorOffered

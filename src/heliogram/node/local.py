@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -29,6 +30,7 @@ from heliogram.node.engine.talks import Talks
 from heliogram.node.errors import NodeError
 from heliogram.node.profile.profile import Profile
 from heliogram.node.shell import Shell
+from heliogram.node.store.upkeep import Upkeep
 from heliogram.node.transfer.mover import fetch_blob
 from heliogram.node.transfer.moves import Fetch
 from heliogram.node.transfer.service import Transfers
@@ -39,6 +41,9 @@ __all__ = ["LocalNode", "create_profile_account", "open_node", "set_network"]
 
 #: Seconds for which nothing must happen before a node counts as idle, and between looks.
 QUIET, LOOK = 0.15, 0.02
+
+#: Seconds between looks at whether the store needs something.
+UPKEEP = 10.0
 
 
 def create_profile_account(
@@ -129,6 +134,7 @@ class LocalNode:
         if self._transfers is not None:
             self._tasks.append(asyncio.create_task(self._transfers.run()))
         self._tasks.append(asyncio.create_task(self._archives.reach_again()))
+        self._tasks.append(asyncio.create_task(self._keep_up()))
 
     async def drained(self) -> None:
         """Wait until nothing is on its way: all said is stored, all wanted is done, all there is was read."""
@@ -141,6 +147,13 @@ class LocalNode:
     async def locked(self) -> None:
         """Wait until somebody wants it to stop."""
         await self._locked.wait()
+
+    async def _keep_up(self) -> None:
+        upkeep = Upkeep(self._profile.store)
+        while True:
+            await asyncio.sleep(UPKEEP)
+            if not self.shell.busy:
+                upkeep.look(int(time.time()))
 
     async def close(self) -> None:
         """Stop: finish the turn that runs, close all connections. The profile stays open."""

@@ -57,6 +57,13 @@ def accounts_after(
     return [*staying, *(one.account for one in added)]
 
 
+def may_remove(actor: bytes, account: bytes, roles: Roles) -> bool:
+    """Whether one account may remove devices of another one, or of its own."""
+    if account == actor or roles.of(actor) is Role.OWNER:
+        return True
+    return roles.of(actor) is Role.ADMIN and roles.of(account) is Role.MEMBER
+
+
 def judge(
     view: mls.EpochView, committer: int | None, proposals: Sequence[mls.SentProposal]
 ) -> Refusal | None:
@@ -175,9 +182,8 @@ class _Judgement:
             if one.account != self.actor and _client(one) not in before and self.role < Role.ADMIN:
                 return Refusal.ADD
         for one in self.removed.values():
-            if one.account == self.actor or _client(one) in after or self.role is Role.OWNER:
-                continue
-            if self.role is not Role.ADMIN or self.charter.roles.of(one.account) is not Role.MEMBER:
+            put_back = _client(one) in after
+            if not put_back and not may_remove(self.actor, one.account, self.charter.roles):
                 return Refusal.REMOVE
         return None
 

@@ -3,8 +3,8 @@
     python -X dev -m tests.node.acceptance.talkative FILE
 
 All loggers say everything. Each secret that is derived is noted in FILE, as a label and its first bytes.
-After SIGUSR1 the next turn with a command in it raises an error that holds the command; SIGUSR2 ends the
-program by an error that nobody catches.
+After SIGUSR1 the next turn with a command in it raises an error that holds the command, after SIGUSR2 the
+program crashes in the middle of it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import faulthandler
 import hmac
 import logging
+import os
 import re
 import signal
 import sys
@@ -54,13 +55,14 @@ def be_breakable() -> None:
 
     def broken(self: Engine, inputs: Any, **how: Any) -> Any:
         if wanted and any(isinstance(one, Called) for one in inputs):
-            wanted.clear()
+            if wanted.pop() == signal.SIGUSR2:
+                os.abort()
             raise RuntimeError(f"{inputs}")
         return turn(self, inputs, **how)
 
     Engine.turn = broken  # type: ignore[method-assign]
-    signal.signal(signal.SIGUSR1, lambda *_: wanted.append(1))
-    signal.signal(signal.SIGUSR2, lambda *_: 1 // 0)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda number, _: wanted.append(number))
 
 
 if __name__ == "__main__":

@@ -236,7 +236,7 @@ class Story:
         self.run.export = b"".join(exported.values())
 
     async def die(self) -> None:
-        """One is killed, one crashes by an error that nobody catches; a wrong passphrase is tried."""
+        """One is killed, one crashes in the middle of a turn; a wrong passphrase is tried."""
         alice, bob, _ = self.people
         await bob.kill()
         self.look("killed")
@@ -245,6 +245,7 @@ class Story:
         self.run.refused = done.stdout + done.stderr
         await bob.start()
         alice.signal(signal.SIGUSR2)
+        await refused(alice, api.SendMessage(self.chat, SAID["raised"]))
         await alice.wait()
         self.look("crashed")
         await alice.start()
@@ -446,11 +447,18 @@ def test_70_a_used_key_package_is_gone_for_who_has_the_key_too(run: Run) -> None
         assert all(one in content for one in left), "the search itself must work"
 
 
+def test_16_23_who_was_removed_has_nothing_that_was_said_later(run: Run) -> None:
+    """Carol's node ran all the time, with all that it had."""
+    after = SAID["after"].encode()
+    assert [after in run.decrypted[label] for label in "abc"] == [True, True, False]
+    assert SAID["word"].encode() in run.decrypted["c"]
+
+
 def test_72_the_most_verbose_log_says_nothing(run: Run) -> None:
     said = logs(run)
     alice = said["stopped: a.log"]
     assert b"a turn failed" in alice  # what it has to say does arrive there
-    assert b"ZeroDivisionError" in alice
+    assert b"Fatal Python error: Aborted" in alice
     assert where(run.said | run.kept, said) == []
 
 

@@ -26,7 +26,7 @@ from heliogram.node import api
 from heliogram.node.engine.engine import Engine
 from heliogram.node.engine.talks import Talks
 from heliogram.node.errors import NodeError
-from heliogram.node.local import PROXY, LocalNode, create_profile_account
+from heliogram.node.local import LocalNode, create_profile_account, set_network
 from heliogram.node.profile.config import Config
 from heliogram.node.profile.directory import Directory
 from heliogram.node.profile.profile import Profile
@@ -148,7 +148,7 @@ async def begin(stack: AsyncExitStack, root: Path, name: str, socks: Socks) -> D
     profile = Profile.create(Directory(root / name), phrase, os.urandom, config=config, costs=costs)
     stack.enter_context(profile)
     create_profile_account(profile, name, now=int(time.time()))
-    profile.store.set_setting(PROXY, f"socks5://{socks.where}".encode())
+    set_network(profile, api.SetNetwork(f"socks5://{socks.where}"))
     node = Driven(profile, os.urandom)
     node.start()
     stack.push_async_callback(node.close)

@@ -25,6 +25,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
+
 from heliogram.mls import Secret
 from heliogram.node import api
 from heliogram.node.control.client import Client
@@ -40,6 +42,10 @@ from tests.relay.process import RelayProcess
 
 #: Seconds after which something will never happen.
 PATIENCE = int(os.environ.get("HELIOGRAM_PATIENCE", "90"))
+
+#: What takes long runs with `make chaos`, which says HELIOGRAM_CHAOS=all and takes campaigns in.
+ALL = os.environ.get("HELIOGRAM_CHAOS") == "all"
+long = pytest.mark.campaign
 
 _PHRASE = Secret(b"a passphrase")
 

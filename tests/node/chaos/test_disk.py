@@ -13,7 +13,7 @@ import pytest
 from heliogram.node import api
 from heliogram.node.errors import NodeError, StoreError
 from tests.node.chaos.between import relays
-from tests.node.chaos.nodes import Died, Node, acquaint, people
+from tests.node.chaos.nodes import ALL, Died, Node, acquaint, people
 from tests.relay import powerloss
 from tests.relay.powerloss import Failure
 
@@ -52,7 +52,9 @@ async def say(node: Node, chat: str, text: str, codes: set[str]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("how", [Failure.FULL, Failure.READONLY, Failure.UNSYNCABLE])
+@pytest.mark.parametrize(
+    "how", [Failure.FULL, *([Failure.READONLY, Failure.UNSYNCABLE] if ALL else [])]
+)
 async def test_69_the_disk_fails(tmp_path: Path, how: Failure) -> None:
     """Full, read-only, not to be synced; then well again, and once the power goes right after."""
     rng = Random(how.value)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from heliogram.node import api
-from tests.node.chaos.nodes import Node, accept, acquaint, introduce
+from tests.node.chaos.nodes import Node, accept, acquaint, introduce, long
 from tests.node.chaos.talking import tea
 
 
@@ -42,6 +42,7 @@ async def test_9_one_of_four_vanishes(tmp_path: Path) -> None:
         await talk.agreed(stored=3)
 
 
+@long
 async def test_10_two_of_four_vanish(tmp_path: Path) -> None:
     """What was said can be read, what is said waits and says so; with one of them back all goes out."""
     async with tea(tmp_path) as (betweens, (alice, _), talk):
@@ -74,6 +75,7 @@ async def test_10_two_of_four_vanish(tmp_path: Path) -> None:
         await talk.agreed(stored=3)
 
 
+@long
 async def test_11_a_relay_comes_back_from_the_past(tmp_path: Path) -> None:
     """It fences itself, is refilled, and takes part again; nothing is decided twice."""
     async with tea(tmp_path) as (betweens, (alice, bob), talk):
@@ -94,7 +96,9 @@ async def test_11_a_relay_comes_back_from_the_past(tmp_path: Path) -> None:
             await one.until(
                 api.GetChat(talk.chat), lambda info: all(it.state == "up" for it in info.relays)
             )
-        # It counts again: another one may be missing now.
+        # It counts again from the next epoch on: then another one may be missing.
+        await talk.renamed(alice, "The next epoch")
+        await talk.agreed(stored=3)
         betweens[3].process.kill()
         await talk.chatter("without another one", 2)
         await talk.renamed(alice, "Three again")
@@ -108,6 +112,7 @@ async def moved(node: Node, chat: str, key: str) -> None:
     )
 
 
+@long
 async def test_18_relays_are_replaced_one_by_one(tmp_path: Path) -> None:
     """Four times, one wiped each time, while Bob is away: he knows one that is left, and catches up."""
     async with tea(tmp_path, spare=3) as (betweens, (alice, bob), talk):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from heliogram.codec import DecodeError
 from heliogram.node.chain import Decision
 from heliogram.node.components import Metadata, Predecessor, Roles
-from heliogram.node.decisions import Decisions, pack_decisions
+from heliogram.node.decisions import Decisions, DecisionsWanted, pack_decisions
 from heliogram.node.errors import NodeError
 from heliogram.node.events import Dead
 from heliogram.node.invitation import Invitation
@@ -72,6 +72,7 @@ READERS: dict[str, Callable[[bytes], bytes]] = {
     "Metadata": lambda data: Metadata.from_bytes(data).encode(),
     "Predecessor": lambda data: Predecessor.from_bytes(data).encode(),
     "Decisions": lambda data: Decisions.from_bytes(data).encode(),
+    "DecisionsWanted": lambda data: DecisionsWanted.from_bytes(data).encode(),
     "decided": _decided,
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from heliogram.mls import Secret
 from heliogram.node.chain import Decision
 from heliogram.node.components import Metadata, Predecessor, Role, Roles, conversation_id
+from heliogram.node.decisions import DecisionsWanted
 from heliogram.node.epoch_keys import EpochKeys
 from heliogram.node.invitation import Invitation
 from heliogram.node.value import Body, CommitData, WelcomeBlob
@@ -61,6 +62,7 @@ EXAMPLES = {
     "CommitData, first": FIRST.encode(),
     "CommitData": LATER.encode(),
     "Invitation": INVITATION.encode(),
+    "DecisionsWanted": DecisionsWanted(RELAYS.log, 7).encode(),
 }
 
 

@@ -420,6 +420,11 @@ def test_33_the_words_of_another_sealed_again_are_read_once() -> None:
     assert bob.receive(replayed) == ()
     bob.crash()
     assert bob.receive(entry) == () and bob.receive(replayed) == ()
+    # Nor does it make who said it believe that there is a copy of them.
+    for _ in range(2):
+        assert alice.receive(entry) == () and alice.receive(replayed) == ()
+        assert not alice.conversation.must_renew
+        alice.crash()
 
 
 def test_33_the_same_words_in_the_next_epoch_are_read_once() -> None:
@@ -658,7 +663,7 @@ def test_44_a_revoked_device_is_not_heard_and_is_removed() -> None:
     heard = alice.receive(group.log.entries[0], revoked={lost.device_id})
     assert one(heard, CouldNotRead).why is Unread.REVOKED
     # Bob is no admin; his devices are his to remove.
-    events = group.decide(bob, RemoveDevices(frozenset({lost.conversation.own_leaf})))
+    events = group.decide(bob, RemoveDevices(frozenset({(lost.id, lost.device_id)})))
     gone = one(events["Alice"], MemberRemoved)
     assert gone.who.device == lost.device_id and not gone.last
     assert lost.conversation.phase is Phase.OUT

@@ -19,6 +19,7 @@ from heliogram.node import (
     successor,
     value,
 )
+from heliogram.node.engine import catching
 from heliogram.node.identity import links
 from heliogram.node.membership import PAST_EPOCHS
 from heliogram.node.records import DIGEST
@@ -72,12 +73,15 @@ def test_numbers() -> None:
         "sizes {} and {}".format(*invitation.GRACE_SIZES),
         f"at most {decisions.MAX_PART} bytes, as a file at most {decisions.MAX_FILE}; more goes in"
         f" several. At most {decisions.MAX_DECISIONS} decisions in one",
+        "up to three contacts at a time who are members",
+        f"in a day, at most {catching.ANSWERS_A_DAY} questions and {catching.PIECES_A_DAY} parts",
         f"box[{sealing._BOX}]",
         f"At most {sealing.MAX_OPENERS}.",
         f"a secret of {links.SECRET_SIZE} bytes",
         f"`salt[{sealing.SALT}]".removeprefix("`"),
     ):
         assert sentence in re.sub(r"\s+", " ", LAW), sentence
+    assert (catching.ASKED, catching.PATIENCE, catching.BETWEEN) == (3, 120, 900)
     assert PAST_EPOCHS == 5 and DIGEST == 16 and epoch_keys.TAG_SIZE == 8
     assert LAW.count("five epochs") == 2
 
@@ -90,7 +94,7 @@ def test_labels_and_media_types() -> None:
         assert f"label `{label.decode()}`" in LAW
     assert f"`{invitation.SIGNED.decode()}`" in LAW
     for kind in (
-        *(conversation.MLS_MESSAGE, conversation.WOUNDED, decisions.DECISIONS),
+        *(conversation.MLS_MESSAGE, conversation.WOUNDED, decisions.DECISIONS, decisions.WANTED),
         *(framing.MIMI_CONTENT, framing.MESSAGE_STATUS),
     ):
         assert f"`{kind}`" in LAW

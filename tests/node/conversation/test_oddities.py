@@ -19,6 +19,7 @@ from heliogram.node.events import (
     Dead,
     Event,
     InvitationDue,
+    KeysUsedElsewhere,
     MemberWounded,
     Out,
     Unread,
@@ -107,7 +108,12 @@ def test_what_is_no_entry_at_all() -> None:
         assert why(alice.receive(Outgoing(1, data))) is Unread.BROKEN
     with pytest.raises(NotNow):
         alice.receive(Outgoing(2, entry.data))
-    assert alice.receive(Outgoing(1, sealed(alice, b"x").data)) == ()  # her own comes back
+    alice.say(b"x")
+    group.log.post(alice)
+    assert alice.receive(group.log.entries[-1]) == ()  # her own comes back
+    # What her keys say without her is told.
+    assert alice.receive(Outgoing(1, sealed(alice, b"y").data)) == (KeysUsedElsewhere(1),)
+    assert alice.conversation.must_renew
 
 
 def test_a_late_departure_is_none() -> None:

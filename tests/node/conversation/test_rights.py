@@ -136,13 +136,17 @@ def test_the_log_stays_the_same() -> None:
         people["owner"].stage(ChangeRelays(configuration(log="another")))
 
 
-@pytest.mark.parametrize(
-    "wish", [Rename(Metadata("x" * (MAX_NAME + 1))), RemoveDevices(frozenset({0}))]
-)
-def test_what_nobody_accepts_is_not_staged(wish: Wish) -> None:
+def test_what_nobody_accepts_is_not_staged() -> None:
     group = group_of("owner", "member")
-    with pytest.raises(NotAllowed):
-        group.members[0].stage(wish)  # too long a name; a committer who removes itself
+    owner = group.members[0]
+    wishes: list[Wish] = [
+        Rename(Metadata("x" * (MAX_NAME + 1))),
+        RemoveDevices(frozenset({(owner.id, owner.device_id)})),  # a committer who removes itself
+        RemoveDevices(frozenset({(owner.id, bytes(16))})),
+    ]
+    for wish in wishes:
+        with pytest.raises(NotAllowed):
+            owner.stage(wish)
     group.decide(group.members[0], RenewKeys())
     assert group.together()
 

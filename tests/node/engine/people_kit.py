@@ -175,8 +175,13 @@ class Talking:
         self._net.entries.setdefault(live.group_id, []).extend(effects.entries)
         self._write(conversation, effects)
 
-    def leave(self, conversation: int) -> None:
-        raise AssertionError("people make nobody leave")
+    def abandon(self, conversation: int) -> None:
+        self._context.store.execute(
+            "UPDATE conversations SET phase = 'out', archived = 1 WHERE number = ?", (conversation,)
+        )
+
+    def devices_changed(self, account: bytes) -> None:
+        assert self._people.revoked(account) is not None
 
     def chat(self, conversation: int) -> api.Chat:
         row = self._context.store.one(

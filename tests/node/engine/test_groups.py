@@ -174,7 +174,7 @@ def test_who_was_removed_meanwhile(world: World, three: Three) -> None:
     world.run(until=lambda: bob.chat(chat).phase == "out")
     world.run(60)
     assert bob.message(sent.id).state == "failed"
-    assert bob.lines(chat)[-1].endswith("removed us.")
+    assert bob.lines(chat)[-1].endswith("removed you.")
     assert alice.messages(chat) == []
     assert bob.chat(chat).members == 2
     bob.crash()
@@ -191,3 +191,19 @@ def test_a_large_group(world: World) -> None:
     founder.call(api.SendMessage(chat, "hello all"))
     world.run(until=lambda: all(one.texts(chat) == ["hello all"] for one in others))
     assert founder.call(api.GetChat(chat)).suite == mls.CipherSuite(mls.DEFAULT_SUITE).name
+
+
+def test_a_conversation_that_nobody_came_into(world: World) -> None:
+    alice, bob = world.people("alice", "bob")
+    number = alice.do(lambda: alice.talks.found("direct", peer=bob.id))
+    chat = alice.do(lambda: alice.talks.chat(number)).id
+    alice.call(api.SendMessage(chat, "are you there?"))
+    alice.do(lambda: alice.talks.abandon(number))
+    world.run(30.0)
+    alice.crash()
+    world.run(30.0)
+    assert chat not in [one.id for one in alice.call(api.GetChats())]
+    (archived,) = [one for one in alice.call(api.GetChats(archived=True)) if one.id == chat]
+    assert archived.phase == "out"
+    # What waited there is not lost without a word.
+    assert [one.state for one in alice.messages(chat)] == ["failed"]

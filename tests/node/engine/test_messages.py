@@ -256,7 +256,7 @@ def test_to_leave(world: World, two: Two) -> None:
     alice.call(api.LeaveChat(chat))
     world.run(120, until=lambda: alice.chat(chat).phase == "out")
     assert alice.texts(chat) == ["bye"]
-    assert alice.lines(chat)[-1] == "We left."
+    assert alice.lines(chat)[-1] == "You left."
     with pytest.raises(ChatEnded):
         said(alice, chat, "again")
     world.run(60, until=lambda: "MemberLeft" in bob.events(chat))

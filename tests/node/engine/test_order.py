@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -107,6 +108,8 @@ def test_a_clock_far_ahead_moves_nobody(tmp_path: Path) -> None:
 def test_the_clock() -> None:
     assert clock.next_time(5_000, 4.0) == 5_001
     assert clock.next_time(5_000, 6.0) == 6_000
+    assert clock.next_time(6_000 + clock.FAR_AHEAD, 6.0) == 6_001 + clock.FAR_AHEAD
+    assert clock.next_time(6_001 + clock.FAR_AHEAD, 6.0) == 6_000
     assert clock.raised(5_000, 7_000, 6.0) == 7_000
     assert clock.raised(5_000, 4_000, 6.0) == 5_000
     limit = 6_000 + clock.AHEAD
@@ -126,3 +129,21 @@ def test_messages_without_a_time_have_the_minute(tmp_path: Path) -> None:
         extension = Extension("heliogram.sent", odd)
         strange = Message(plain.salt, plain.part, extensions=(extension,))
         assert clock.time_of(Message.from_bytes(strange.encode()), 125.0) == 120_000
+
+
+def test_a_clock_that_was_years_ahead_does_no_harm_once_it_is_right(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    alice, bob = world.people("alice", "bob")
+    chat = world.befriend(alice, bob)
+    bob.offset = 10 * 366 * 86_400.0
+    bob.call(api.SendMessage(chat, "from the future"))
+    world.run(until=lambda: len(alice.texts(chat)) == 1)
+    bob.offset = 0.0
+
+    def both_have(least: int) -> bool:
+        return all(len(one.texts(chat)) >= least for one in (alice, bob))
+
+    for count, who in enumerate((bob, alice, bob, alice), 1):
+        who.call(api.SendMessage(chat, str(count)))
+        world.run(until=partial(both_have, count + 1))
+    assert alice.texts(chat) == bob.texts(chat) == ["1", "2", "3", "4", "from the future"]

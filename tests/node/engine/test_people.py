@@ -202,6 +202,32 @@ async def test_a_member_who_cannot_be_reached_is_told(world: World) -> None:
     assert alice.people.contact(bob.id).state == "known"
 
 
+async def test_failed_contact_begins_anew(world: World) -> None:
+    """Adding somebody again leaves no dead conversation in the list."""
+    alice, bob = await world.person("Alice"), await world.person("Bob")
+    bob.talking.fails = "not allowed"
+    await world.invite(bob, await world.link(alice))
+    failed = bob.people.contact(alice.id)
+    assert failed.state == "failed" and failed.chat is not None
+    # Nobody was added: the same conversation is gone on with.
+    bob.talking.fails = ""
+    again = await bob.call(api.AddContact(await world.link(alice)))
+    assert (again.state, again.chat) == ("adding", failed.chat)
+    await bob.settled()
+    waiting = bob.people.contact(alice.id)
+    assert (waiting.state, waiting.chat) == ("waiting", failed.chat)
+    # Now she is in it, and nobody will bring her the invitation: another one begins.
+    bob.store.execute("UPDATE contacts SET state = 'failed'")
+    bob.store.forget_memos()
+    await bob.call(api.AddContact(await world.link(alice)))
+    await bob.settled()
+    anew = bob.people.contact(alice.id)
+    assert anew.chat not in (None, failed.chat)
+    listed = bob.store.query("SELECT id FROM conversations WHERE NOT archived")
+    assert [row[0].hex() for row in listed] == [anew.chat]
+    await until(lambda: len(alice.people._requests.waiting()) == 1, alice)
+
+
 async def test_a_wish_that_fails(world: World) -> None:
     alice, bob = await world.person("Alice"), await world.person("Bob")
     bob.talking.fails = "not allowed"

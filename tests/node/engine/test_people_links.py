@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
+from heliogram import mls
 from heliogram.node import api, staging
+from heliogram.node.components import Role
 from heliogram.node.engine.contact_links import MAX_PERSONAL, ContactLinks
 from heliogram.node.engine.engine import Called
-from heliogram.node.errors import InvalidInvitation
+from heliogram.node.errors import InvalidInvitation, InvitationFault
 from heliogram.node.store.people import ContactRow, PeopleTables
-from heliogram.node.value import WelcomeBlob
+from heliogram.node.value import MAX_WELCOME, WelcomeBlob
 from heliogram.wire.limits import MAX_LINKS
 from tests.node.engine.people_kit import World
 from tests.node.identity.samples import name
@@ -71,3 +75,38 @@ async def test_a_welcome_in_a_blob(world: World, monkeypatch: pytest.MonkeyPatch
     ((_, chat),) = turned.results
     assert isinstance(chat, api.Chat)
     assert not await alice.call(api.GetRequests())
+
+
+@pytest.mark.parametrize("most", [1 << 20, 100])
+async def test_nobody_hides_in_a_conversation_of_two(
+    world: World, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Neither by a Welcome in the invitation nor by one that is fetched."""
+    alice, bob, carol = [await world.person(one) for one in ("Alice", "Bob", "Carol")]
+    monkeypatch.setattr(staging, "MAX_WELCOME", min(most, MAX_WELCOME))
+    third, add = carol.people.fresh_package().key_package, bob.talking.add
+
+    def add_both(
+        conversation: int,
+        packages: Sequence[mls.KeyPackage],
+        accounts: frozenset[bytes],
+        role: Role,
+    ) -> None:
+        add(conversation, [*packages, third], accounts | {carol.id}, role)
+
+    monkeypatch.setattr(bob.talking, "add", add_both)
+    await world.invite(bob, await world.link(alice))
+    alice.wait(400)
+    await alice.settled()
+    if most > 100:
+        assert not await alice.call(api.GetRequests())
+        return
+    (request,) = await alice.call(api.GetRequests())
+    assert request.kind == "direct"
+    found = alice.people.welcome_of(request.id)
+    assert found is not None
+    (blob,) = world.net.blobs
+    turned = await alice.turn(Called(api.AcceptRequest(request.id), found[0].unseal(blob)))
+    ((_, error),) = turned.results
+    assert isinstance(error, InvalidInvitation) and error.fault is InvitationFault.BAD_GROUP
+    assert not alice.talking.talks

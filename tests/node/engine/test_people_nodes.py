@@ -14,6 +14,7 @@ import pytest
 
 from heliogram.mls import Secret
 from heliogram.node import api
+from heliogram.node.errors import NotFound
 from heliogram.node.local import LocalNode, create_profile_account, open_node
 from heliogram.node.profile.directory import Directory
 from heliogram.node.profile.profile import Profile
@@ -117,3 +118,22 @@ async def test_a_group_of_three(tmp_path: Path, relays: list[RelayProcess]) -> N
                 api.GetHistory(group.id),
                 lambda found: any(line.text == "Hello all" for line in found),
             )
+
+
+async def test_a_group_that_could_not_be_made_leaves_nothing(
+    tmp_path: Path, relays: list[RelayProcess]
+) -> None:
+    async with AsyncExitStack() as stack:
+        alice = await stack.enter_async_context(person(tmp_path, "Alice", relays))
+        bob = await stack.enter_async_context(person(tmp_path, "Bob", relays))
+        await acquaint(alice, bob)
+        await until(alice, api.GetChats(), lambda found: all(one.phase == "open" for one in found))
+        before = await alice.call(api.GetChats())
+        await alice.call(api.BlockContact("Bob"))
+        for _ in range(2):
+            with pytest.raises(NotFound):
+                await alice.call(api.CreateGroup("Tea", ("Bob",)))
+        await alice.drained()
+        assert {one.id for one in await alice.call(api.GetChats())} == {one.id for one in before}
+        # Nothing of it goes on in memory: answers to what was never written would end a turn.
+        assert alice.shell.turns.failed == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,44 @@ def test_reports_about_others_messages_are_nothing(world: World, two: Two) -> No
     assert alice.message(sent.id).state == "read"
     reported(report([ids[0]], Status.DELIVERED).encode())
     assert alice.message(sent.id).state == "read"
+
+
+def test_nobody_who_is_blocked_hears_what_was_owed_before(world: World, two: Two) -> None:
+    alice, bob, chat = two
+    sent = alice.call(api.SendMessage(chat, "Hello"))
+    world.run(1.0, until=lambda: len(bob.messages(chat)) == 1)
+    bob.call(api.BlockContact(alice.id.hex()))
+    before = len(world.posted)
+    world.run(60)
+    assert len(world.posted) == before
+    assert alice.message(sent.id).state == "stored"
+    bob.call(api.BlockContact(alice.id.hex(), False))
+    world.run(60)
+    assert alice.message(sent.id).state == "stored"
+
+
+def test_nothing_owed_is_told_once_nobody_wants_it(world: World, two: Two) -> None:
+    alice, bob, chat = two
+    sent = alice.call(api.SendMessage(chat, "Hello"))
+    world.run(1.0, until=lambda: len(bob.messages(chat)) == 1)
+    bob.call(api.SetChat(chat, reports=False))
+    world.run(60)
+    assert alice.message(sent.id).state == "stored"
+
+
+def test_reports_of_a_later_version_cost_nothing(world: World, two: Two) -> None:
+    """Otherwise each of 250 numbers would be another change of each of a thousand messages."""
+    alice, bob, chat = two
+    bob.call(api.SetChat(chat, reports=False))
+    sent = alice.call(api.SendMessage(chat, "Hello"))
+    world.run(until=lambda: len(bob.messages(chat)) == 1)
+    world.run(5)
+    alice.notices.clear()
+    row = alice.talks.desk.logs.get(alice.number(chat))
+    assert row is not None
+    for status in (7, 100, 255):
+        content = Report(((bytes.fromhex(sent.id), status),)).encode()
+        take = partial(alice.talks._reports.receive, row, bob.id, content)
+        alice.do(take)
+    assert not alice.heard(api.MessageChanged)
+    assert alice.message(sent.id).reports == () and alice.message(sent.id).state == "stored"

@@ -15,9 +15,7 @@ from tests.node.log.world import Device, World
 
 
 def refusals(one: Device) -> dict[int, Exception]:
-    return {
-        what.number: what.error for what in one.happened if isinstance(what, told.WishRefused)
-    }
+    return {what.number: what.error for what in one.happened if isinstance(what, told.WishRefused)}
 
 
 def others(world: World, *places: int) -> ChangeRelays:

@@ -26,7 +26,7 @@ def digest(path: Path) -> bytes:
     return found.digest()
 
 
-@pytest.mark.skipif("HELIOGRAM_LARGE" not in os.environ, reason="takes minutes and 10 GB of disk")
+@pytest.mark.campaign  # minutes, and 10 GB of disk
 @pytest.mark.timeout(3000)
 async def test_more_than_two_gibibytes(tmp_path: Path) -> None:
     source = tmp_path / "film.mkv"

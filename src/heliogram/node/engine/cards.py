@@ -6,6 +6,7 @@ only move forward: an older one, or one that contradicts what we know, is refuse
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from heliogram.node import api
@@ -31,6 +32,8 @@ class Cards:
         self._me = me
         self._links = links
         self._names = names
+        #: Called with an account whose list of devices is newer than the one we knew.
+        self.devices_changed: Callable[[bytes], None] = lambda account: None
 
     # --- Ours -------------------------------------------------------------------------------------
 
@@ -97,6 +100,7 @@ class Cards:
             return
         if kept is not known:
             self._tables.save_devices(account, kept.encode())
+            self.devices_changed(account)
 
     def devices(self, account: bytes) -> DeviceList | None:
         """The newest list of devices of somebody; None if none came."""

@@ -16,8 +16,13 @@ FAR_AHEAD = 24 * 3600 * 1000
 
 
 def next_time(clock: int, time: float) -> int:
-    """The time of what is sent now: `clock` is the conversation's, `time` ours in Unix seconds."""
-    return max(int(time * 1000), clock + 1)
+    """The time of what is sent now: `clock` is the conversation's, `time` ours in Unix seconds.
+
+    No message of others moves the conversation's clock so far ahead of ours that it does not count here: ours
+    was wrong then, and is put right. Otherwise all that we say would stand at the end for as long.
+    """
+    ours = int(time * 1000)
+    return ours if clock > ours + FAR_AHEAD else max(ours, clock + 1)
 
 
 def time_of(message: Message, received: float) -> int:

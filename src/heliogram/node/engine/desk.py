@@ -86,6 +86,8 @@ class Desk:
         self.logs = Logs(context.store)
         self.messages = Messages(context.store)
         self.marks = Marks(context.store)
+        #: Whether a version of a message is Markdown: by its number, the time and the id of its edit.
+        self.markdown = context.store.memo("markdown")
         #: Messages that are new or changed, chats that changed, in the order in which they did.
         self.added: dict[int, None] = {}
         self.changed: dict[int, None] = {}

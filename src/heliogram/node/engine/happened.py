@@ -22,6 +22,7 @@ from heliogram.node.events import (
     Event,
     ForkSuspected,
     Joined,
+    KeysUsedElsewhere,
     MemberAdded,
     MemberLeft,
     MemberRemoved,
@@ -76,6 +77,10 @@ def told(desk: Desk, conversation: ConversationRow, event: Event) -> None:
             if _lately(desk, number, "ForkSuspected") == 0:
                 line(desk, number, "ForkSuspected", {}, epoch)
                 _warn(desk, conversation, "fork suspected")
+        case KeysUsedElsewhere(epoch):
+            if _lately(desk, number, "KeysUsedElsewhere") == 0:
+                line(desk, number, "KeysUsedElsewhere", {}, epoch)
+                _warn(desk, conversation, "keys used elsewhere")
         case Dead(_, _, why) if why == ELSEWHERE:
             pass  # the line says who goes on
         case Dead(epoch, culprit, why):

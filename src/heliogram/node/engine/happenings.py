@@ -242,7 +242,7 @@ class Happenings:
             self.successors.refused(number, wanted)
         elif isinstance(wanted, AddPeople):
             desk.people.not_added(number, wanted.accounts, error.code)
-        else:
+        elif row.command:  # else nobody here has asked for it
             desk.context.tell(api.CommandFailed(chat.id.hex(), row.command, error.code))
 
     def _trouble(self, log: Log, one: RelayTrouble) -> None:

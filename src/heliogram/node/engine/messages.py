@@ -7,6 +7,7 @@ content that is none becomes a line, what we do not know is shown as unknown.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from heliogram.content import bodies, revisions
@@ -14,6 +15,7 @@ from heliogram.content.bodies import Kind
 from heliogram.content.errors import ContentError
 from heliogram.content.limits import MAX_EMOJI
 from heliogram.content.mimi import Message, SinglePart, message_id
+from heliogram.node.decisions import DECISIONS, WANTED
 from heliogram.node.engine import clock, happened, reading
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.making import room_uri
@@ -24,6 +26,9 @@ from heliogram.node.inbox.card import CARD
 from heliogram.node.store.logs import ConversationRow
 from heliogram.node.store.marks import EarlyRow, ReactionRow
 from heliogram.node.store.messages import MessageRow
+
+#: Media types of what nodes say to each other, and nobody sees.
+ASIDE = frozenset((DECISIONS, WANTED))
 
 #: Characters of one emoji, as it is shown.
 MAX_SHOWN_EMOJI = 16
@@ -48,6 +53,8 @@ class Messages:
     def __init__(self, desk: Desk, reports: Reports) -> None:
         self._desk = desk
         self._reports = reports
+        #: Takes what is said from node to node: the conversation, who said it, the part.
+        self.aside: Callable[[ConversationRow, bytes, SinglePart], None] = lambda *_: None
 
     def receive(
         self,
@@ -100,11 +107,16 @@ class Messages:
             if message.part.content_type == CARD:
                 desk.people.card_received(said.sender, message.part.content)
                 return None
+        if isinstance(message.part, SinglePart) and message.part.content_type in ASIDE:
+            self.aside(conversation, said.sender, message.part)
+            return None
         ends = None if message.expires is None else message.expires.ends(None)
         if ends is not None and ends <= desk.time:
             return None
         if mine and message.expires is not None:
             ends = message.expires.ends(desk.time)
+        # What we said ourselves and hear from relays, another device or copy of ours has brought there.
+        state = "queued" if said.device is None else "stored"
         seen = reading.shown(message)
         if desk.messages.by_id(conversation.number, said.id) is not None:
             return None
@@ -121,11 +133,13 @@ class Messages:
             received=desk.time,
             epoch=said.epoch,
             reply_to=message.in_reply_to,
-            state="queued" if mine else "received",
+            state=state if mine else "received",
             files=len(seen.files),
             expires=ends,
             also=_file_names(seen),
         )
+        # Faces hear of it in this turn: its content is not decoded for that again.
+        desk.markdown.keep((number, 0, None), seen.markdown)
         if seen.files and not mine:
             desk.files.received(number, seen.files)
         desk.is_added(number, conversation.number)

@@ -74,6 +74,7 @@ class People:
             self._foreign,
         )
         self._contacting = FirstContact(self._context, self._tables, talks, hooks)
+        self._cards.devices_changed = talks.devices_changed
 
     @property
     def talks(self) -> Talks:
@@ -202,15 +203,35 @@ class People:
             contact.name = name
         if not self._tables.name(account):
             self._tables.save_name(account, link.shown_name)
+        again = None
         if not begun:
+            again = self._left_over(contact)
             contact.state, contact.trouble = "adding", ""
-            contact.conversation, contact.link = None, link.encode()
+            contact.conversation, contact.link = again, link.encode()
         elif contact.link is None:
             contact.link = link.encode()
         self._save(contact)
         if not begun:
-            self.contacting.begin(link)
+            self.contacting.begin(link, conversation=again, role=Role.OWNER)
         return self._shown(contact)
+
+    def _left_over(self, contact: ContactRow) -> int | None:
+        """The conversation of a first contact that failed, if somebody can still be added to it.
+
+        If they were added and their invitation never lay anywhere, nobody will ever come: it is given up.
+        """
+        number = contact.conversation
+        if contact.state != "failed" or number is None:
+            return None
+        if self._tables.phase(number) not in ("opening", "open"):
+            return None
+        row = self._context.store.one(
+            "SELECT count(*) FROM members WHERE conversation = ?", (number,)
+        )
+        if row is not None and row[0] <= 1:
+            return number
+        self.talks.abandon(number)
+        return None
 
     def _is_begun(self, contact: ContactRow) -> bool:
         """Whether we are in touch, or about to be. A conversation that has ended is none."""
@@ -318,6 +339,8 @@ class People:
         direct = row.kind == "direct"
         inline, fetched = invitation.welcome, extra if isinstance(extra, bytes) else None
         packages = self.packages_for(inline if isinstance(inline, bytes) else fetched)
+        if fetched is not None and not isinstance(inline, bytes):
+            self._requests.check(row, invitation, fetched)
         conversation = self.talks.join(
             invitation,
             kind=row.kind,

@@ -27,6 +27,8 @@ MAX_REPORTED = 400
 
 _FINE = 1 << 16
 
+_KNOWN = frozenset(Status)
+
 
 def delay(members: int, entropy: bytes) -> float:
     """Seconds until what is owed goes by itself. `entropy`: two random bytes."""
@@ -82,7 +84,15 @@ class Reports:
             return None
         if len(owed) == MAX_REPORTED:
             self._schedule(conversation)
-        return Report(tuple(owed)).encode()
+        # They may have been blocked since.
+        owed = [one for one in owed if not self._is_blocked(conversation, one[0])]
+        return Report(tuple(owed)).encode() if owed else None
+
+    def _is_blocked(self, conversation: int, id: bytes) -> bool:
+        row = self._desk.messages.by_id(conversation, id)
+        return (
+            row is not None and row.sender is not None and self._desk.people.is_blocked(row.sender)
+        )
 
     def _owe(self, conversation: ConversationRow, sender: bytes, id: bytes, status: Status) -> None:
         if sender == self._desk.account or not self._views.reports(conversation):
@@ -108,31 +118,34 @@ class Reports:
             report = Report.from_bytes(content)
         except ContentError:
             return
+        others = {one.account for one in self._desk.logs.members(conversation.number)}
+        others.discard(self._desk.account)
         for id, status in report.statuses:
-            row = self._desk.messages.by_id(conversation.number, id)
-            if row is not None and row.mine:
-                self._reported(row, sender, status)
+            # What a later version reports says nothing here yet.
+            if status in _KNOWN:
+                row = self._desk.messages.by_id(conversation.number, id)
+                if row is not None and row.mine:
+                    self._reported(row, sender, status, others)
 
-    def _reported(self, row: MessageRow, sender: bytes, status: int) -> None:
+    def _reported(self, row: MessageRow, sender: bytes, status: int, others: set[bytes]) -> None:
         marks = self._desk.marks
-        reports = marks.reports([row.number]).get(row.number, ())
-        known = {one.account: one.status for one in reports}
-        counts = status if sender not in known else later(known[sender], status)
+        before = marks.report(row.number, sender)
+        counts = status if before is None else later(before, status)
         if not marks.set_report(ReportRow(row.number, sender, counts, self._desk.time)):
             return
-        known[sender] = counts
-        state = self._state(row, known)
+        state = self._state(row, others)
         if state != row.state:
             self._desk.messages.set_state(row.number, state)
         self._desk.is_changed(row.number)
 
-    def _state(self, row: MessageRow, known: dict[bytes, int]) -> str:
+    def _state(self, row: MessageRow, others: set[bytes]) -> str:
         """Where a message stands: a thing is delivered, or read, when it is so at all others."""
-        others = {one.account for one in self._desk.logs.members(row.conversation)}
-        others.discard(self._desk.account)
-        statuses = [known.get(one) for one in others]
-        if row.state == "failed" or not statuses:
+        marks = self._desk.marks
+        # Anybody can report often, of many messages: all reports are looked at when all are there.
+        if row.state == "failed" or not others or marks.count_reports(row.number) < len(others):
             return row.state
+        known = {one.account: one.status for one in marks.reports([row.number])[row.number]}
+        statuses = [known.get(one) for one in others]
         if all(one in (Status.READ, Status.EXPIRED, Status.DELETED) for one in statuses):
             return "read"
         if all(one is not None and one != Status.UNREAD for one in statuses):

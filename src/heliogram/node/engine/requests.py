@@ -29,7 +29,7 @@ from heliogram.node.errors import (
     NotFound,
 )
 from heliogram.node.events import Joined
-from heliogram.node.identity.devices import DeviceList
+from heliogram.node.identity.devices import DeviceCertificate, DeviceList
 from heliogram.node.identity.names import clean
 from heliogram.node.identity.safety import safety_code
 from heliogram.node.inbox.card import Card
@@ -132,21 +132,45 @@ class Requests:
             # The rest lies in a blob. To fetch it would tell that we are here.
             Chain(invitation.seat, invitation.links)
             return _Tried(account, card.kind, clean(card.title), max(card.members, 2))
+        conversation = self._enter(invitation, card.kind, certificate, None)
+        accounts = {one.account for one in conversation.people()}
+        name = "" if card.kind == "direct" else clean(conversation.charter.metadata.name)
+        return _Tried(account, card.kind, name, len(accounts))
+
+    def check(self, row: RequestRow, invitation: Invitation, welcome: bytes) -> None:
+        """Whether what was fetched leads where the invitation says. Raises `InvalidInvitation`.
+
+        Until now there was only its word for it.
+        """
+        certificate = Card.from_bytes(invitation.profile).certificate
+        if certificate is None:
+            raise InvalidInvitation(InvitationFault.MALFORMED)
+        self._enter(invitation, row.kind, certificate, welcome)
+
+    def _enter(
+        self,
+        invitation: Invitation,
+        kind: str,
+        certificate: DeviceCertificate,
+        welcome: bytes | None,
+    ) -> Conversation:
+        """The conversation as it would be if we went in: of whom it should be, with nobody besides."""
+        inline = invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
         conversation, effects = Conversation.join(
             invitation,
-            self.packages(invitation.welcome),
+            self.packages(inline),
+            welcome=welcome,
             in_use=self._tables.groups_in_use(),
             now=int(self._context.time),
         )
         joined = next(one for one in effects.events if isinstance(one, Joined))
         inviter = joined.invited_by
-        if (inviter.account, inviter.device) != (account, certificate.device_id):
+        if (inviter.account, inviter.device) != (certificate.account, certificate.device_id):
             raise InvalidInvitation(InvitationFault.BAD_SIGNATURE)
         accounts = {one.account for one in conversation.people()}
-        if card.kind == "direct" and accounts != {account, self._me.id}:
+        if kind == "direct" and accounts != {certificate.account, self._me.id}:
             raise InvalidInvitation(InvitationFault.BAD_GROUP)
-        name = "" if card.kind == "direct" else clean(conversation.charter.metadata.name)
-        return _Tried(account, card.kind, name, len(accounts))
+        return conversation
 
     def packages(self, welcome: bytes | None) -> list[mls.OwnKeyPackage]:
         """Those of our key packages that a Welcome is for. Raises `InvalidInvitation` if it is for none."""

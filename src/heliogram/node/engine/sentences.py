@@ -71,6 +71,11 @@ def sentence(event: str, data: Mapping[str, Any], name: Name) -> str:
             return "This device could not follow a change, and has asked the others to put it back."
         case "ForkSuspected":
             return "A message came from another branch of this conversation. Compare the code in its details."
+        case "KeysUsedElsewhere":
+            return (
+                "This device has said something that it did not know of: its profile was copied, or brought"
+                " back from a copy. It takes fresh keys. Never run a copy of a profile."
+            )
         case "Out" if data["left"]:
             return "You left."
         case "Out":

@@ -61,8 +61,11 @@ class Talks(Protocol):
         disposition PROFILE, and is not shown.
         """
 
-    def leave(self, conversation: int) -> None:
-        """Leave, if we are in. Never raises."""
+    def abandon(self, conversation: int) -> None:
+        """Nobody came into a conversation of ours: delete its keys without a word, and list it no more."""
+
+    def devices_changed(self, account: bytes) -> None:
+        """A newer list of an account's devices is here."""
 
     def chat(self, conversation: int) -> api.Chat:
         """A conversation, as faces see it."""

@@ -7,6 +7,7 @@ the others bit by bit after the start: each listens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -19,6 +20,7 @@ from heliogram.node.changes import AddPeople, Wish
 from heliogram.node.components import Metadata, Role
 from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, naming, wishes
+from heliogram.node.engine.catching import Catching
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.desk import Desk, FilesSide
 from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configured
@@ -27,15 +29,17 @@ from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
 from heliogram.node.engine.relay_list import RelayList
 from heliogram.node.engine.reports import Reports
+from heliogram.node.engine.revocations import Revocations
 from heliogram.node.engine.sending import Sending
 from heliogram.node.engine.sides import PeopleSide
 from heliogram.node.engine.successors import Successors
 from heliogram.node.engine.tracing import Tracing
 from heliogram.node.engine.views import Views, relay_info
-from heliogram.node.errors import DamagedState, NodeError, NotFound, NotNow
+from heliogram.node.errors import DamagedState, NotFound, NotNow
 from heliogram.node.events import WentOn
 from heliogram.node.inbox.card import CARD
 from heliogram.node.invitation import Invitation
+from heliogram.node.log.happenings import RelayTrouble
 from heliogram.node.log.log import Log
 from heliogram.node.records import Phase
 from heliogram.node.store.logs import ConversationRow, Keeping
@@ -67,6 +71,8 @@ class Talks:
         self._due: dict[int, float] = {}
         self._awake: list[tuple[int, Log]] = []
         self._broken: set[int] = set()
+        #: Conversations that were begun in this turn: a command that failed after that takes them back.
+        self._new: list[int] = []
         self._to_load = [row.number for row in desk.logs.every() if row.phase in _LISTENING]
         self._reports = Reports(desk, self.views)
         self._begun = False
@@ -88,6 +94,10 @@ class Talks:
         self._successors = Successors(desk, self.views, self)
         self._handlers.update(self._successors.handlers)
         self.happenings.successors = self._successors
+        self._catching = Catching(desk, self)
+        self._messages.aside = self._catching.heard
+        self._revocations = Revocations(desk, self)
+        self.happenings.watchers.append(self._revocations.happened)
 
     @property
     def handlers(self) -> Mapping[type[api.Command], Handler]:
@@ -124,6 +134,7 @@ class Talks:
             entropy=context.entropy,
         )
         number = self.desk.logs.add(conversation.group_id, kind, peer=peer, created=self.desk.time)
+        self._new.append(number)
         self._logs[number] = Log.found(
             conversation, effects, self._keeping(number), **self._how(number)
         )
@@ -186,6 +197,7 @@ class Talks:
             # Its former log is out, and neither asks nor writes any more.
             self._broken.discard(number)
             logs.come_back(number)
+        self._new.append(number)
         self._logs[number] = Log.joined(
             conversation, effects, self._keeping(number), **self._how(number)
         )
@@ -200,12 +212,21 @@ class Talks:
         row = self._row(conversation)
         self._sending.profile(row, SinglePart(CARD, content, Disposition.PROFILE))
 
-    def leave(self, conversation: int) -> None:
-        """Leave, if we are in. Never raises."""
-        try:
-            self.log(conversation).leave()
-        except NodeError:
-            return
+    def say_aside(self, conversation: int, part: SinglePart) -> None:
+        """Say something that nobody sees."""
+        self._sending.profile(self._row(conversation), part)
+        self._stirred = True
+
+    def abandon(self, conversation: int) -> None:
+        """Nobody came into a conversation of ours: delete its keys without a word, and list it no more."""
+        with suppress(NotNow):
+            self.log(conversation).abandon()
+        self.desk.logs.change(conversation, archived=True)
+        self.desk.chat_changed(conversation)
+
+    def devices_changed(self, account: bytes) -> None:
+        """A newer list of an account's devices is here: those revoked are removed where they are."""
+        self._revocations.devices_changed(account)
 
     def chat(self, conversation: int) -> api.Chat:
         """A conversation, as faces see it."""
@@ -298,6 +319,7 @@ class Talks:
         if not self._begun:
             self._begun = True
             self._reports.begin()
+        self._drop_undone()
         self._load_some()
         self._found_own()
         if self._ends is not None and self._ends <= self.context.time:
@@ -305,6 +327,8 @@ class Talks:
         for number in self._reports.due():
             self._report(number)
         self._successors.settle()
+        self._catching.settle()
+        self._revocations.settle()
         self._stirred = False
         # A turn is short however many conversations there are: most of them it does not concern.
         now = self.context.now
@@ -316,6 +340,8 @@ class Talks:
         for number, log in self._awake:
             for one in log.settle(now=now, time=self.desk.time):
                 self.happenings.take(number, log, one)
+                if isinstance(one, RelayTrouble):
+                    self._catching.troubled(number, log)
         self._tell()
 
     def asks(self) -> list[tuple[bytes, Ask]]:
@@ -339,6 +365,7 @@ class Talks:
         times = chain(
             (min(self._due.values(), default=None),),
             (self._reports.deadline(), self._successors.deadline()),
+            (self._revocations.deadline(), self._catching.deadline()),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
             (None if own is None else now + max(0.0, own - self.context.time),),
         )
@@ -366,6 +393,16 @@ class Talks:
         content = self._reports.take(number)
         if content is not None and row.phase == "open":
             self._say(row, MESSAGE_STATUS, content, None, False)
+
+    def _drop_undone(self) -> None:
+        """Forget logs of commands that failed: of their conversations nothing was written."""
+        for number in self._new:
+            row, log = self.desk.logs.get(number), self._logs.get(number)
+            if log is not None and (row is None or row.id != _group_of(log)):
+                del self._logs[number]
+                if row is not None:
+                    self._to_load.append(number)
+        self._new.clear()
 
     def _found_own(self) -> None:
         """The conversation with ourselves, as soon as there are relays for it, and no more are added."""
@@ -486,6 +523,13 @@ class Talks:
             if chat is not None:
                 tell(api.ChatChanged(self.views.chat(chat)))
         desk.added, desk.changed, desk.chats = {}, {}, {}
+
+
+def _group_of(log: Log) -> bytes | None:
+    try:
+        return log.conversation.group_id
+    except NotNow:
+        return None
 
 
 def _is_alone(row: ConversationRow, log: Log) -> bool:

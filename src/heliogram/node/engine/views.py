@@ -54,8 +54,6 @@ class Views:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        #: Whether a version of a message is Markdown, by its number and the time of its edit.
-        self._markdown = desk.context.store.memo("markdown")
 
     # --- Messages ---
 
@@ -138,11 +136,11 @@ class Views:
 
     def _is_markdown(self, row: MessageRow) -> bool:
         version = row.number, row.edited, row.version
-        known: bool | None = self._markdown.get(version)
+        known: bool | None = self._desk.markdown.get(version)
         if known is None:
             content = reading.of_bytes(row.content)
             known = content is not None and reading.shown(content).markdown
-            self._markdown.keep(version, known)
+            self._desk.markdown.keep(version, known)
         return known
 
     def _reports(self, rows: Sequence[ReportRow]) -> tuple[api.Reported, ...]:

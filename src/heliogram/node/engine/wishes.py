@@ -49,7 +49,7 @@ def _fields(wish: Wish) -> list[Any]:
         case RemovePeople():
             return ["remove", sorted(wish.accounts)]
         case RemoveDevices():
-            return ["remove devices", sorted(wish.leaves)]
+            return ["remove devices", sorted(wish.devices)]
         case Restore():
             return ["restore", bytes(wish.package.message)]
         case SetRole():
@@ -70,8 +70,8 @@ def _wish(kind: str, fields: list[Any]) -> Wish:
             return CarryOver(tuple(map(_package, packages)), Roles.from_bytes(roles))
         case "remove", [accounts]:
             return RemovePeople(frozenset(accounts))
-        case "remove devices", [leaves]:
-            return RemoveDevices(frozenset(leaves))
+        case "remove devices", [devices]:
+            return RemoveDevices(frozenset((account, id) for account, id in devices))
         case "restore", [package]:
             return Restore(_package(package))
         case "role", [account, role]:

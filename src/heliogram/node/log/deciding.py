@@ -7,6 +7,7 @@ the same turn, then shown to all relays until each has answered.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from heliogram.node.asking import Ask, LogScope
@@ -38,6 +39,9 @@ from heliogram.wire.objects import Header, blob_id
 
 #: Decisions that are shown to all at once; relays that miss older ones are brought level.
 MAX_SPREADING = 4
+
+#: Decisions that somebody else served and that wait to be followed.
+MAX_SERVED = 4096
 
 #: Wishes that wait.
 MAX_WISHES = 256
@@ -98,6 +102,8 @@ class Deciding:
         self._blobs: dict[bytes, tuple[bytes, set[bytes]]] = {}
         self.opening: Opening | None = None
         self.copying: Copying | None = None
+        #: Decisions that somebody else served, for epochs that we have not left.
+        self._served: dict[int, Decision] = {}
         #: What `settle` found out, for `Log`.
         self.rescues: list[tuple[Outgoing, int]] = []
         self.entries: list[tuple[Outgoing, int | None]] = []
@@ -149,6 +155,14 @@ class Deciding:
             )
             if self.track is not None:
                 ground.wake(self.track)
+
+    def serve(self, decisions: Iterable[Decision]) -> None:
+        """Somebody has shown decisions, one epoch after the other. None of them has been checked."""
+        for decision in decisions:
+            at = decision.epoch
+            if at == self._ground.epoch or at - 1 in self._served:
+                if len(self._served) < MAX_SERVED:
+                    self._served.setdefault(at, decision)
 
     def votes(self) -> None:
         """Somebody has begun an election of the open slot."""
@@ -253,6 +267,7 @@ class Deciding:
         self.spreading.clear()
         self.timers, self.opening, self.copying = Timers(), None, None
         self._blobs.clear()
+        self._served.clear()
         self._dues.clear()
         self.cries.clear()
 
@@ -285,8 +300,22 @@ class Deciding:
             self.timers.unfinished = None
         return found
 
+    def _take_served(self) -> None:
+        """Go on by what somebody else has served, if its certificate counts."""
+        ground = self._ground
+        served = self._served.pop(ground.epoch, None)
+        if served is None:
+            return
+        try:
+            self._elect().finish(served, ground.now)
+        except NotNow:
+            self._served.clear()  # it is none, and what follows from it is none either
+
     def _follow(self) -> bool:
-        ground, election = self._ground, self.election
+        ground = self._ground
+        if not self.decided and ground.conversation.phase is Phase.OPEN:
+            self._take_served()
+        election = self.election
         if election is None or self.track is None:
             return False
         if election.step is Step.REST:

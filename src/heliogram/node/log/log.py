@@ -16,11 +16,12 @@ and by what is kept here: a place for each of a few epochs, one mending for each
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Self
 
 from heliogram import mls
 from heliogram.node.asking import Ask, LogScope, Scope
+from heliogram.node.chain import Decision
 from heliogram.node.changes import Wish
 from heliogram.node.conversation import Conversation
 from heliogram.node.errors import InvalidInvitation, NotNow, NotOpened
@@ -177,6 +178,19 @@ class Log:
         return scope
 
     @property
+    def out_of_reach(self) -> bool:
+        """Whether so many relays of the open epoch do not serve it that no quorum is left."""
+        ground = self._ground
+        if ground.conversation.phase is not Phase.OPEN or not self._founding.open:
+            return False
+        after = ground.conversation.seat.configuration
+        lost = sum(
+            ground.away(key) or state in ("gone", "behind", "refused")
+            for key, state in self.states().items()
+        )
+        return lost > after.n - after.q
+
+    @property
     def package(self) -> mls.OwnKeyPackage | None:
         """The key package that we asked to be put back with, or to be taken into a successor with."""
         return self._ground.notes.package()
@@ -257,6 +271,11 @@ class Log:
         self._looked = float("-inf")
         self._reading.poll()
 
+    def serve(self, decisions: Iterable[Decision]) -> None:
+        """Decisions from elsewhere, one epoch after the other. They are followed if they count."""
+        if self._ground.conversation.phase is Phase.OPEN:
+            self._deciding.serve(decisions)
+
     def blob_stored(self, id: bytes, relay: bytes) -> None:
         """A Welcome of `blobs` lies on a relay now."""
         self._deciding.blob_stored(id, relay)
@@ -306,12 +325,13 @@ class Log:
         for entry, _ in deciding.entries:
             self._sending.post(entry)
         deciding.entries.clear()
-        if self._leaving:
+        sure = reading.is_sure()
+        if self._leaving and sure:
             self._announce()
             if ground.conversation.phase is Phase.OUT:
                 self._out()
                 return
-        self._sending.settle(opened=opened, unstable=deciding.unstable())
+        self._sending.settle(opened=opened, unstable=deciding.unstable(), sure=sure)
         self._sending.last_words()
         self._look()
         self._mend()

@@ -55,8 +55,7 @@ class Opening:
         """We can be reached again: the others may be, too."""
         self.since, self.alone = self._ground.now, False
         for pace in self._paces.values():
-            if pace.again < float("inf"):
-                pace.anew()
+            pace.anew()
 
     def asks(self) -> list[Ask]:
         """Whom to ask now."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heliogram.node.epoch_keys import TAG_SIZE
-from heliogram.node.events import Event
+from heliogram.node.events import CouldNotRead, Event, ForkSuspected
 from heliogram.node.log.ground import Ground, Track
 from heliogram.node.log.happenings import Happened
 from heliogram.node.log.keeping import Place
@@ -29,6 +29,9 @@ PUSHES, WRITES = 0.25, 2.0
 
 #: Seconds for which an entry is waited for that relays name and nobody gives.
 MISSING = 10.0
+
+#: Entries of one epoch that say nothing, and of which no relay that speaks the truth is known to have them.
+MAX_DOUBTFUL = 1024
 
 
 @dataclass(eq=False, slots=True)
@@ -49,6 +52,8 @@ class Epoch:
     closed: set[int] = field(default_factory=set)
     #: Its decision is stable, and relays were read on since then.
     last: bool = False
+    #: By the names of entries that cannot be read: what is to be told once more than liars have them.
+    doubtful: dict[bytes, Happened] = field(default_factory=dict)
 
 
 class Reading:
@@ -60,9 +65,11 @@ class Reading:
         self._cursors: dict[int, dict[int, int]] = {}
         #: What was said and must be acted upon.
         self.said: list[Event] = []
+        self._sure = True
 
     def load(self, unstable: set[int]) -> None:
         """Go on from where each relay was read to; `unstable` as in `Deciding`."""
+        self._sure = False
         self._cursors = self._ground.notes.cursors()
         for epoch in sorted(self._cursors):
             if epoch < self._ground.epoch:
@@ -126,7 +133,11 @@ class Reading:
 
     def may_go_on(self) -> bool:
         """Whether the next decision may be followed: keys still reach back to what is not read."""
-        unread = [at for at in self.epochs if at < self._ground.epoch and not self._done(at)]
+        unread = [
+            at
+            for at in self.epochs
+            if at < self._ground.epoch and not self._done(at) and not self._lost(at)
+        ]
         return not unread or min(unread) > self._ground.epoch - PAST_EPOCHS
 
     def clear(self) -> None:
@@ -159,6 +170,7 @@ class Reading:
                 soon = 0.0 if isinstance(push, frames.CatchUp) else self._ground.now + PUSHES
                 self._ground.wake(one.track, soon)
                 self._take(one, new)
+                self._confirm(one)
 
     def ended(self, relay: bytes, epoch: int) -> None:
         """A relay says that an epoch is closed: what comes by its grace lane is subscribed to anew."""
@@ -185,25 +197,35 @@ class Reading:
         one.dirty = True
         if isinstance(given, list):
             self._take(one, given)
+        self._confirm(one)
 
     def _take(self, one: Epoch, new: list[NewEntry]) -> None:
         """Read what is new, in the order in which it came."""
         ground = self._ground
         if not new or ground.conversation.phase is Phase.OUT or one.track.over:
             return
-        entries = [
-            (entry.data, at, entry.minute)
-            for entry in new
-            if (at := self._epoch_of(one, entry)) is not None
-        ]
+        entries = [(entry, at) for entry in new if (at := self._epoch_of(one, entry)) is not None]
         said, effects = ground.conversation.receive_all(
-            [(data, at) for data, at, _ in entries], revoked=ground.revoked(), now=ground.time
+            [(entry.data, at) for entry, at in entries], revoked=ground.revoked(), now=ground.time
         )
         ground.write(effects)
-        for (_, _, minute), events in zip(entries, said, strict=True):
-            self.said += events
+        for (entry, _), events in zip(entries, said, strict=True):
             for event in events:
-                ground.tell(Happened(event, minute))
+                if isinstance(event, CouldNotRead | ForkSuspected):
+                    if len(one.doubtful) < MAX_DOUBTFUL:
+                        one.doubtful[entry.name] = Happened(event, entry.minute)
+                else:
+                    self.said.append(event)
+                    ground.tell(Happened(event, entry.minute))
+
+    def _confirm(self, one: Epoch) -> None:
+        """Tell of entries that cannot be read, where it was not a relay alone that made them up."""
+        if one.doubtful:
+            liars = one.place.seat.configuration.b
+            for name in [name for name in one.doubtful if one.union.copies(name) > liars]:
+                happened = one.doubtful.pop(name)
+                self.said.append(happened.event)
+                self._ground.tell(happened)
 
     def _epoch_of(self, one: Epoch, entry: NewEntry) -> int | None:
         """Which epoch an entry is of. A relay that came in later was given what was there before."""
@@ -247,11 +269,21 @@ class Reading:
         """When patience with an epoch ends."""
         times: list[float] = []
         for epoch, one in self.epochs.items():
-            if epoch < self._ground.epoch:
+            if epoch < self._ground.epoch or not self._sure:
                 times.append(one.since + PATIENCE)
                 if one.missing is not None:
                     times.append(one.missing + MISSING)
         return min((at for at in times if at > self._ground.now), default=None)
+
+    def is_sure(self) -> bool:
+        """Whether all is known here that this device has said.
+
+        After a start the open epoch is read first: the store may be an older one than it was.
+        """
+        epoch = self._ground.epoch
+        if not self._sure and epoch in self.epochs and self._done(epoch):
+            self._sure = True
+        return self._sure
 
     def done(self, epoch: int) -> bool:
         """Whether an epoch is read as far as it can be."""
@@ -277,6 +309,14 @@ class Reading:
         if gone == seat.configuration.n:
             return True
         return heard > 0 and heard >= seat.configuration.n - lost and now >= one.since + PATIENCE
+
+    def _lost(self, epoch: int) -> bool:
+        """Whether nobody is left whom an epoch that is over could be read from."""
+        one = self.epochs[epoch]
+        relays = one.place.seat.configuration.relays
+        return self._ground.now >= one.since + PATIENCE and all(
+            map(self._away, (r.key for r in relays))
+        )
 
     def _away(self, relay: bytes) -> bool:
         return self._ground.away(relay)

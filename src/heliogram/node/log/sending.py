@@ -159,8 +159,11 @@ class Sending:
 
     # --- What follows -----------------------------------------------------------------------------
 
-    def settle(self, *, opened: bool, unstable: set[int]) -> None:
-        """Do what is due. `unstable` are epochs whose decision too few relays are known to hold."""
+    def settle(self, *, opened: bool, unstable: set[int], sure: bool = True) -> None:
+        """Do what is due. `unstable` are epochs whose decision too few relays are known to hold.
+
+        Unless we are `sure` of all that we have said in this epoch, nothing is encrypted.
+        """
         while self._touched:
             at, item = self._touched.popitem()
             if self.posting.get(at) is item:
@@ -170,7 +173,7 @@ class Sending:
             return
         if self.sealed:
             self._ready(unstable)
-        if not self.waiting:
+        if not self.waiting or not sure:
             return
         if self._tip is not None and isinstance(self._tip.core, Tip) and self._tip.core.open:
             self._encrypt()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from heliogram.mls import Secret
 from heliogram.node.errors import (
@@ -20,6 +22,10 @@ from heliogram.node.profile.directory import Directory
 from heliogram.node.profile.lock import Lock
 from heliogram.node.store import keys
 from heliogram.node.store.database import Store
+from heliogram.node.store.upkeep import rewrite_is_due
+
+#: Bytes of a store that is written anew when it is locked: whoever waits for that does not wait for long.
+LARGEST_TO_LOCK: Final = 1 << 30
 
 
 class Profile:
@@ -31,6 +37,7 @@ class Profile:
         self.config = config
         self.store = store
         self._lock = lock
+        self._closed = False
 
     @classmethod
     def create(
@@ -120,10 +127,18 @@ class Profile:
         configs.save(self.directory.config, config)
         self.config = config
 
-    def close(self) -> None:
-        """Close the store, and let others have the profile."""
+    def close(self, *, rewrite: bool = False) -> None:
+        """Close the store, and let others have the profile. Once more does nothing.
+
+        With `rewrite`, a store of up to `LARGEST_TO_LOCK` is written anew, so that nothing is left in it of
+        what was deleted. Without, that happens whenever it is quick, and once a week if it is not.
+        """
+        if self._closed:
+            return
+        self._closed = True
         try:
-            self.store.close()
+            wanted = rewrite and self.store.size <= LARGEST_TO_LOCK
+            self.store.close(rewrite=wanted or rewrite_is_due(self.store, int(time.time())) or None)
         finally:
             self._lock.release()
 

@@ -132,6 +132,16 @@ class Store(Connection):
         """What the file is encrypted under: for backups, whose head is sealed by what follows from it."""
         return self._key
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file, without what the WAL holds. Raises `OSError`."""
+        return self._path.stat().st_size
+
+    @property
+    def changes(self) -> int:
+        """Rows that this connection has changed so far."""
+        return int(self._raw.total_changes)
+
     # --- Settings ------------------------------------------------------------------------------
 
     def setting(self, name: str) -> bytes | None:
@@ -209,9 +219,7 @@ class Store(Connection):
         try:
             self.checkpoint()
             if rewrite is None:
-                rewrite = self._raw.total_changes > 0 and (
-                    self._path.stat().st_size <= LARGEST_REWRITE
-                )
+                rewrite = self.changes > 0 and self.size <= LARGEST_REWRITE
             if rewrite and not self._readers:
                 remove(new)
                 create_private(new)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heliogram.node.chain import Decision
@@ -42,6 +42,10 @@ _CHANGEABLE = frozenset(
         ),
     }
 )
+
+
+#: Those that are numbers in the store and truths in a row.
+_FLAGS = frozenset({"pinned", "muted", "archived"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,12 +269,14 @@ class Logs:
         """Set columns. Raises `ValueError` for one that does not change."""
         if not values.keys() <= _CHANGEABLE:
             raise ValueError("a column of conversations that does not change")
-        self._rows.pop(number, None)
+        row: ConversationRow | None = self._rows.pop(number, None)
         columns = ", ".join(f"{name}=?" for name in values)
         self._store.execute(
             f"UPDATE conversations SET {columns} WHERE number=?",  # noqa: S608
             (*values.values(), number),
         )
+        if row is not None and not values.keys() & _FLAGS:
+            self._rows.keep(number, replace(row, **values))  # type: ignore[arg-type]
 
     # --- Successors ---
 
@@ -309,6 +315,15 @@ class Logs:
             (number,),
         )
         return [MemberRow(bytes(account), role, devices) for account, role, devices in rows]
+
+    def conversations_of(self, account: bytes) -> list[int]:
+        """Numbers of the conversations that an account is in, as far as we are in them."""
+        rows = self._store.query(
+            "SELECT m.conversation FROM members m JOIN conversations c ON c.number = m.conversation"
+            " WHERE m.account = ? AND c.phase NOT IN ('dead', 'out')",
+            (account,),
+        )
+        return [row[0] for row in rows]
 
     def member_count(self, number: int) -> int:
         """How many accounts are in."""

@@ -190,6 +190,18 @@ class Marks:
             found[row[0]].append(ReportRow(*row))
         return dict(found)
 
+    def report(self, message: int, account: bytes) -> int | None:
+        """The status that somebody reported of a message."""
+        row = self._store.one(
+            "SELECT status FROM reports WHERE message = ? AND account = ?", (message, account)
+        )
+        return row[0] if row else None
+
+    def count_reports(self, message: int) -> int:
+        """How many have reported of a message."""
+        row = self._store.one("SELECT count(*) FROM reports WHERE message = ?", (message,))
+        return int(row[0]) if row else 0
+
     # --- What we owe ------------------------------------------------------------------------------
 
     def add_owed(self, conversation: int, id: bytes, status: int) -> None:

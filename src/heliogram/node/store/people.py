@@ -29,7 +29,7 @@ class ContactRow:
     trouble: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class LinkRow:
     """A link that leads to us."""
 
@@ -90,6 +90,7 @@ class PeopleTables:
         self._store = store
         self._contacts = store.memo("contacts")
         self._names = store.memo("names")
+        self._links = store.memo("links")
         #: How accounts are shown: for whoever makes that of both tables.
         self.shown = store.memo("people")
 
@@ -194,11 +195,15 @@ class PeopleTables:
 
     def links(self) -> list[LinkRow]:
         """Links of ours that lead to us, by age."""
-        rows = self._store.query(
-            "SELECT number, secret, public, one_time, personal, name, account, state, created"
-            " FROM links WHERE state <> 'gone' ORDER BY number"
-        )
-        return [_link(row) for row in rows]
+        # Each turn asks for them, and there is one for each contact.
+        found: list[LinkRow] | None = self._links.get("here")
+        if found is None:
+            rows = self._store.query(
+                "SELECT number, secret, public, one_time, personal, name, account, state, created"
+                " FROM links WHERE state <> 'gone' ORDER BY number"
+            )
+            found = self._links.keep("here", [_link(row) for row in rows])
+        return list(found or ())
 
     def link(self, number: int) -> LinkRow | None:
         """A link of ours, also one that is gone."""
@@ -230,6 +235,7 @@ class PeopleTables:
         created: int,
     ) -> LinkRow:
         """A new link of ours."""
+        self._links.clear()
         cursor = self._store.execute(
             "INSERT INTO links (secret, public, one_time, personal, name, account, state, created)"
             " VALUES (?,?,?,?,?,?,'here',?)",
@@ -240,6 +246,7 @@ class PeopleTables:
 
     def set_link_state(self, number: int, state: str) -> None:
         """Write where a link of ours stands."""
+        self._links.clear()
         self._store.execute("UPDATE links SET state = ? WHERE number = ?", (state, number))
 
     def given_to(self, number: int) -> list[bytes]:
