@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from contextlib import suppress
 
 from heliogram.cli import cleaning
@@ -14,6 +15,7 @@ from heliogram.node import api
 from heliogram.node.control.place import Place
 from heliogram.node.control.server import Server
 from heliogram.node.local import LocalNode, open_node
+from heliogram.node.store.upkeep import rewrite_is_due
 
 
 def serve(face: Face) -> None:
@@ -38,8 +40,8 @@ def serve(face: Face) -> None:
                 await node.close()
             return asked
 
-        if runner.run(run()):
-            profile.close(rewrite=True)
+        locked = runner.run(run())
+        profile.close(rewrite=locked or rewrite_is_due(profile.store, int(time.time())))
 
 
 def _loop() -> asyncio.AbstractEventLoop:

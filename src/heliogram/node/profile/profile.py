@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -22,10 +21,9 @@ from heliogram.node.profile.directory import Directory
 from heliogram.node.profile.lock import Lock
 from heliogram.node.store import keys
 from heliogram.node.store.database import Store
-from heliogram.node.store.upkeep import rewrite_is_due
 
-#: Bytes of a store that is written anew when it is locked: whoever waits for that does not wait for long.
-LARGEST_TO_LOCK: Final = 1 << 30
+#: Bytes of the largest store that is written anew when it is closed: somebody waits for that.
+LARGEST: Final = 1 << 30
 
 
 class Profile:
@@ -130,15 +128,14 @@ class Profile:
     def close(self, *, rewrite: bool = False) -> None:
         """Close the store, and let others have the profile. Once more does nothing.
 
-        With `rewrite`, a store of up to `LARGEST_TO_LOCK` is written anew, so that nothing is left in it of
-        what was deleted. Without, that happens whenever it is quick, and once a week if it is not.
+        With `rewrite`, a store of up to `LARGEST` is written anew, so that nothing is left in it of what was
+        deleted: 15 seconds a gigabyte, or twice that. Without, that happens only if it is quick.
         """
         if self._closed:
             return
         self._closed = True
         try:
-            wanted = rewrite and self.store.size <= LARGEST_TO_LOCK
-            self.store.close(rewrite=wanted or rewrite_is_due(self.store, int(time.time())) or None)
+            self.store.close(rewrite=(rewrite and self.store.size <= LARGEST) or None)
         finally:
             self._lock.release()
 
