@@ -138,7 +138,7 @@ class Names:
             printed = printed.replace(me.me.mark, f"<mark of {name}>")
         if one == "chat":
             # What becomes of a message is told while it happens.
-            printed = re.sub(r"(?m)^    .*\n", "", printed)
+            printed = re.sub(r"(?m)^    .*\n|^.*\tqueued\t.*\n", "", printed)
         elif one == "explain":
             # Relays are told of in the order in which they answered.
             lines = printed.splitlines(keepends=True)
@@ -166,6 +166,7 @@ _VARYING = (
     (r'("device": ").*(")', r"\1<device>\2"),
     (r'("mark": ")[a-z ]+(")', r"\1<mark>\2"),
     (r"^(words\t).*", r"\1<words>"),
+    (r"^(mark\t).*", r"\1<mark>"),
     (r"^(you\t\w+, ).*", r"\1<mark>"),
     (r"^( +\d+ )[a-z]+ +(\d+ )[a-z]+ +(\d+ )[a-z]+ +(\d+ )[a-z]+$", r"\1…  \2…  \3…  \4…"),
     (r"^(member\tBen \(you\), \w+, \d device\(s\), ).*", r"\1<mark>"),
