@@ -179,22 +179,6 @@ SENTENCES: Final[dict[str, Sentence]] = {
         "HELIOGRAM_PASSPHRASE_FILE names a file with it.",
         UNREACHABLE,
     ),
-    # --- Backups and exports
-    "backup not a backup": Sentence("This file is no backup of Heliogram.", "Look at its path."),
-    "backup newer": Sentence("The backup is of a later version.", "Update Heliogram."),
-    "backup damaged": Sentence(
-        "The backup is damaged: it was changed or cut off.", "Open another one."
-    ),
-    "backup not read": Sentence(
-        "The file cannot be read.", "Look at its path and who may read it."
-    ),
-    "backup not written": Sentence(
-        "It could not be written.", "Look at the path, and at the room on the disk."
-    ),
-    "backup exists": Sentence(
-        "There is something of this name already.", "Choose a name that is new."
-    ),
-    "backup too large": Sentence("The backup is larger than any can be.", _BUG),
     # --- Relays
     "invalid endpoint": Sentence(
         "No relay can be at this address.",
