@@ -228,6 +228,14 @@ class Talks:
         """A newer list of an account's devices is here: those revoked are removed where they are."""
         self._revocations.devices_changed(account)
 
+    def ground(self, log: bytes) -> Ground | None:
+        """Where the conversation of ours with this log stands, for a successor."""
+        return self._successors.ground(log)
+
+    def is_stuck(self, log: bytes) -> bool:
+        """Whether the conversation of ours with this log goes on in a successor alone."""
+        return self._successors.is_stuck(log)
+
     def chat(self, conversation: int) -> api.Chat:
         """A conversation, as faces see it."""
         return self.views.chat(self._row(conversation))
