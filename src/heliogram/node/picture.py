@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
 
 from heliogram.codec import DecodeError, Reader, decode_all, u8, u32
 from heliogram.node.errors import FileFault, InvalidFile
@@ -49,22 +48,20 @@ class PictureReference:
     def encode(self) -> bytes:
         """What stands in the metadata."""
         file = self.file
-        return (
-            u8(_VERSION) + file.ciphertext_hash + file.key + u32(file.size) + file.plaintext_hash
-        )
+        return u8(_VERSION) + file.ciphertext_hash + file.key + u32(file.size) + file.plaintext_hash
 
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
+    @staticmethod
+    def from_bytes(data: bytes) -> PictureReference:
         """The reference that is the whole of `data`. Raises `codec.DecodeError`: there is no picture."""
 
-        def decode(reader: Reader) -> Self:
+        def decode(reader: Reader) -> PictureReference:
             if reader.u8() != _VERSION:
                 raise DecodeError("picture", "a picture of another version")
-            blob, key = reader.take(HASH_SIZE), reader.take(KEY_SIZE)
-            size, plain = reader.u32(), reader.take(HASH_SIZE)
+            blob, key = reader.fixed(HASH_SIZE), reader.fixed(KEY_SIZE)
+            size, plain = reader.u32(), reader.fixed(HASH_SIZE)
             if not 0 < size <= MAX_SIZE:
                 raise DecodeError("picture", "a picture of no size that pictures have")
-            return cls(SealedFile(key, size, plain, blob))
+            return PictureReference(SealedFile(key, size, plain, blob))
 
         return decode_all(decode, data)
 
@@ -83,10 +80,8 @@ class PictureReference:
         return picture
 
 
-def seal_picture(
-    picture: bytes, entropy: Callable[[int], bytes]
-) -> tuple[PictureReference, bytes]:
-    """A picture sealed under a key of its own: its reference and its blob. Raises `InvalidFile` for its size."""
+def seal_picture(picture: bytes, entropy: Callable[[int], bytes]) -> tuple[PictureReference, bytes]:
+    """A picture sealed under a key of its own: its reference and blob. Raises `InvalidFile` for its size."""
     if not 0 < len(picture) <= MAX_SIZE:
         raise InvalidFile(FileFault.TOO_LARGE)
     sealer = Sealer(*measure((picture,)), entropy=entropy)
