@@ -78,6 +78,8 @@ class Happenings:
         self._reports = reports
         #: Called with each event besides messages once it was taken: the conversation's number, log, event.
         self.watchers: list[Callable[[int, Log, Event], None]] = []
+        #: Called with a conversation's number when what lists show of it was written anew.
+        self.mirrored: list[Callable[[int], None]] = []
 
     def take(self, number: int, log: Log, one: Happening) -> None:
         """Take one thing that the log of a conversation told."""
@@ -143,6 +145,8 @@ class Happenings:
             relays=charter.configuration.encode(),
         )
         desk.chat_changed(number)
+        for told in self.mirrored:
+            told(number)
 
     # --- Events -----------------------------------------------------------------------------------
 
