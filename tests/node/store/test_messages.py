@@ -172,6 +172,25 @@ def test_unread_is_what_others_said(store: Store) -> None:
     assert table.count_unread(here) == 0 and table.mark_read(here) == []
 
 
+def test_the_unread_are_counted_as_they_come_and_go(store: Store) -> None:
+    table, here, there = Messages(store), conversation(store), conversation(store)
+    said = [say(store, here, "x", sent=NOON + n) for n in range(6)]
+    table.move(said[0], there)
+    table.remove(said[1])
+    table.set_state(said[2], "read")
+    table.set_state(said[2], "read")
+    table.remove(said[2])
+    table.revise(said[3], kind="deleted", text="", content=None, edited=NOON)
+    for one in (here, there):
+        counted = store.one(
+            "SELECT count(*) FROM messages WHERE conversation = ? AND state = 'received'", (one,)
+        )
+        assert counted == (table.count_unread(one),)
+    assert (table.count_unread(here), table.count_unread(there)) == (3, 1)
+    store.execute("DELETE FROM conversations WHERE number = ?", (here,))
+    assert (table.count_unread(here), table.count_unread(there)) == (0, 1)
+
+
 def test_what_is_due_goes_first_things_first(store: Store) -> None:
     table, here = Messages(store), conversation(store)
     late, early = say(store, here, "x", expires=50), say(store, here, "x", expires=10)

@@ -68,6 +68,7 @@ TABLES = (
 
 #: What stays out, each with its reason: a test holds these and those above against the schema.
 LEFT_OUT = {
+    "successions": "conversations that a device was beginning: this one begins nothing",
     "records": "groups, epochs' keys, our signature keys in groups",
     "log_state": "cursors, elections",
     "decisions": "they can be had of relays and other members",

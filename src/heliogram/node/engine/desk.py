@@ -146,11 +146,7 @@ class Desk:
         self.chats[conversation] = None
 
     def recount(self, conversation: int) -> None:
-        """Write what lists show of a conversation's messages: how many are unread, which is the last."""
+        """Write what lists show of a conversation's messages: which is the last. The unread are counted."""
         last = self.messages.last(conversation)
-        self.logs.change(
-            conversation,
-            unread=self.messages.count_unread(conversation),
-            last=None if last is None else last.number,
-        )
+        self.logs.change(conversation, last=None if last is None else last.number)
         self.chats[conversation] = None

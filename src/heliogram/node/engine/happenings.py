@@ -180,7 +180,7 @@ class Happenings:
         if phase != row.phase:
             self._desk.logs.change(row.number, phase=phase)
             self._desk.chat_changed(row.number)
-        if phase in ("dead", "out"):
+        if phase in ("dead", "out") and phase != row.phase:
             # What was decided is shown, whether a quorum holds it or not: nobody will ask again.
             happened.stable(self._desk, row.number, log.conversation.epoch)
             self._reports.forget(row.number)

@@ -234,6 +234,14 @@ class Talks:
         """A newer list of an account's devices is here: those revoked are removed where they are."""
         self._revocations.devices_changed(account)
 
+    def ground(self, log: bytes) -> Ground | None:
+        """Where the conversation of ours with this log stands, for a successor."""
+        return self._successors.ground(log)
+
+    def is_stuck(self, log: bytes) -> bool:
+        """Whether the conversation of ours with this log goes on in a successor alone."""
+        return self._successors.is_stuck(log)
+
     def chat(self, conversation: int) -> api.Chat:
         """A conversation, as faces see it."""
         return self.views.chat(self._row(conversation))
@@ -420,7 +428,10 @@ class Talks:
         """Forget logs of commands that failed: of their conversations nothing was written."""
         for number in self._new:
             row, log = self.desk.logs.get(number), self._logs.get(number)
-            if log is not None and (row is None or row.id != _group_of(log)):
+            if log is None:
+                continue
+            # Another one may have its number; one that we left since has no group.
+            if row is None or _group_of(log) not in (row.id, None):
                 del self._logs[number]
                 if row is not None:
                     self._to_load.append(number)

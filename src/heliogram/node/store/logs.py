@@ -33,7 +33,6 @@ _CHANGEABLE = frozenset(
             "muted",
             "archived",
             "draft",
-            "unread",
             "last",
             "clock",
             "predecessor",

@@ -254,11 +254,7 @@ class Messages:
 
     def count_unread(self, conversation: int) -> int:
         """How many messages of others are there that nobody has seen here."""
-        row = self._store.one(
-            "SELECT count(*) FROM messages"
-            " WHERE conversation = ? AND mine = 0 AND state = 'received' AND id IS NOT NULL",
-            (conversation,),
-        )
+        row = self._store.one("SELECT unread FROM conversations WHERE number = ?", (conversation,))
         return int(row[0]) if row else 0
 
     def mark_read(self, conversation: int, number: int | None = None) -> list[MessageRow]:

@@ -42,7 +42,7 @@ CREATE TABLE conversations (
     muted       INTEGER NOT NULL DEFAULT 0,
     archived    INTEGER NOT NULL DEFAULT 0,
     draft       TEXT NOT NULL DEFAULT '',
-    unread      INTEGER NOT NULL DEFAULT 0,
+    unread      INTEGER NOT NULL DEFAULT 0,  -- how many messages are: kept by triggers
     last        INTEGER,                     -- messages.number of the newest that is shown
     clock       INTEGER NOT NULL DEFAULT 0,  -- the latest `sent` that counts here, in milliseconds
     predecessor INTEGER REFERENCES conversations (number),
@@ -156,6 +156,22 @@ CREATE INDEX messages_in_order ON messages (conversation, sent, ifnull(id, x''),
 CREATE UNIQUE INDEX messages_by_id ON messages (id, conversation) WHERE id IS NOT NULL;
 CREATE INDEX messages_to_go ON messages (expires) WHERE expires IS NOT NULL;
 CREATE INDEX messages_unread ON messages (conversation) WHERE mine = 0 AND state = 'received' AND id IS NOT NULL;
+
+-- `conversations.unread`, counted as it goes: what others said that nobody has seen here.
+CREATE TRIGGER unread_added AFTER INSERT ON messages
+WHEN new.mine = 0 AND new.state = 'received' AND new.id IS NOT NULL BEGIN
+    UPDATE conversations SET unread = unread + 1 WHERE number = new.conversation;
+END;
+CREATE TRIGGER unread_removed AFTER DELETE ON messages
+WHEN old.mine = 0 AND old.state = 'received' AND old.id IS NOT NULL BEGIN
+    UPDATE conversations SET unread = unread - 1 WHERE number = old.conversation;
+END;
+CREATE TRIGGER unread_changed AFTER UPDATE OF state, conversation, mine, id ON messages BEGIN
+    UPDATE conversations SET unread = unread - 1
+        WHERE number = old.conversation AND old.mine = 0 AND old.state = 'received' AND old.id IS NOT NULL;
+    UPDATE conversations SET unread = unread + 1
+        WHERE number = new.conversation AND new.mine = 0 AND new.state = 'received' AND new.id IS NOT NULL;
+END;
 
 -- Edits by their own ids: who answers an edited message names one of them.
 CREATE TABLE versions (
