@@ -82,7 +82,7 @@ class Talks:
         #: Whether another part wanted something after this one had settled: then there is another turn.
         self._stirred = False
         self._messages = Messages(desk, self._reports)
-        self.happenings = Happenings(desk, self._messages, self._reports)
+        self.happenings = Happenings(desk, self._messages, self._reports, self.wish)
         self._sending = Sending(desk, self.views, self._messages, self._reports, self._say)
         self._handlers: dict[type[api.Command], Handler] = {
             **self._sending.handlers,
