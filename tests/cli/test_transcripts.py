@@ -95,7 +95,18 @@ class Names:
         return f"<{name}>"
 
     def normal(self, printed: str, command: list[str]) -> str:
-        """`printed` with names for what is another one each time."""
+        """`printed` with names for what is another one each time, in an order that is the same each time."""
+        if command[:1] == ["chats"] and "--json" not in command:
+            # What happened within one second comes in any order.
+            printed = "".join(
+                sorted(printed.splitlines(True), key=lambda row: row.split("\t")[1:3])
+            )
+        printed = re.sub(
+            r"(?:^\t.*\bBen added \w+\.\n)+",
+            lambda found: "".join(sorted(found[0].splitlines(True))),
+            printed,
+            flags=re.MULTILINE,
+        )
         for path, name in (
             (self._world.desk, "<desk>"),
             (self._world.home, "<home>"),
@@ -127,7 +138,7 @@ class Names:
             printed = printed.replace(me.me.mark, f"<mark of {name}>")
         if one == "chat":
             # What becomes of a message is told while it happens.
-            printed = re.sub(r"(?m)^    .*\n", "", printed)
+            printed = re.sub(r"(?m)^    .*\n|^.*\tqueued\t.*\n", "", printed)
         elif one == "explain":
             # Relays are told of in the order in which they answered.
             lines = printed.splitlines(keepends=True)
@@ -155,6 +166,7 @@ _VARYING = (
     (r'("device": ").*(")', r"\1<device>\2"),
     (r'("mark": ")[a-z ]+(")', r"\1<mark>\2"),
     (r"^(words\t).*", r"\1<words>"),
+    (r"^(mark\t).*", r"\1<mark>"),
     (r"^(you\t\w+, ).*", r"\1<mark>"),
     (r"^( +\d+ )[a-z]+ +(\d+ )[a-z]+ +(\d+ )[a-z]+ +(\d+ )[a-z]+$", r"\1…  \2…  \3…  \4…"),
     (r"^(member\tBen \(you\), \w+, \d device\(s\), ).*", r"\1<mark>"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -106,6 +107,41 @@ def rename(
     """Give a group another name, for all."""
     face.ask(api.SetProfile(chat, name, description, None, expiry))
     face.done("It is being renamed.")
+
+
+@command(
+    groups,
+    "picture",
+    "group picture Friends tea.jpg",
+    "group picture Friends --none",
+    "group picture Friends --save friends.webp",
+)
+def picture(
+    face: Face,
+    chat: Chat,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="The new picture.", dir_okay=False)
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="No picture any more.")] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="FILE", help="Write it into a new file: a WebP."),
+    ] = None,
+) -> None:
+    """Give a group a picture, for all, or save the one that it has."""
+    if sum((file is not None, none, save is not None)) != 1:
+        raise typer.BadParameter("one of FILE, --none and --save")
+    if save is not None:
+        found: api.Thumbnail = face.ask(api.GetPicture(chat))
+        try:
+            with save.open("xb") as out:
+                out.write(found.data)
+        except OSError as error:
+            raise typer.BadParameter(f"cannot write {save}: {error.strerror}") from None
+        face.done(f"Saved as {save}.")
+        return
+    face.ask(api.SetProfile(chat, picture="" if file is None else str(file.absolute())))
+    face.done("The picture is being changed.")
 
 
 @command(groups, "role", "group role Friends Anna admin")

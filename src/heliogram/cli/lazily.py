@@ -38,7 +38,7 @@ COMMANDS: Final = (
     ("group", "groups", "Groups: make, change, look at."),
     ("files", "keeping", "Files of messages."),
     ("relays", "keeping", "The relays for what you begin."),
-    ("network", "network", "Show or change how relays are reached: through a proxy, or directly."),
+    ("network", "network", "Show or change how relays are reached."),
     ("explain", "keeping", "Show what relays and the network saw of a message of yours."),
     ("export", "keeping", "Write everything readable into a directory: JSON Lines, files, a page."),
     ("backup", "keeping", "Write an encrypted copy of the profile."),

@@ -232,6 +232,10 @@ WARNINGS: Final[dict[str, Sentence]] = {
         "Relays may have shown different things to different members.",
         "Compare the authenticator of heliogram group info NAME with another member, by voice.",
     ),
+    "keys used elsewhere": Sentence(
+        "Something was said with the keys of this device that it did not say: a copy of the profile runs.",
+        "Stop the copy. If it is not yours, remove this device from your conversations.",
+    ),
     "conversation dead": Sentence(
         "Something was decided that nobody can follow: nothing can be said here any more.",
         "heliogram group successor NAME goes on in a new log.",
@@ -239,6 +243,10 @@ WARNINGS: Final[dict[str, Sentence]] = {
     "wounded": Sentence(
         "Something was decided that this device cannot follow.",
         "A member's device puts it back by itself. If none does: heliogram group successor NAME",
+    ),
+    "keys used elsewhere": Sentence(
+        "This device said something that it does not know of: its profile was copied, or is an old copy.",
+        "Delete every copy but one. For another machine: heliogram backup FILE",
     ),
     "damaged state": SENTENCES["damaged state"],
     "foreign packages": Sentence(

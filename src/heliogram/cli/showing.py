@@ -122,6 +122,7 @@ def chat_info(info: api.ChatInfo) -> list[tuple[str, str]]:
         ("description", info.description),
         ("kind", chat.kind),
         ("phase", chat.phase),
+        ("picture", "yes" if chat.picture else ""),
         ("expiry", f"{chat.expiry} s" if chat.expiry else ""),
         ("suite", info.suite),
         ("epoch", str(info.epoch)),

@@ -33,7 +33,7 @@ from heliogram.mls.registries import GREASE, MLS10, OWN_EXTENSIONS, OWN_PROPOSAL
 
 #: How long a new key package may be used unless the caller says otherwise, in seconds: 84 days.
 DEFAULT_LIFETIME = 84 * 24 * 3600
-#: How far before `now` a new key package starts, so that clocks may differ: two that are each a day wrong still understand each other.
+#: How far before `now` a new key package starts, so that clocks may differ: each may be a day wrong.
 CLOCK_SKEW = 50 * 3600
 
 _STATE_VERSION = 1

@@ -143,6 +143,8 @@ class Chat(Struct, frozen=True, omit_defaults=True, kw_only=True):
     reports: bool = True
     #: Seconds after which messages go by default; 0: never.
     expiry: int = 0
+    #: Whether `GetPicture` gives one.
+    picture: bool = False
     #: The conversation that this one goes on from, or that goes on from it.
     predecessor: str | None = None
     successor: str | None = None
@@ -245,7 +247,7 @@ class Found(Struct, frozen=True):
 
 
 class Thumbnail(Struct, frozen=True):
-    """A small picture of a picture, made by who sent it."""
+    """A small picture, made by who sent it: of a file, or of a group."""
 
     content_type: str
     data: bytes
@@ -653,6 +655,14 @@ class GetThumbnail(Command, frozen=True, tag="thumbnail"):
     index: int = 0
 
 
+class GetPicture(Command, frozen=True, tag="picture"):
+    """The picture of a group. Nobody has decoded it here: whoever shows it takes care."""
+
+    Result = Thumbnail
+
+    chat: Name
+
+
 class GetTransfers(Command, frozen=True, tag="transfers"):
     """Files on their way."""
 
@@ -811,7 +821,7 @@ AnyCommand: TypeAlias = (
     | AddContact | GetContacts | GetSafetyCode | VerifyContact | RenameContact | BlockContact
     | GetRequests | AcceptRequest | DeclineRequest | CreateGroup | AddMembers | RemoveMembers
     | LeaveChat | SetProfile | SetRole | ChangeRelays | StartSuccessor | SetChat | GetFile
-    | GetThumbnail | GetTransfers | GetRelays | AddRelay | RemoveRelay | SetNetwork | Explain
+    | GetThumbnail | GetPicture | GetTransfers | GetRelays | AddRelay | RemoveRelay | SetNetwork | Explain
     | Export | Backup | Lock
 )  # fmt: skip
 

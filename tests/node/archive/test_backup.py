@@ -224,6 +224,12 @@ def test_rows_of_other_tables_are_refused(tmp_path: Path) -> None:
             [head, [1, 2, 3]],
             [head, ["names", ["account", "name"]], [b"x"]],
             [head, ["names", ["account", "name"]], [b"x", [1]]],
+            [head, ["names", ["account", "name"]], [b"x", 1 << 63]],
+            [head, ["names", ["account", "name"]], [b"x", "a"], [b"x", "b"]],
+            [head, ["names", ["account", "name"]], [None, None]],
+            [head, ["names", ["account", "account"]], [b"x", b"x"]],
+            [head, ["names", []], []],
+            [head, msgspec.Raw(b"\x91" * 100_000)],
             [],
         ):
             with pytest.raises(StoreError), profile.store.transaction():

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from heliogram.node import api
-from heliogram.node.errors import InvalidLink, LinkFault, NodeError, NotAllowed
+from heliogram.node.errors import InvalidLink, LinkFault, NodeError, NotAllowed, NotFound
 
 T = TypeVar("T")
 
@@ -350,9 +350,16 @@ class MemoryNode:
         chat = self._chat(command.chat)
         if command.name is not None:
             self._set(replace(chat, name=command.name))
+        if command.picture is not None:
+            self._set(replace(self.chats[chat.id], picture=bool(command.picture)))
         if command.expiry is not None:
             self._set(replace(self.chats[chat.id], expiry=command.expiry))
         return api.Done()
+
+    def do_GetPicture(self, command: api.GetPicture) -> api.Thumbnail:
+        if not self._chat(command.chat).picture:
+            raise NotFound("picture")
+        return api.Thumbnail("image/webp", b"RIFF\x00\x00\x00\x00WEBP")
 
     def do_SetRole(self, command: api.SetRole) -> api.Done:
         chat = self._chat(command.chat)

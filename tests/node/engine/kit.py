@@ -44,6 +44,7 @@ from heliogram.node.events import InvitationDue
 from heliogram.node.invitation import Invitation
 from heliogram.node.records import Phase
 from heliogram.node.store.database import Store
+from heliogram.node.transfer.moves import Outcome
 from heliogram.node.value import WelcomeBlob
 from heliogram.relay.batch import Advance, NewEntry
 from heliogram.wire import frames
@@ -85,7 +86,7 @@ class ByHand(People):
 
 
 class Hauling(NoFiles):
-    """Brings Welcomes to relays, and nothing else."""
+    """Brings Welcomes and pictures to relays, and nothing else."""
 
     def __init__(self, person: Person) -> None:
         self._person = person
@@ -113,6 +114,29 @@ class Hauling(NoFiles):
         def fetched() -> None:
             if person.life == life:
                 person.do(lambda: person.talks.blob_fetched(conversation, data))
+
+        person.world.at(person.world.now + 0.1, fetched)
+
+    def carry_picture(self, conversation: int, blob: bytes, data: bytes, seed: bytes) -> None:
+        person, life = self._person, self._person.life
+        person.world.carried.append((person.called, blob))
+
+        def stored() -> None:
+            if person.life == life:
+                person.world.blobs[blob] = data
+                person.do(lambda: person.talks.picture_stored(conversation, blob))
+
+        person.world.at(person.world.now + 0.1, stored)
+
+    def fetch_picture(self, conversation: int, blob: bytes, size: int) -> None:
+        person, life = self._person, self._person.life
+        person.world.fetched.append((person.called, blob))
+
+        def fetched() -> None:
+            data = person.world.blobs.get(blob, b"")
+            outcome = Outcome.DONE if len(data) == size else Outcome.GONE
+            if person.life == life:
+                person.do(lambda: person.talks.picture_came(conversation, blob, outcome, data))
 
         person.world.at(person.world.now + 0.1, fetched)
 
@@ -301,6 +325,9 @@ class World:
         self.order = [LogRelay(f"relay {at}") for at in range(n)]
         #: Welcomes that were too large for a value.
         self.blobs: dict[bytes, bytes] = {}
+        #: Who brought which picture to the relays, and who looked for which.
+        self.carried: list[tuple[str, bytes]] = []
+        self.fetched: list[tuple[str, bytes]] = []
         self.relays = {one.key: one for one in self.order}
         self.described = [
             RelayDescription(

@@ -183,6 +183,12 @@ class Talking:
     def devices_changed(self, account: bytes) -> None:
         assert self._people.revoked(account) is not None
 
+    def ground(self, log: bytes) -> None:
+        return None
+
+    def is_stuck(self, log: bytes) -> bool:
+        return False
+
     def chat(self, conversation: int) -> api.Chat:
         row = self._context.store.one(
             "SELECT id, kind, name, phase FROM conversations WHERE number = ?", (conversation,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -147,7 +148,7 @@ def test_what_is_served_falsely_changes_nothing(tmp_path: Path) -> None:
     def serve(*pieces: bytes) -> None:
         for piece in pieces:
             part = SinglePart(DECISIONS, piece, Disposition.SESSION)
-            bob.do(lambda part=part: bob.talks._catching.heard(row, alice.id, part))
+            bob.do(partial(bob.talks._catching.heard, row, alice.id, part))
         world.run(1)
 
     forged = replace(first, value=second.value)

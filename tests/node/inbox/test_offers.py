@@ -67,7 +67,7 @@ def test_one_of_each_device() -> None:
     ("message", "fault"),
     [
         (lambda: package(now=NOW - 2 * 86_400), OfferFault.OUT_OF_TIME),
-        (lambda: package(now=NOW + 2 * 86_400), OfferFault.OUT_OF_TIME),
+        (lambda: package(now=NOW + 3 * 86_400), OfferFault.OUT_OF_TIME),
         (lambda: package(lifetime=100 * 86_400), OfferFault.OUT_OF_TIME),
         (lambda: package(suite=3), OfferFault.UNFIT),
         (lambda: package(extensions=()), OfferFault.UNFIT),

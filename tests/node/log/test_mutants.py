@@ -135,8 +135,9 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, str]] = {
     ),
     "a lost race is the end": (
         deciding,
+        "        elif self._staged is not None and self._staged.number != OWN:\n"
         "            self.queue.insert(0, self._staged)\n",
-        "            pass\n",
+        "",
         "race",
     ),
     "invitations before their time": (

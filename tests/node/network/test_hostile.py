@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import trustme
 
-from heliogram.node.network import dialling, link
+from heliogram.node.network import dialling, link, routes
 from heliogram.node.network.circuits import Circuits
 from heliogram.node.network.dialling import Dialler
-from heliogram.wire import NEED_DATA, RelayConnection, Requested, SigningKey, frames
+from heliogram.wire import NEED_DATA, ErrorCode, RelayConnection, Requested, SigningKey, frames
 from tests.node.network.kit import Handler, Notes, Talk, serving
 from tests.relay.serving import Serving
 from tests.relay.test_transport import certified
@@ -344,3 +344,36 @@ async def test_tls_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
                 await circuits.stop()
     with pytest.raises(OSError):
         Dialler(authority=tmp_path / "nothing")
+
+
+async def test_a_relay_that_wants_work_for_nothing_gets_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it costs us is a small share of our time, whatever it says of each proof."""
+    seen: list[frames.Request] = []
+
+    def refused(core: RelayConnection, frame: frames.Request) -> list[bytes]:
+        seen.append(frame)
+        return [frames.encode(frames.Failure(frame.id, ErrorCode.BAD_WORK, 1))]
+
+    monkeypatch.setattr(routes, "IDLER", 1e9)
+    async with asking(answering(refused)) as (circuits, notes, talk):
+        for at in range(3):
+            ask = talk.open()
+            circuits.send(b"circuit %d" % at, ask)
+            await notes.end_of(ask)
+            answer = notes.answer(ask)
+            assert isinstance(answer, frames.Failure) and answer.code == ErrorCode.BAD_WORK
+    assert len(seen) == 1
+
+
+def test_how_long_no_work_is_done() -> None:
+    known = routes.Known()
+    for tries in range(3):
+        known.worked(60.0, 1000.0, well=False)
+        assert known.idle == 1000.0 + 60.0 * routes.IDLER * 2**tries
+    for _ in range(20):
+        known.worked(60.0, 0.0, well=False)
+    assert known.idle == routes.LONGEST_IDLE
+    known.worked(60.0, 1000.0, well=True)
+    assert known == routes.Known()

@@ -141,6 +141,18 @@ def test_a_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
     assert directory.root.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.skipif(os.name != "posix", reason="who owns a file, POSIX systems alone say")
+def test_the_directory_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make(tmp_path) as profile:
+        directory = profile.directory
+    us = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: us + 1)
+    with pytest.raises(ProfileError, match="somebody else"):
+        Profile.open(directory, lambda _: PHRASE)
+
+
 def test_settings_are_kept(tmp_path: Path) -> None:
     with make(tmp_path) as profile:
         profile.set_config(replace(profile.config, downloads=tmp_path / 'a "b" \u00fc\\c'))

@@ -24,6 +24,7 @@ from heliogram.node.errors import NotFound, NotNow
 from heliogram.node.network.dialling import Dialler
 from heliogram.node.shell import Shell
 from heliogram.node.store.database import Store
+from heliogram.node.transfer.moves import Outcome
 from heliogram.node.transfer.prepared import Prepared
 from heliogram.node.transfer.service import Transfers
 from heliogram.node.transfer.spool import Spool
@@ -154,6 +155,15 @@ class Words:
 
     def blob_fetched(self, conversation: int, blob: bytes) -> None:
         self.fetched.append(blob)
+
+    def picture_stored(self, conversation: int, blob: bytes) -> None:
+        pass
+
+    def picture_refused(self, conversation: int, blob: bytes) -> None:
+        pass
+
+    def picture_came(self, conversation: int, blob: bytes, outcome: Outcome, data: bytes) -> None:
+        pass
 
     # --- A part of the engine: it sends and receives ---
 

@@ -14,6 +14,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sqlcipher3 import dbapi2
+
 from heliogram.mls import Secret
 from heliogram.node.archive import container, rows
 from heliogram.node.engine.account import replace_device
@@ -85,7 +87,7 @@ def restore(
         sync_directory(directory.root.parent)
     except StoreNewer:
         raise InvalidBackup(BackupFault.NEWER) from None
-    except StoreDamaged:
+    except (StoreDamaged, dbapi2.IntegrityError):  # rows that name others that are not there
         raise InvalidBackup(BackupFault.DAMAGED) from None
     except OSError:
         raise InvalidBackup(BackupFault.NOT_WRITTEN) from None

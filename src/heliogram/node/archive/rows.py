@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from sqlcipher3 import dbapi2
 
 from heliogram.codec import u32
 from heliogram.node.archive.tables import TABLES, Kept
@@ -163,19 +164,25 @@ class Writer:
             if isinstance(values, list) and len(values) == 2 and isinstance(values[1], list):
                 self._begin(msgspec.convert(values, _Table))
                 return
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise StoreDamaged from None
         if not isinstance(values, list) or len(values) != self._width or not self._insert:
             raise StoreDamaged
         if not all(one is None or isinstance(one, int | float | str | bytes) for one in values):
             raise StoreDamaged
-        self._store.execute(self._insert, values)
+        try:
+            self._store.execute(self._insert, values)
+        except (dbapi2.Error, OverflowError):
+            # Values that no store of ours has: numbers too large, one key twice.
+            raise StoreDamaged from None
         self.rows += 1
 
     def _begin(self, table: _Table) -> None:
         known = self._tables.pop(table.name, None)
         if known is None:
             raise StoreNewer
+        if not table.columns:
+            raise StoreDamaged
         there = _columns(self._store, known.name)
         if not set(table.columns) <= set(there) - set(known.without):
             raise StoreNewer

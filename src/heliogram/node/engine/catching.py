@@ -28,6 +28,7 @@ from heliogram.node.decisions import (
 from heliogram.node.engine.desk import Desk
 from heliogram.node.errors import InvalidDecisions, NodeError, TooLong
 from heliogram.node.log.log import Log
+from heliogram.node.records import Phase
 from heliogram.node.store.logs import ConversationRow, Keeping
 from heliogram.wire.objects import Configuration
 
@@ -92,7 +93,8 @@ class Catching:
 
     def troubled(self, number: int, log: Log) -> None:
         """Something is wrong with a relay of a conversation."""
-        if number not in self._behind and log.out_of_reach:
+        behind = log.conversation.phase is Phase.OPEN and log.out_of_reach
+        if behind and number not in self._behind:
             due = self._desk.context.now + PATIENCE
             self._behind[number] = _Behind(due, log.conversation.epoch)
 
@@ -114,7 +116,7 @@ class Catching:
         except NodeError:
             del self._behind[number]
             return
-        if not log.out_of_reach:
+        if log.conversation.phase is not Phase.OPEN or not log.out_of_reach:
             del self._behind[number]
             return
         if log.conversation.epoch > one.epoch:

@@ -15,6 +15,7 @@ from heliogram.node.engine.sides import PeopleSide
 from heliogram.node.store.logs import Logs
 from heliogram.node.store.marks import Marks
 from heliogram.node.store.messages import MessageRow, Messages
+from heliogram.node.store.pictures import Pictures
 from heliogram.node.value import WelcomeBlob
 from heliogram.wire.objects import RelayDescription
 
@@ -45,6 +46,12 @@ class FilesSide(Protocol):
     ) -> None:
         """Fetch a Welcome: `Talks.blob_fetched`. Said again, it tries again."""
 
+    def carry_picture(self, conversation: int, blob: bytes, data: bytes, seed: bytes) -> None:
+        """Bring a picture to the conversation's relays: `Talks.picture_stored`. May be said again."""
+
+    def fetch_picture(self, conversation: int, blob: bytes, size: int) -> None:
+        """Fetch a picture from the conversation's relays: `Talks.picture_came`."""
+
 
 class NoFiles:
     """A node without the part for files: it shows nothing of them, and large Welcomes wait."""
@@ -73,6 +80,12 @@ class NoFiles:
     ) -> None:
         """Nothing."""
 
+    def carry_picture(self, conversation: int, blob: bytes, data: bytes, seed: bytes) -> None:
+        """Nothing."""
+
+    def fetch_picture(self, conversation: int, blob: bytes, size: int) -> None:
+        """Nothing."""
+
 
 class Desk:
     """Tables, people, files; and what has changed in this turn."""
@@ -86,6 +99,7 @@ class Desk:
         self.logs = Logs(context.store)
         self.messages = Messages(context.store)
         self.marks = Marks(context.store)
+        self.pictures = Pictures(context.store)
         #: Whether a version of a message is Markdown: by its number, the time and the id of its edit.
         self.markdown = context.store.memo("markdown")
         #: Messages that are new or changed, chats that changed, in the order in which they did.

@@ -84,6 +84,15 @@ class TalksSide(Protocol):
     def blob_fetched(self, conversation: int, blob: bytes) -> None:
         """What `fetch_welcome` was for is here."""
 
+    def picture_stored(self, conversation: int, blob: bytes) -> None:
+        """A quorum of relays has a picture of `carry_picture`. May be said again."""
+
+    def picture_refused(self, conversation: int, blob: bytes) -> None:
+        """A picture of `carry_picture` can never be on a quorum of relays."""
+
+    def picture_came(self, conversation: int, blob: bytes, outcome: Outcome, data: bytes) -> None:
+        """How `fetch_picture` went; `data` is the blob, if it is here."""
+
 
 @dataclass(slots=True)
 class _Coming:
@@ -223,6 +232,27 @@ class FilesPart:
         circuit = self.talks.circuit(conversation)
         self._begin.append(Fetch(key, addresses, circuit, welcome.id, welcome.size))
 
+    def carry_picture(self, conversation: int, blob: bytes, data: bytes, seed: bytes) -> None:
+        """Bring a sealed picture to all relays of a conversation: `picture_stored` once a quorum has it."""
+        key = ("picture", conversation, blob)
+        configuration = self.talks.configuration(conversation)
+        if key in self._uploads or configuration is None:
+            return
+        self._uploads[key] = Uploading(
+            *(key, blob, len(data), data),
+            relays=configuration.relays,
+            seed=seed,
+            scope_of=self._scope_of(conversation),
+            circuit=self.talks.circuit(conversation),
+        )
+
+    def fetch_picture(self, conversation: int, blob: bytes, size: int) -> None:
+        """Fetch a sealed picture from the relays of its conversation: `picture_came`, however it went."""
+        configuration = self.talks.configuration(conversation)
+        addresses = () if configuration is None else tuple(map(Address.of, configuration.relays))
+        key = ("fetch picture", conversation, blob)
+        self._begin.append(Fetch(key, addresses, self.talks.circuit(conversation), blob, size))
+
     # --- A part of the engine ---------------------------------------------------------------------
 
     @property
@@ -316,6 +346,8 @@ class FilesPart:
                 self._progress(key, done)
             case Ended(("fetch", conversation, _), Outcome.DONE, data=data):
                 self.talks.blob_fetched(cast(int, conversation), data)
+            case Ended(("fetch picture", int() as conversation, bytes() as blob), outcome):
+                self.talks.picture_came(conversation, blob, outcome, extra.data)
             case Ended(key, outcome, relay) if relay and key in self._uploads:
                 if outcome is Outcome.NOT_SAVED:
                     self._unreadable(key)
@@ -355,6 +387,12 @@ class FilesPart:
                 if upload.relays != {one.key for one in configuration.relays}:
                     upload.use(configuration.relays)
                     self._files.change(message, place, relays=configuration.encode())
+            case ("picture", int() as conversation, _):
+                configuration = self.talks.configuration(conversation)
+                if configuration is not None:
+                    wanted = {one.key for one in configuration.relays}
+                    if upload.relays != wanted:
+                        upload.use(configuration.relays)
 
     def _follow(self, key: Hashable, upload: Uploading) -> None:
         """What follows when a relay has a blob, or will not have it."""
@@ -364,8 +402,21 @@ class FilesPart:
                     self.talks.blob_stored(conversation, blob, relay)
                 if upload.complete:
                     self._uploads.pop(key, None)
+            case ("picture", int() as conversation, bytes() as blob):
+                self._follow_picture(conversation, blob, upload)
             case (int() as message, int() as place):
                 self._follow_file(message, place, upload)
+
+    def _follow_picture(self, conversation: int, blob: bytes, upload: Uploading) -> None:
+        configuration = self.talks.configuration(conversation)
+        quorum = 0 if configuration is None else configuration.quorum
+        never = len(upload.relays) - upload.refused < quorum
+        if never or upload.complete:
+            self._uploads.pop(("picture", conversation, blob), None)
+        if never:
+            self.talks.picture_refused(conversation, blob)
+        elif upload.count() >= quorum:
+            self.talks.picture_stored(conversation, blob)
 
     def _follow_file(self, message: int, place: int, upload: Uploading) -> None:
         row = self._files.get(message, place)

@@ -14,6 +14,7 @@ from heliogram.node.components import Metadata, Role
 from heliogram.node.engine import naming
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
+from heliogram.node.engine.pictures import Pictures
 from heliogram.node.engine.relay_list import meant, named, own_relays
 from heliogram.node.engine.views import Views
 from heliogram.node.errors import ChatEnded, NoRelays, NotAllowed, NotFound
@@ -53,10 +54,11 @@ class Founder(Protocol):
 class Groups:
     """Does the commands."""
 
-    def __init__(self, desk: Desk, views: Views, talks: Founder) -> None:
+    def __init__(self, desk: Desk, views: Views, talks: Founder, pictures: Pictures) -> None:
         self._desk = desk
         self._views = views
         self._talks = talks
+        self._pictures = pictures
 
     @property
     def handlers(self) -> Mapping[type[api.Command], Handler]:
@@ -123,24 +125,30 @@ class Groups:
         return api.Done()
 
     def _profile(self, command: api.SetProfile, extra: object) -> api.Done:
-        """`extra` is the reference of a picture that was made ready."""
+        """`extra` is a picture that was made ready. It is wished for once relays have it."""
         chat = self._open(command.chat)
         if chat.kind != "group" and (command.name or command.description or command.picture):
             raise NotAllowed("only groups have a name and a picture")
-        metadata = Metadata(chat.name, chat.description, chat.picture, chat.expiry)
+        if command.picture and not isinstance(extra, bytes):
+            raise NotAllowed("a picture must be made ready before it is set")
+        before = metadata = self._pictures.newest(chat)
         if command.name is not None:
             metadata = replace(metadata, name=command.name)
         if command.description is not None:
             metadata = replace(metadata, description=command.description)
-        if command.picture is not None:
-            if command.picture and not isinstance(extra, bytes):
-                raise NotAllowed("a picture must be made ready before it is set")
-            metadata = replace(metadata, picture=extra if isinstance(extra, bytes) else b"")
+        if command.picture == "":
+            metadata = replace(metadata, picture=b"")
         if command.expiry is not None:
             if not 0 <= command.expiry <= MAX_EXPIRY:
                 raise NotAllowed("messages go within a year, or never")
             metadata = replace(metadata, expiry=command.expiry)
-        self._talks.wish(chat.number, Rename(_checked(metadata)), "set profile")
+        _checked(metadata)
+        if command.picture == "":
+            self._pictures.cancel(chat.number)
+        elif command.picture and isinstance(extra, bytes):
+            self._pictures.set(chat, extra)
+        if metadata != before or not command.picture:
+            self._talks.wish(chat.number, Rename(metadata), "set profile")
         return api.Done()
 
     def _role(self, command: api.SetRole, extra: object) -> api.Done:

@@ -86,6 +86,8 @@ class Happenings:
         self._reports = reports
         #: Called with each event besides messages once it was taken: the conversation's number, log, event.
         self.watchers: list[Callable[[int, Log, Event], None]] = []
+        #: Called with a conversation's number when what lists show of it was written anew.
+        self.mirrored: list[Callable[[int], None]] = []
 
     def take(self, number: int, log: Log, one: Happening) -> None:
         """Take one thing that the log of a conversation told."""
@@ -151,6 +153,8 @@ class Happenings:
             relays=charter.configuration.encode(),
         )
         desk.chat_changed(number)
+        for told in self.mirrored:
+            told(number)
 
     # --- Events -----------------------------------------------------------------------------------
 
@@ -184,7 +188,7 @@ class Happenings:
         if phase != row.phase:
             self._desk.logs.change(row.number, phase=phase)
             self._desk.chat_changed(row.number)
-        if phase in ("dead", "out"):
+        if phase in ("dead", "out") and phase != row.phase:
             # What was decided is shown, whether a quorum holds it or not: nobody will ask again.
             happened.stable(self._desk, row.number, log.conversation.epoch)
             self._reports.forget(row.number)

@@ -26,6 +26,7 @@ from heliogram.node.errors import (
     Ambiguous,
     CodesDiffer,
     InvalidInvitation,
+    NodeError,
     NotAllowed,
     NotFound,
     NotNow,
@@ -36,9 +37,12 @@ from heliogram.node.identity.names import clean
 from heliogram.node.identity.safety import SafetyCode, safety_code
 from heliogram.node.invitation import Invitation
 from heliogram.node.membership import Device
-from heliogram.node.store.people import ContactRow, LinkRow, PeopleTables
+from heliogram.node.store.people import ContactRow, LinkRow, PeopleTables, RequestRow
 from heliogram.node.value import WelcomeBlob
 from heliogram.wire.objects import RelayDescription
+
+#: Seconds between looks whether a conversation has ended that an invitation goes on from.
+LOOK = 15.0
 
 
 class People:
@@ -60,6 +64,7 @@ class People:
         self._cards = Cards(context, self._tables, me, self._links, self._names)
         self._introductions = Introductions(context, self._tables, me, self._names, self._cards)
         self._mailbox = Mailbox(context, self._tables, me, self._links, self._pool, self._requests)
+        self._look_again = float("-inf")
         self._talks: Talks | None = None
         self._contacting: FirstContact | None = None
 
@@ -75,6 +80,8 @@ class People:
         )
         self._contacting = FirstContact(self._context, self._tables, talks, hooks)
         self._cards.devices_changed = talks.devices_changed
+        self._requests.grounds = talks.ground
+        self._requests.follow = self._follow
 
     @property
     def talks(self) -> Talks:
@@ -125,6 +132,9 @@ class People:
         """Do what follows from all that came in this turn."""
         self.contacting.settle()
         self._mailbox.settle()
+        if self._context.now >= self._look_again:
+            self._look_again = self._context.now + LOOK
+            self._requests.follow_heirs()
 
     def asks(self) -> list[tuple[bytes, Ask]]:
         """What is to be sent, each with its circuit."""
@@ -132,7 +142,8 @@ class People:
 
     def deadline(self) -> float | None:
         """When the next turn must be at the latest."""
-        times = (self._mailbox.deadline(), self.contacting.deadline())
+        heirs = self._look_again if self._requests.heirs else None
+        times = (self._mailbox.deadline(), self.contacting.deadline(), heirs)
         return min((at for at in times if at is not None), default=None)
 
     # --- Links ------------------------------------------------------------------------------------
@@ -364,6 +375,16 @@ class People:
             self._save(contact)
             self.talks.say_profile(conversation, self._cards.group())
         return self.talks.chat(conversation)
+
+    def _follow(self, row: RequestRow, log: bytes) -> bool:
+        """Go in where a conversation of ours goes on that has ended, or whose relays are lost."""
+        if not self.talks.is_stuck(log):
+            return False
+        try:
+            self._accept(api.AcceptRequest(row.id.hex()), None)
+        except NodeError:
+            return False
+        return True
 
     def _decline(self, command: api.DeclineRequest, _: object) -> api.Done:
         row = self._requests.find(command.request)

@@ -7,6 +7,7 @@ blocked, or by a link that was given to somebody else, goes without a word.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -21,6 +22,7 @@ from heliogram.node.engine.account import Me
 from heliogram.node.engine.context import Context
 from heliogram.node.engine.names import Names
 from heliogram.node.engine.pool import Pool
+from heliogram.node.entering import Grounds, nowhere
 from heliogram.node.errors import (
     Ambiguous,
     InvalidInvitation,
@@ -34,9 +36,13 @@ from heliogram.node.identity.names import clean
 from heliogram.node.identity.safety import safety_code
 from heliogram.node.inbox.card import Card
 from heliogram.node.invitation import SIGNED, Invitation
+from heliogram.node.records import Effects
 from heliogram.node.store.people import LinkRow, PeopleTables, RequestRow
 
 WAITING, ACCEPTED, DECLINED = "waiting", "accepted", "declined"
+
+#: Why a successor of a conversation of ours may count later, or by a person's word.
+_LATER = (InvitationFault.AHEAD, InvitationFault.BEHIND, InvitationFault.ANOTHER_BRANCH)
 
 #: Invitations that wait by one link. More of them are dropped.
 MAX_WAITING = 20
@@ -53,6 +59,8 @@ class _Tried:
     kind: str
     name: str = field(repr=False)
     members: int
+    #: The log that it goes on from.
+    follows: bytes | None = field(default=None, repr=False)
 
 
 class Requests:
@@ -66,6 +74,12 @@ class Requests:
         self._me = me
         self._pool = pool
         self._names = names
+        #: Set by `People`. The ground of a conversation of ours by its log; and called with an invitation
+        #: and the log that it goes on from: whether it was followed without asking anybody.
+        self.grounds: Grounds = nowhere
+        self.follow: Callable[[RequestRow, bytes], bool] = lambda row, log: False
+        #: Invitations that wait and go on from another log: which.
+        self._heirs: dict[bytes, bytes] | None = None
 
     def _revoked(self, account: bytes) -> tuple[bytes, ...]:
         encoded = self._tables.devices(account)
@@ -107,7 +121,39 @@ class Requests:
         card = Card.from_bytes(invitation.profile)
         if not self._tables.name(tried.account):
             self._tables.save_name(tried.account, clean(card.name))
+        if tried.follows is not None:
+            self._known_heirs()[id] = tried.follows
+            if self.follow(row, tried.follows):
+                return
         self._context.tell(api.RequestAdded(self.shown(row)))
+
+    @property
+    def heirs(self) -> bool:
+        """Whether an invitation waits that goes on from another log."""
+        return bool(self._known_heirs())
+
+    def follow_heirs(self) -> None:
+        """Look again whether what they go on from can go on elsewhere alone."""
+        for id, log in list(self._known_heirs().items()):
+            row = self._tables.request(id)
+            if row is not None and row.state == WAITING:
+                self.follow(row, log)
+
+    def _known_heirs(self) -> dict[bytes, bytes]:
+        if self._heirs is None:
+            self._heirs = {}
+            for row in self.waiting():
+                try:
+                    invitation = Invitation.from_bytes(row.item)
+                    certificate = Card.from_bytes(invitation.profile).certificate
+                    if certificate is None or not isinstance(invitation.welcome, bytes):
+                        continue
+                    follows = _follows(self._enter(invitation, row.kind, certificate, None))
+                except (NodeError, DecodeError, mls.MLSError):
+                    continue
+                if follows is not None:
+                    self._heirs[row.id] = follows
+        return self._heirs
 
     def _try(self, invitation: Invitation, link: LinkRow) -> _Tried:
         """Whether an invitation leads somewhere, and who signed it. Raises `NodeError` and others."""
@@ -135,7 +181,7 @@ class Requests:
         conversation = self._enter(invitation, card.kind, certificate, None)
         accounts = {one.account for one in conversation.people()}
         name = "" if card.kind == "direct" else clean(conversation.charter.metadata.name)
-        return _Tried(account, card.kind, name, len(accounts))
+        return _Tried(account, card.kind, name, len(accounts), _follows(conversation))
 
     def check(self, row: RequestRow, invitation: Invitation, welcome: bytes) -> None:
         """Whether what was fetched leads where the invitation says. Raises `InvalidInvitation`.
@@ -156,13 +202,23 @@ class Requests:
     ) -> Conversation:
         """The conversation as it would be if we went in: of whom it should be, with nobody besides."""
         inline = invitation.welcome if isinstance(invitation.welcome, bytes) else welcome
-        conversation, effects = Conversation.join(
-            invitation,
-            self.packages(inline),
-            welcome=welcome,
-            in_use=self._tables.groups_in_use(),
-            now=int(self._context.time),
-        )
+
+        def enter(grounds: Grounds) -> tuple[Conversation, Effects]:
+            return Conversation.join(
+                invitation,
+                self.packages(inline),
+                welcome=welcome,
+                in_use=self._tables.groups_in_use(),
+                grounds=grounds,
+                now=int(self._context.time),
+            )
+
+        try:
+            conversation, effects = enter(self.grounds)
+        except InvalidInvitation as error:
+            if error.fault not in _LATER:
+                raise
+            conversation, effects = enter(nowhere)
         joined = next(one for one in effects.events if isinstance(one, Joined))
         inviter = joined.invited_by
         if (inviter.account, inviter.device) != (certificate.account, certificate.device_id):
@@ -239,6 +295,8 @@ class Requests:
     def end(self, row: RequestRow, state: str) -> None:
         """An invitation was answered."""
         self._tables.end_request(row.id, state)
+        if self._heirs is not None:
+            self._heirs.pop(row.id, None)
         self._context.tell(api.RequestGone(row.id.hex()))
 
     def drop_all(self, account: bytes) -> None:
@@ -246,3 +304,9 @@ class Requests:
         for row in self.waiting():
             if row.account == account:
                 self.end(row, DECLINED)
+
+
+def _follows(conversation: Conversation) -> bytes | None:
+    """The log that a conversation goes on from."""
+    predecessor = conversation.charter.predecessor
+    return None if predecessor is None else predecessor.log

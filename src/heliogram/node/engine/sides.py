@@ -11,6 +11,7 @@ from heliogram.node.components import Role
 from heliogram.node.events import InvitationDue
 from heliogram.node.invitation import Invitation
 from heliogram.node.membership import Device
+from heliogram.node.successor import Ground
 from heliogram.wire.objects import RelayDescription
 
 
@@ -66,6 +67,12 @@ class Talks(Protocol):
 
     def devices_changed(self, account: bytes) -> None:
         """A newer list of an account's devices is here."""
+
+    def ground(self, log: bytes) -> Ground | None:
+        """Where the conversation of ours with this log stands, for a successor; None if there is none."""
+
+    def is_stuck(self, log: bytes) -> bool:
+        """Whether the conversation of ours with this log has ended, or too many of its relays are lost."""
 
     def chat(self, conversation: int) -> api.Chat:
         """A conversation, as faces see it."""

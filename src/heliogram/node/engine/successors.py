@@ -131,7 +131,8 @@ class Successors:
         members = {one.account for one in desk.logs.members(old.number)}
         left_out = {desk.people.resolve(one) for one in command.leave_out} & members
         log = self._talks.log(old.number)
-        ground, lost = log.conversation.ground(), old.phase == "open"
+        # Where too many relays are lost nobody can say there that they come.
+        ground, lost = log.conversation.ground(), old.phase == "open" or log.out_of_reach
         relays = self._relays(old, log)
         number = self._talks.found(old.kind, peer=old.peer, relays=relays, after=ground)
         desk.logs.add_succession(number, sorted(left_out))
@@ -303,6 +304,18 @@ class Successors:
             except (NotNow, DamagedState, RemoteError):
                 continue
         return None
+
+    def is_stuck(self, log: bytes) -> bool:
+        """Whether a conversation of ours has ended, or too many of its relays are lost."""
+        row = self._row_of(log)
+        if row is None or row.phase == "out":
+            return False
+        if row.phase in ("dead", "wounded"):
+            return True
+        try:
+            return self._talks.log(row.number).out_of_reach
+        except NotNow:
+            return False
 
     def went_on(self, number: int, conversation: Conversation, event: WentOn) -> None:
         """We are in a successor of a conversation of ours."""

@@ -27,6 +27,7 @@ from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configure
 from heliogram.node.engine.happenings import Happenings
 from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
+from heliogram.node.engine.pictures import Pictures
 from heliogram.node.engine.relay_list import RelayList
 from heliogram.node.engine.reports import Reports
 from heliogram.node.engine.revocations import Revocations
@@ -44,6 +45,7 @@ from heliogram.node.log.log import Log
 from heliogram.node.records import Phase
 from heliogram.node.store.logs import ConversationRow, Keeping
 from heliogram.node.successor import Ground
+from heliogram.node.transfer.moves import Outcome
 from heliogram.wire.objects import Configuration, RelayDescription
 
 #: Logs that are loaded in one turn after the start.
@@ -84,10 +86,14 @@ class Talks:
         self._messages = Messages(desk, self._reports)
         self.happenings = Happenings(desk, self._messages, self._reports, self.wish)
         self._sending = Sending(desk, self.views, self._messages, self._reports, self._say)
+        self._pictures = Pictures(desk, self)
+        self.happenings.mirrored.append(self._pictures.mirrored)
+        self.happenings.watchers.append(self._pictures.happened)
         self._handlers: dict[type[api.Command], Handler] = {
             **self._sending.handlers,
             **Listing(desk, self.views, self._inside, self._health).handlers,
-            **Groups(desk, self.views, self).handlers,
+            **Groups(desk, self.views, self, self._pictures).handlers,
+            **self._pictures.handlers,
             **RelayList(desk, self._relay_health).handlers,
             **Tracing(desk, self.views).handlers,
         }
@@ -228,6 +234,14 @@ class Talks:
         """A newer list of an account's devices is here: those revoked are removed where they are."""
         self._revocations.devices_changed(account)
 
+    def ground(self, log: bytes) -> Ground | None:
+        """Where the conversation of ours with this log stands, for a successor."""
+        return self._successors.ground(log)
+
+    def is_stuck(self, log: bytes) -> bool:
+        """Whether the conversation of ours with this log goes on in a successor alone."""
+        return self._successors.is_stuck(log)
+
     def chat(self, conversation: int) -> api.Chat:
         """A conversation, as faces see it."""
         return self.views.chat(self._row(conversation))
@@ -308,6 +322,20 @@ class Talks:
         self.log(conversation).blob_fetched(blob)
         self._successors.fetched(conversation, blob)
 
+    def picture_stored(self, conversation: int, blob: bytes) -> None:
+        """A quorum of relays has a picture."""
+        self._stirred = True
+        self._pictures.stored(conversation, blob)
+
+    def picture_refused(self, conversation: int, blob: bytes) -> None:
+        """A picture can never be on a quorum of relays."""
+        self._pictures.refused(conversation, blob)
+
+    def picture_came(self, conversation: int, blob: bytes, outcome: Outcome, data: bytes) -> None:
+        """How it went to fetch a picture."""
+        self._stirred = True
+        self._pictures.came(conversation, blob, outcome, data)
+
     def blob_scope(self, conversation: int, relay: bytes) -> LogScope:
         """The channel for blobs of a conversation at a relay. Raises `NotNow`."""
         return self.log(conversation).blob_scope(relay)
@@ -342,6 +370,7 @@ class Talks:
                 self.happenings.take(number, log, one)
                 if isinstance(one, RelayTrouble):
                     self._catching.troubled(number, log)
+        self._pictures.settle()
         self._tell()
 
     def asks(self) -> list[tuple[bytes, Ask]]:
@@ -366,6 +395,7 @@ class Talks:
             (min(self._due.values(), default=None),),
             (self._reports.deadline(), self._successors.deadline()),
             (self._revocations.deadline(), self._catching.deadline()),
+            (self._pictures.deadline(),),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
             (None if own is None else now + max(0.0, own - self.context.time),),
         )
@@ -398,7 +428,10 @@ class Talks:
         """Forget logs of commands that failed: of their conversations nothing was written."""
         for number in self._new:
             row, log = self.desk.logs.get(number), self._logs.get(number)
-            if log is not None and (row is None or row.id != _group_of(log)):
+            if log is None:
+                continue
+            # Another one may have its number; one that we left since has no group.
+            if row is None or _group_of(log) not in (row.id, None):
                 del self._logs[number]
                 if row is not None:
                     self._to_load.append(number)

@@ -183,6 +183,7 @@ class Views:
             muted=row.muted,
             reports=self.reports(row),
             expiry=row.expiry,
+            picture=bool(row.picture) and self._desk.pictures.is_here(row.number, row.picture),
             predecessor=self._id(row.predecessor),
             successor=self._id(row.successor),
         )

@@ -181,7 +181,7 @@ class Log:
     def out_of_reach(self) -> bool:
         """Whether so many relays of the open epoch do not serve it that no quorum is left."""
         ground = self._ground
-        if ground.conversation.phase is not Phase.OPEN or not self._founding.open:
+        if ground.conversation.phase is Phase.OUT or not self._founding.open:
             return False
         after = ground.conversation.seat.configuration
         lost = sum(

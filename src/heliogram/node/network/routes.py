@@ -34,6 +34,11 @@ MAX_ASKS = 4096
 IDLE = 60.0
 
 
+#: How many times as long as proofs took that came to nothing, no other one is made for a relay: at first, and
+#: twice as long after each. Seconds that this lasts at most.
+IDLER, LONGEST_IDLE = 20.0, 86_400.0
+
+
 class Sink(Protocol):
     """Who gets what comes of asks. Called in the event loop."""
 
@@ -63,6 +68,17 @@ class Known:
     fault: ConnectionFault | None = None
     #: Smoothed seconds.
     round_trip: float | None = None
+    #: Proofs of work in a row that came to nothing, and until when no other one is made.
+    wasted: int = 0
+    idle: float = 0.0
+
+    def worked(self, seconds: float, now: float, *, well: bool) -> None:
+        """A proof that took so long was good for something, or not."""
+        if well:
+            self.wasted, self.idle = 0, 0.0
+            return
+        self.idle = now + min(LONGEST_IDLE, seconds * IDLER * 2.0 ** min(self.wasted, 16))
+        self.wasted += 1
 
     def took(self, seconds: float) -> None:
         """Another round trip."""
@@ -108,6 +124,8 @@ class Route:
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: deque[Ask] = deque()
         self._works: dict[Ask, asyncio.Task[None]] = {}
+        #: Seconds that it took to make the proofs of what is under way.
+        self._proven: dict[Ask, float] = {}
         self._parked: deque[tuple[Ask, frames.Request]] = deque()
         #: Asks that are neither answered nor lost.
         self._asks = 0
@@ -201,11 +219,18 @@ class Route:
 
     def _answer(self, ask: Ask, request: frames.Request, answer: frames.Answer, size: int) -> None:
         self._asks -= 1
+        self._weigh(ask, well=not isinstance(answer, frames.Failure))
         self._sink.answered(ask, request, answer, size)
 
     def _lose(self, ask: Ask) -> None:
         self._asks -= 1
+        self._weigh(ask, well=False)
         self._sink.lost(ask)
+
+    def _weigh(self, ask: Ask, *, well: bool) -> None:
+        """What came of a proof, if it has one: a relay shall not make us work for nothing for ever."""
+        if (seconds := self._proven.pop(ask, None)) is not None:
+            self._known.worked(seconds, self._loop.time(), well=well)
 
     # --- channels ---
 
@@ -276,17 +301,19 @@ class Route:
         allowed = link.greeting.limits
         asked = allowed.difficulty_open if what.opens else allowed.difficulty_inbox
         difficulty = max(asked, self._harder)
-        if difficulty > HARDEST:
+        if difficulty > HARDEST or self._loop.time() < self._known.idle:
             request = what.finish(bytes(12))
             self._answer(ask, request, frames.Failure(0, ErrorCode.BAD_WORK, difficulty), 0)
             return
         self._works[ask] = self._loop.create_task(self._solve(ask, what, difficulty))
 
     async def _solve(self, ask: Ask, what: Work, difficulty: int) -> None:
+        began = self._loop.time()
         proof = await self._ways.solver.solve(
             self._address.key, what.target, difficulty, self._relay_time
         )
         del self._works[ask]
+        self._proven[ask] = self._loop.time() - began
         self._place(ask, what.finish(proof))
 
     def _relay_time(self) -> float:

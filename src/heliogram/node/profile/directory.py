@@ -99,14 +99,18 @@ class Directory:
             ) from None
 
     def check(self) -> None:
-        """Raise `ProfileError` if others could put files into the directory."""
+        """Raise `ProfileError` if others could put files into the directory, or it is not ours at all."""
         try:
-            mode = self.root.stat().st_mode
+            status = self.root.stat()
         except OSError as error:
             raise ProfileError(
                 f"the profile's directory cannot be read: {error.strerror}"
             ) from None
-        if os.name == "posix" and mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if os.name != "posix":
+            return
+        if status.st_uid != os.geteuid():
+            raise ProfileError("the profile's directory belongs to somebody else on this machine")
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise ProfileError(
                 "others on this machine can write into the profile's directory: allow only its"
                 " owner, chmod 700"

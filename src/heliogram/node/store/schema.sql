@@ -288,6 +288,17 @@ CREATE TABLE files (
 CREATE INDEX files_moving ON files (state) WHERE state IN ('sending', 'downloading');
 CREATE INDEX files_spooled ON files (spool) WHERE spool IS NOT NULL;
 
+-- Pictures of groups: those that their metadata name, and one that goes up to be named.
+CREATE TABLE pictures (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    reference    BLOB NOT NULL,              -- as in the metadata
+    state        TEXT NOT NULL,              -- sending, wished, coming, here, refused
+    data         BLOB,                       -- the WebP, once it is here
+    seed         BLOB NOT NULL,              -- what secrets are made from that delete it at relays
+    PRIMARY KEY (conversation, reference)
+);
+CREATE INDEX pictures_moving ON pictures (state) WHERE state IN ('sending', 'coming');
+
 -- Blobs of ours that relays are to delete before their time.
 CREATE TABLE takebacks (
     number  INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from heliogram.node import api
 from heliogram.node.network.dialling import Dialler
 from heliogram.node.transfer.mover import Mover
-from heliogram.node.transfer.prepare import prepare
+from heliogram.node.transfer.prepare import prepare, prepare_picture
 from heliogram.node.transfer.spool import Spool
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Transfers:
-    """Prepares files of messages that are sent, and moves what the engine wants moved."""
+    """Prepares files of messages and pictures of groups, and moves what the engine wants moved."""
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Transfers:
         self._mover = Mover(dialler, spool, shell.turn)
         self._sending: set[asyncio.Task[Any]] = set()
         shell.outside[api.SendMessage] = self._send
+        shell.outside[api.SetProfile] = self._set_profile
 
     def wake(self) -> None:
         """There may be something to move. From any thread."""
@@ -63,6 +64,10 @@ class Transfers:
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
         return await asyncio.shield(task)
+
+    async def _set_profile(self, command: api.SetProfile) -> Any:
+        made = await prepare_picture(command.picture) if command.picture else None
+        return await self._shell.turn(command, made)
 
     async def _send_files(self, command: api.SendMessage) -> Any:
         prepared = await prepare(

@@ -1,0 +1,198 @@
+"""Relays are lost for good, and whole nodes over real relays go on: engines, sockets, processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heliogram.mls import Secret
+from heliogram.node import api
+from heliogram.node.engine import catching
+from heliogram.node.local import LocalNode, create_profile_account, open_node
+from heliogram.node.profile.directory import Directory
+from heliogram.node.profile.profile import Profile
+from heliogram.node.store.keys import Costs
+from tests.relay.process import RelayProcess
+
+#: Seconds after which a story has gone wrong.
+PATIENCE = 240
+
+_PHRASE = b"a passphrase"
+
+
+class Someone:
+    """A profile, and its node while it runs."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.name = name
+        self._directory = Directory(root / name)
+        self._profile = Profile.create(
+            self._directory, Secret(_PHRASE), os.urandom, costs=Costs(memory=64, passes=1)
+        )
+        create_profile_account(self._profile, name, now=int(time.time()))
+        self._node: LocalNode | None = None
+
+    async def begin(self) -> None:
+        if self._node is None:
+            if self._profile is None:
+                self._profile = Profile.open(self._directory, lambda _: Secret(_PHRASE))
+            self._node = await open_node(self._profile)
+
+    async def end(self) -> None:
+        if self._node is not None:
+            node, self._node = self._node, None
+            await node.close()
+            self._profile.close()
+            self._profile = None  # type: ignore[assignment]
+
+    async def call(self, command: api.Command) -> Any:
+        assert self._node is not None
+        return await self._node.call(command)
+
+    async def until(self, command: api.Command, good: Callable[[Any], object]) -> Any:
+        """Ask until the answer is good."""
+        async with asyncio.timeout(PATIENCE):
+            while not good(answer := await self.call(command)):
+                await asyncio.sleep(0.05)
+        return answer
+
+    async def reads(self, chat: str, text: str) -> None:
+        """Wait until this is here."""
+        await self.until(
+            api.GetHistory(chat, limit=200), lambda found: any(one.text == text for one in found)
+        )
+
+
+@contextmanager
+def relays(folder: Path, count: int) -> Iterator[list[RelayProcess]]:
+    made = [RelayProcess(folder / f"relay-{at}") for at in range(count)]
+    try:
+        for one in made:
+            one.start()
+        yield made
+    finally:
+        for one in made:
+            if one.running:
+                one.kill()
+
+
+def address(one: RelayProcess) -> str:
+    return f"ws://{one.where}/ws#{one.key.hex()}"
+
+
+@asynccontextmanager
+async def town(root: Path, own: list[RelayProcess], *names: str) -> AsyncIterator[list[Someone]]:
+    """People who know each other, all by the first; their inboxes and direct chats are on `own`."""
+    async with AsyncExitStack() as stack:
+        people = [Someone(root, name) for name in names]
+        for one in people:
+            stack.push_async_callback(one.end)
+            await one.begin()
+            for relay in own:
+                await one.call(api.AddRelay(address(relay)))
+        first = people[0]
+        for one in people[1:]:
+            link = await one.call(api.NewLink())
+            await first.call(api.AddContact(link.uri))
+            (request,) = await one.until(api.GetRequests(), bool)
+            await one.call(api.AcceptRequest(request.id))
+            await first.until(
+                api.GetContacts(),
+                lambda found, one=one: any(
+                    it.who.name == one.name and it.state == "known" for it in found
+                ),
+            )
+        yield people
+
+
+async def gather(founder: Someone, guests: list[Someone], where: list[RelayProcess]) -> str:
+    """A group on these relays."""
+    names = tuple(one.name for one in guests)
+    places = tuple(address(one) for one in where)
+    chat = await founder.call(api.CreateGroup("Tea", names, relays=places))
+    for one in guests:
+        found = await one.until(api.GetRequests(), bool)
+        await one.call(api.AcceptRequest(found[0].id))
+    for one in (founder, *guests):
+        await one.until(api.GetChat(chat.id), lambda info: len(info.members) == len(guests) + 1)
+    return str(chat.id)
+
+
+async def replace(one: Someone, chat: str, old: RelayProcess, new: RelayProcess) -> None:
+    """Let another relay hold it."""
+    change = api.ChangeRelays(chat, add=(address(new),), remove=(old.key.hex(),))
+    await one.call(change)
+
+    def done(info: api.ChatInfo) -> bool:
+        keys = {it.relay.key for it in info.relays}
+        return old.key.hex() not in keys and new.key.hex() in keys
+
+    await one.until(api.GetChat(chat), done)
+
+
+async def test_19_all_relays_of_before_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catching, "PATIENCE", 1.0)
+    with relays(tmp_path, 8) as made:
+        async with town(tmp_path, made[4:], "Alice", "Bob") as (alice, bob):
+            chat = await gather(alice, [bob], made[:4])
+            await bob.call(api.SendMessage(chat, "before"))
+            await alice.reads(chat, "before")
+            await bob.end()
+            for old, new in zip(made[:4], made[4:], strict=True):
+                await replace(alice, chat, old, new)
+                # Whoever is no longer needed can go at once.
+                old.kill()
+            await alice.call(api.SendMessage(chat, "on new relays"))
+            await bob.begin()
+            await bob.reads(chat, "on new relays")
+            await bob.call(api.SendMessage(chat, "found you"))
+            await alice.reads(chat, "found you")
+            for one in (alice, bob):
+                for it in await one.call(api.GetChats()):
+                    if it.kind == "direct":
+                        history = await one.call(api.GetHistory(it.id))
+                        assert all(line.kind == "line" for line in history)
+                        assert it.unread == 0
+
+
+async def test_10_two_of_four_relays_vanish(tmp_path: Path) -> None:
+    with relays(tmp_path, 8) as made:
+        async with town(tmp_path, made[4:], "Alice", "Bob", "Carol") as (alice, bob, carol):
+            chat = await gather(alice, [bob, carol], made[:4])
+            await carol.call(api.SendMessage(chat, "before"))
+            for one in (alice, bob):
+                await one.reads(chat, "before")
+            for relay in made[:2]:
+                relay.kill()
+            queued = await alice.call(api.SendMessage(chat, "queued"))
+
+            def away(info: api.ChatInfo) -> bool:
+                return [it.state for it in info.relays].count("unreachable") == 2
+
+            for one in (alice, bob, carol):
+                await one.until(api.GetChat(chat), away)
+            shown = await alice.call(api.GetMessage(queued.id))
+            assert shown.state == "queued"
+            await bob.reads(chat, "before")
+            started = await alice.call(api.StartSuccessor(chat))
+            for one in (bob, carol):
+                # Nobody is asked: it is the conversation that they are in.
+                await one.until(
+                    api.GetChats(),
+                    lambda found: any(it.id == started.id and it.phase == "open" for it in found),
+                )
+                assert await one.call(api.GetRequests()) == []
+                await one.reads(started.id, "queued")
+                await one.reads(chat, "before")
+            await bob.call(api.SendMessage("Tea", "all here"))
+            for one in (alice, carol):
+                await one.reads(started.id, "all here")
