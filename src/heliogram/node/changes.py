@@ -98,6 +98,30 @@ Wish = (
 )
 
 
+def halves(wish: Wish) -> tuple[AddPeople, AddPeople] | tuple[CarryOver, CarryOver] | None:
+    """Two wishes that do what one does whose commit fits no value; None for what cannot be divided.
+
+    The devices of an account stay together, so that one invitation leads all of them in.
+    """
+    if not isinstance(wish, AddPeople | CarryOver):
+        return None
+    owners = [device_of(one.leaf_node).account for one in wish.packages]
+    accounts = list(dict.fromkeys(owners))
+    first = frozenset(accounts[: len(accounts) // 2])
+    if not first:
+        return None
+    here = tuple(one for one, owner in zip(wish.packages, owners, strict=True) if owner in first)
+    there = tuple(
+        one for one, owner in zip(wish.packages, owners, strict=True) if owner not in first
+    )
+    if isinstance(wish, CarryOver):
+        return CarryOver(here, wish.roles), CarryOver(there, wish.roles)
+    return (
+        AddPeople(here, wish.accounts & first, wish.role),
+        AddPeople(there, wish.accounts - first, wish.role),
+    )
+
+
 def proposals_for(
     wish: Wish, view: mls.EpochView, own: int, leaving: Sequence[mls.SentProposal]
 ) -> list[mls.Proposal]:
