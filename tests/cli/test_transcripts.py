@@ -39,6 +39,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from heliogram.cli.lazily import COMMANDS, load
 from heliogram.node import api
@@ -299,6 +300,7 @@ async def _invites(world: World, who: str, group: str) -> None:
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_transcript(path: Path, newcomer: World) -> None:
     (newcomer.desk / "note.txt").write_text("hello")
+    Image.new("RGB", (64, 48), "teal").save(newcomer.desk / "tea.png")
     write_private(newcomer.desk / "wrong.txt", "another passphrase")
     written = path.read_text()
     player = Player(newcomer)

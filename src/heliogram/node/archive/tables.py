@@ -32,7 +32,8 @@ TABLES = (
     Kept("relays"),
     Kept("faults"),
     # We are in none of them: the device that was is not this one.
-    Kept("conversations", instead=(("phase", "'out'"),)),
+    # The unread are counted as they come in.
+    Kept("conversations", instead=(("phase", "'out'"), ("unread", "0"))),
     Kept("members"),
     # What had not left will not leave.
     Kept(
