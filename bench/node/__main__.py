@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from bench.machine import machine
@@ -33,7 +34,9 @@ def main() -> int:
     allow_many_files()
     started, load = time.time(), os.getloadavg()[0]
     size = m.TINY if options.tiny else m.QUICK if options.quick else m.Size()
-    results = m.Results(size, only=options.only)
+    if options.history:
+        size = replace(size, history=options.history)
+    results = m.Results(size, only=options.only, patience=options.patience)
     if sys.stderr.isatty():
         results.tell = lambda text: print(f"  {text}", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="bench-") as name:
@@ -64,6 +67,10 @@ def _options() -> argparse.Namespace:
     size.add_argument("--quick", action="store_true", help="shorter and smaller")
     size.add_argument("--tiny", action="store_true", help="only whether all of it can be measured")
     parser.add_argument("--only", default="", help="only rows whose name contains this")
+    parser.add_argument("--history", type=int, help="messages of the large profile")
+    parser.add_argument(
+        "--patience", type=float, default=1.0, help="on a busy machine: so many times as long"
+    )
     parser.add_argument("--folder", type=Path, help="where all data is kept")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true")

@@ -21,6 +21,9 @@ from heliogram.node.profile.directory import Directory
 from heliogram.node.profile.profile import Profile
 from heliogram.node.store.keys import Costs
 
+#: Messages that the goals are for.
+WHOLE = 1_000_000
+
 #: Searches and pages of which the median counts.
 LOOKS = 15
 
@@ -32,10 +35,14 @@ async def history(folder: Path, results: m.Results) -> None:
     if not results.asks_for(m.OPEN, m.SEARCH, m.PAGE):
         return
     results.tell(f"{results.size.history:,} messages are written")
+    results.notes.append(
+        f"large profile: {results.size.history:,} messages; the goals are for {WHOLE:,}."
+    )
     directory, phrase = Directory(folder / "large"), Secret(b"a passphrase")
     profile = Profile.create(directory, phrase, os.urandom, costs=Costs(memory=64, passes=1))
     create_profile_account(profile, "Max", now=int(time.time()))
-    big.fill(profile.store, results.size.history)
+    for _ in big.batches(profile.store, results.size.history):
+        await asyncio.sleep(0)  # it can be ended here
     # They have no keys: nothing of them is loaded, so they are over.
     profile.store.execute("UPDATE conversations SET phase = 'out'")
     profile.close()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from bench.node import measures as m
 from bench.node import talking
-from bench.node.orders import Gather, Invited, Ready
+from bench.node.orders import Gather, Inside, Invited, Ready
 from bench.node.world import Hand, World, befriend, chat_with
 
 
@@ -34,26 +35,25 @@ async def crowd(world: World, results: m.Results) -> None:
     names = [f"Guest{number}" for number in range(size.conversations - 1)]
     zoe, guests = await asyncio.gather(world.person("Zoe"), world.hand())
     results.tell(f"{len(names)} people come")
+    began = time.monotonic()
     for number, name in enumerate(names):
         await world.begin(guests, name, number)
     for number in range(len(names)):
         await guests.do(Ready(number))
+    came = time.monotonic() - began
+    results.tell(f"{len(names)} people are met")
+    before = await zoe.used(), await guests.used()
     met = await befriend(zoe, guests, names)
+    after = await zoe.used(), await guests.used()
     results.notes.append(
-        f"one who meets {len(names)} people at once knows all after "
-        f"{max(met.known.values()) - met.began:.1f} s."
+        f"{len(names)} people came in {came:.1f} s; one who met them all at once knew them after "
+        f"{max(met.known.values()) - met.began:.1f} s, {after[0].cpu - before[0].cpu:.1f} s of processor "
+        f"time there and {after[1].cpu - before[1].cpu:.1f} s at all of them."
     )
     await zoe.do(Ready())
     for many in size.groups:
-        row = m.GROUPS[many]
-        if results.asks_for(row) and many <= size.conversations:
-            results.tell(row.name)
-            began, ended = await zoe.do(
-                Gather(name=f"Group of {many}", members=tuple(names[: many - 1])),
-                tuple[float, float],
-            )
-            results.note(row, ended - began)
-            await zoe.do(Ready())
+        if results.asks_for(m.GROUPS[many], m.GROUP_IN) and many <= size.conversations:
+            await _group(zoe, guests, names[: many - 1], results)
     chats = tuple([await chat_with(zoe, name) for name in names])
     if results.asks_for(m.MANY):
         await talking.many(zoe, guests, chats, results)
@@ -62,6 +62,26 @@ async def crowd(world: World, results: m.Results) -> None:
         results.tell(m.MEMORY.name)
         await _memory(world, results, zoe)
     await zoe.end()
+
+
+async def _group(zoe: Hand, guests: Hand, names: list[str], results: m.Results) -> None:
+    """A group of contacts, until a quorum has it and all of them are in."""
+    many, name = len(names) + 1, f"Group of {len(names) + 1}"
+    results.tell(m.GROUPS[many].name)
+    before = await zoe.used(), await guests.used()
+    began, ended = await zoe.do(Gather(name=name, members=tuple(names)), tuple[float, float])
+    results.note(m.GROUPS[many], ended - began)
+    created = await zoe.used()
+    inside = await guests.do(Inside(name=name, count=len(names)), float)
+    if many == max(results.size.groups):
+        results.note(m.GROUP_IN, inside - began)
+    await zoe.do(Ready())
+    after = await zoe.used(), await guests.used()
+    results.notes.append(
+        f"group of {many}: {created.cpu - before[0].cpu:.1f} s of processor time until it was created, "
+        f"{after[0].cpu - before[0].cpu:.1f} s until all were in, "
+        f"{(after[1].cpu - before[1].cpu) / len(names):.2f} s at each of them."
+    )
 
 
 async def _memory(world: World, results: m.Results, zoe: Hand) -> None:

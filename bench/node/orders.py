@@ -81,10 +81,17 @@ class Meet(Order, frozen=True):
 
 
 class Gather(Order, frozen=True):
-    """Make a group of these contacts; gives when that began, and when all were in."""
+    """Make a group of these contacts; gives when that began, and when a quorum had added all."""
 
     name: str = ""
     members: tuple[str, ...] = ()
+
+
+class Inside(Order, frozen=True):
+    """Wait until `count` nodes of the worker are in a group called so; gives when the last one was."""
+
+    name: str = ""
+    count: int = 1
 
 
 class Met(msgspec.Struct, frozen=True):
@@ -114,7 +121,9 @@ class Used(msgspec.Struct, frozen=True):
     memory: int
 
 
-AnyOrder: TypeAlias = Begin | End | Call | Ready | Say | Hear | Invited | Meet | Gather | Use
+AnyOrder: TypeAlias = (
+    Begin | End | Call | Ready | Say | Hear | Invited | Meet | Gather | Inside | Use
+)
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -15,27 +15,32 @@ from heliogram.cli.processes import DidNotStart
 
 Step = Callable[[World, m.Results], Awaitable[None]]
 
-STEPS: tuple[tuple[Step, tuple[m.Row, ...]], ...] = (
+#: What is measured in which step, and for how many seconds at most.
+STEPS: tuple[tuple[Step, float, tuple[m.Row, ...]], ...] = (
     (
         talking.two,
+        120.0,
         (
             *(m.STORED_P50, m.STORED_P99, m.SHOWN_P50, m.SHOWN_P99),
             *(m.ONE, m.SENDER, m.RECEIVER, m.CATCH_UP, m.CATCH_UP_RATE),
         ),
     ),
-    (meeting.contacts, (m.REQUEST, m.KNOWN)),
-    (meeting.crowd, (*m.GROUPS.values(), m.MANY, m.MEMORY)),
+    (meeting.contacts, 40.0, (m.REQUEST, m.KNOWN)),
+    (meeting.crowd, 180.0, (*m.GROUPS.values(), m.GROUP_IN, m.MANY, m.MEMORY)),
 )
+
+#: The same for what needs no relays.
+COMMANDS, HISTORY = 40.0, 120.0
 
 
 async def measure(results: m.Results, folder: Path) -> None:
     """Everything that is asked for."""
     results.note(m.SYNC, disk_speed(folder))
-    for step, rows in STEPS:
+    for step, seconds, rows in STEPS:
         if results.asks_for(*rows):
-            await _soft(_in_world(step, results, folder), results, step.__name__)
-    await _soft(keeping.commands(folder, results), results, "commands")
-    await _soft(keeping.history(folder, results), results, "history")
+            await _soft(_in_world(step, results, folder), seconds, results, step.__name__)
+    await _soft(keeping.commands(folder, results), COMMANDS, results, "commands")
+    await _soft(keeping.history(folder, results), HISTORY, results, "history")
 
 
 async def _in_world(step: Step, results: m.Results, folder: Path) -> None:
@@ -44,9 +49,14 @@ async def _in_world(step: Step, results: m.Results, folder: Path) -> None:
             await step(world, results)
 
 
-async def _soft(step: Awaitable[None], results: m.Results, name: str) -> None:
+async def _soft(step: Awaitable[None], seconds: float, results: m.Results, name: str) -> None:
+    """One step, until it is done, cannot be done, or has taken so long."""
+    most = seconds * results.patience
     try:
-        await step
+        async with asyncio.timeout(most):
+            await step
+    except TimeoutError:
+        results.notes.append(f"{name}: measured in part: more than {most:.0f} s.")
     except (NotDone, DidNotStart, OSError) as error:
         results.notes.append(f"{name}: measured in part: {error}.")
 

@@ -25,6 +25,7 @@ from bench.node.orders import (
     End,
     Gather,
     Hear,
+    Inside,
     Invited,
     Meet,
     Met,
@@ -36,6 +37,7 @@ from bench.node.orders import (
 )
 from heliogram.mls import Secret
 from heliogram.node import api
+from heliogram.node.errors import NodeError
 from heliogram.node.local import LocalNode, create_profile_account, open_node
 from heliogram.node.profile.directory import Directory
 from heliogram.node.profile.profile import Profile
@@ -60,8 +62,11 @@ class Watched:
         self.waiting: dict[str, asyncio.Future[None]] = {}
         self.known: dict[str, float] = {}
         self.requests: dict[str, float] = {}
-        #: Groups by name: how many are in.
+        #: Groups by name: how many are in, and since when we are.
         self.groups: dict[str, int] = {}
+        self.inside: dict[str, float] = {}
+        #: What failed, by the command's or the state's name.
+        self.troubles: list[str] = []
         self._news = asyncio.Event()
         self._task = asyncio.create_task(self._listen())
 
@@ -87,9 +92,9 @@ class Watched:
         self.profile.close()
 
     async def _listen(self) -> None:
-        async for one in self.node.notices():
+        async for notice in self.node.notices():
             now = time.monotonic()
-            match one:
+            match notice:
                 case api.MessageAdded(message) if not message.mine:
                     if message.text not in self.shown:
                         self.shown[message.text] = now
@@ -100,18 +105,34 @@ class Watched:
                         waiting.set_result(None)
                 case api.ContactChanged(contact) if contact.state == "known":
                     self.known.setdefault(contact.who.name, now)
+                case api.ContactChanged(contact) if contact.state == "failed":
+                    self.troubles.append(f"a contact: {contact.trouble}")
+                case api.CommandFailed():
+                    self.troubles.append(f"{notice.command}: {notice.code}")
                 case api.RequestAdded(request):
                     self.requests.setdefault(request.who.name, now)
-                    await self.node.call(api.AcceptRequest(request.id))
+                    await self._accept(request)
                 case api.ChatChanged(chat):
                     self.groups[chat.name] = chat.members
+                    if chat.phase == "open":
+                        self.inside.setdefault(chat.name, now)
                 case _:
                     continue
             self._news.set()
 
+    async def _accept(self, request: api.Request) -> None:
+        try:
+            await self.node.call(api.AcceptRequest(request.id))
+        except NodeError as error:
+            self.troubles.append(f"accept: {error.code}")
+
     async def news(self) -> None:
-        self._news.clear()
-        await self._news.wait()
+        """Wait until something happens. Raises `RuntimeError` if it is trouble."""
+        if not self.troubles:
+            self._news.clear()
+            await self._news.wait()
+        if self.troubles:
+            raise RuntimeError("; ".join(sorted(set(self.troubles))))
 
     # --- Orders -----------------------------------------------------------------------------------
 
@@ -201,6 +222,8 @@ class Worker:
                 return self._used()
             case Hear(all_of_them=True):
                 return await self._hear(order)
+            case Inside():
+                return await self._inside(order)
             case _:
                 return await self._nodes[order.who].do(order)
 
@@ -213,6 +236,16 @@ class Worker:
             for text, at in one.shown.items()
             if text.startswith(order.tag + " ")
         }
+
+    async def _inside(self, order: Inside) -> float:
+        while True:
+            there = [at for one in self._nodes.values() if (at := one.inside.get(order.name))]
+            if len(there) >= order.count:
+                return max(there)
+            troubles = {text for one in self._nodes.values() for text in one.troubles}
+            if troubles:
+                raise RuntimeError("; ".join(sorted(troubles)))
+            await asyncio.sleep(0.02)
 
     def _used(self) -> Used:
         turns = [one.node.shell.turns for one in self._nodes.values()]

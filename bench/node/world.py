@@ -79,7 +79,7 @@ class Hand:
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(10):
                 await self._process.wait()
         except TimeoutError:
             self._process.kill()

@@ -26,10 +26,14 @@ class AddPeople:
 
 @dataclass(frozen=True, slots=True)
 class CarryOver:
-    """Add those who come along from a predecessor: `roles` are all that were held there. See `successor`."""
+    """Add those who come along from a predecessor: `roles` are all that were held there. See `successor`.
+
+    With `by_grace` they said so there, and the invitation must fit into a grace lane.
+    """
 
     packages: tuple[mls.KeyPackage, ...] = field(repr=False)
     roles: Roles = field(repr=False)
+    by_grace: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,30 @@ Wish = (
     | ChangeRelays
     | RenewKeys
 )
+
+
+def halves(wish: Wish) -> tuple[AddPeople, AddPeople] | tuple[CarryOver, CarryOver] | None:
+    """Two wishes that do what one does whose commit fits no value; None for what cannot be divided.
+
+    The devices of an account stay together, so that one invitation leads all of them in.
+    """
+    if not isinstance(wish, AddPeople | CarryOver):
+        return None
+    owners = [device_of(one.leaf_node).account for one in wish.packages]
+    accounts = list(dict.fromkeys(owners))
+    first = frozenset(accounts[: len(accounts) // 2])
+    if not first:
+        return None
+    here = tuple(one for one, owner in zip(wish.packages, owners, strict=True) if owner in first)
+    there = tuple(
+        one for one, owner in zip(wish.packages, owners, strict=True) if owner not in first
+    )
+    if isinstance(wish, CarryOver):
+        return CarryOver(here, wish.roles), CarryOver(there, wish.roles)
+    return (
+        AddPeople(here, wish.accounts & first, wish.role),
+        AddPeople(there, wish.accounts - first, wish.role),
+    )
 
 
 def proposals_for(

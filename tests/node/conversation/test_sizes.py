@@ -11,7 +11,8 @@ from heliogram import mls
 from heliogram.content.limits import MAX_MESSAGE
 from heliogram.content.padding import BUCKETS
 from heliogram.mls.treekem import HPKECiphertexts
-from heliogram.node.changes import AddPeople, RenewKeys, Restore
+from heliogram.node.changes import AddPeople, RenewKeys, Restore, halves
+from heliogram.node.components import Role
 from heliogram.node.conversation import MLS_MESSAGE
 from heliogram.node.errors import NotAllowed, TooLong
 from heliogram.node.events import Dead, InvitationDue, MemberWounded, RescueArrived, Wounded
@@ -107,6 +108,19 @@ def test_what_fits_no_value_is_not_staged_and_nothing_is_lost() -> None:
     assert alice.conversation.staged is None
     group.decide(alice, RenewKeys())
     assert group.together()
+
+
+def test_a_wish_that_is_too_large_is_divided_between_accounts() -> None:
+    bob, phone, carol, dave = (Member("Bob"), Member("Bob", 2), Member("Carol"), Member("Dave"))
+    packages = tuple(one.package() for one in (bob, carol, phone, dave))
+    wish = AddPeople(packages, frozenset({bob.id, carol.id, dave.id}), Role.ADMIN)
+    parts = halves(wish)
+    assert parts is not None
+    assert parts[0] == AddPeople((packages[0], packages[2]), frozenset({bob.id}), Role.ADMIN)
+    assert parts[1] == AddPeople(
+        (packages[1], packages[3]), frozenset({carol.id, dave.id}), Role.ADMIN
+    )
+    assert halves(parts[0]) is None and halves(RenewKeys()) is None
 
 
 def test_a_rescue_fits_into_the_grace_lane_with_the_default_suite() -> None:

@@ -10,7 +10,9 @@ from heliogram import mls
 from heliogram.node import api
 from heliogram.node.components import Role
 from heliogram.node.errors import NotAllowed, NotFound
-from tests.node.engine.kit import Person, World
+from heliogram.node.events import InvitationDue
+from tests.node.conversation.world import Member
+from tests.node.engine.kit import INBOX, SECRET, Person, World
 
 Three = tuple[Person, Person, Person, str]
 
@@ -191,6 +193,25 @@ def test_a_large_group(world: World) -> None:
     founder.call(api.SendMessage(chat, "hello all"))
     world.run(until=lambda: all(one.texts(chat) == ["hello all"] for one in others))
     assert founder.call(api.GetChat(chat)).suite == mls.CipherSuite(mls.DEFAULT_SUITE).name
+
+
+def test_more_people_than_one_commit_can_add(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    [founder] = world.people("founder", suite=mls.DEFAULT_SUITE)
+    crowd = [Member(f"member {at}", suite=mls.DEFAULT_SUITE) for at in range(99)]
+    packages = [one.package() for one in crowd]
+    accounts = frozenset(one.id for one in crowd)
+    invited: list[bytes] = []
+
+    def invite(by: Person, conversation: int, due: InvitationDue) -> None:
+        assert by.talks.invitation(conversation, due.draft, b"", SECRET, INBOX)
+        invited.extend(due.accounts)
+
+    monkeypatch.setattr(world, "invite", invite)
+    number = founder.do(lambda: founder.talks.found("group", name="All"))
+    founder.do(lambda: founder.talks.add(number, packages, accounts, Role.MEMBER))
+    world.run(until=lambda: len(invited) == 99)
+    assert set(invited) == accounts and not founder.failed
+    assert founder.do(lambda: founder.talks.chat(number)).members == 100
 
 
 def test_a_conversation_that_nobody_came_into(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 from heliogram.mls import Secret
@@ -35,6 +36,14 @@ def account(number: int) -> bytes:
 
 def fill(store: Store, messages: int, conversations: int = 200, *, seed: int = 1) -> None:
     """Put messages into a new store: Zipf's words, a few conversations far busier than others."""
+    for _ in batches(store, messages, conversations, seed=seed):
+        pass
+
+
+def batches(
+    store: Store, messages: int, conversations: int = 200, *, seed: int = 1
+) -> Iterator[int]:
+    """The same bit by bit: gives how many are there."""
     rng = random.Random(seed)
     words = vocabulary(60_000)
     weights = [1 / rank for rank in range(1, len(words) + 1)]
@@ -70,6 +79,7 @@ def fill(store: Store, messages: int, conversations: int = 200, *, seed: int = 1
                     files=int(person == 7),
                 )
         done += batch
+        yield done
 
 
 def make(path: Path, messages: int = 1_000_000, conversations: int = 200) -> Secret:

@@ -8,7 +8,7 @@ from typing import Protocol
 from heliogram.codec import DecodeError
 from heliogram.content.framing import MESSAGE_STATUS
 from heliogram.node import api
-from heliogram.node.changes import AddPeople, CarryOver
+from heliogram.node.changes import AddPeople, CarryOver, Wish, halves
 from heliogram.node.components import device_of
 from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, wishes
@@ -16,7 +16,7 @@ from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.messages import Messages
 from heliogram.node.engine.reports import Reports
 from heliogram.node.engine.views import relay_info
-from heliogram.node.errors import NodeError, NotNow
+from heliogram.node.errors import NodeError, NotNow, TooLong
 from heliogram.node.events import (
     Change,
     EpochStarted,
@@ -72,8 +72,16 @@ class Happenings:
 
     successors: SuccessorSide
 
-    def __init__(self, desk: Desk, messages: Messages, reports: Reports) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        messages: Messages,
+        reports: Reports,
+        wish: Callable[[int, Wish, str], None],
+    ) -> None:
+        """`wish` is `Talks.wish`."""
         self._desk = desk
+        self._wish = wish
         self._messages = messages
         self._reports = reports
         #: Called with each event besides messages once it was taken: the conversation's number, log, event.
@@ -240,7 +248,12 @@ class Happenings:
         if row is None or chat is None:
             return
         wanted = wishes.decode(row.wish)
-        if isinstance(wanted, CarryOver):
+        parts = halves(wanted) if isinstance(error, TooLong) else None
+        if parts is not None:
+            # So many do not fit one commit: they come in several.
+            for part in parts:
+                self._wish(number, part, row.command)
+        elif isinstance(wanted, CarryOver):
             accounts = {device_of(one.leaf_node).account for one in wanted.packages}
             desk.people.not_added(number, frozenset(accounts), error.code)
             self.successors.refused(number, wanted)

@@ -84,7 +84,7 @@ class Talks:
         #: Whether another part wanted something after this one had settled: then there is another turn.
         self._stirred = False
         self._messages = Messages(desk, self._reports)
-        self.happenings = Happenings(desk, self._messages, self._reports)
+        self.happenings = Happenings(desk, self._messages, self._reports, self.wish)
         self._sending = Sending(desk, self.views, self._messages, self._reports, self._say)
         self._pictures = Pictures(desk, self)
         self.happenings.mirrored.append(self._pictures.mirrored)
