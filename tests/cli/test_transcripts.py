@@ -22,6 +22,7 @@ A line that begins with "# " has something happen to others, and what commands c
     # Ben is out of Friends      he has left, or was removed
     # Ben knows Anna             first contact is over
     # Ben sees Anna in Friends   as a member
+    # Ben shows Friends          its picture is here
     # Emil invites to Club       Ben, into a group
 
 Ids, links, codes, times and addresses are other ones each time: they stand as `<message 2>`, `<uri 1>`,
@@ -225,6 +226,8 @@ class Player:
             world.wait(lambda node: _out(node, " ".join(more[2:])))
         elif first == "knows":
             world.knows(more[0])
+        elif first == "shows":
+            world.wait(lambda node: _pictured(node, " ".join(more)))
         elif first == "sees" and who == world.name:
             world.wait(lambda node: _member(node, " ".join(more[2:]), more[0]))
         elif first == "sees":
@@ -286,6 +289,11 @@ async def _member(node: api.Node, chat: str, name: str) -> bool | None:
     return any(one.who.name == name for one in info.members) or None
 
 
+async def _pictured(node: api.Node, chat: str) -> bool | None:
+    info: api.ChatInfo = await node.call(api.GetChat(chat))
+    return info.chat.picture or None
+
+
 async def _request(node: api.Node, name: str) -> bool | None:
     found: list[api.Request] = await node.call(api.GetRequests())
     return any(one.who.name == name for one in found) or None
@@ -300,7 +308,8 @@ async def _invites(world: World, who: str, group: str) -> None:
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_transcript(path: Path, newcomer: World) -> None:
     (newcomer.desk / "note.txt").write_text("hello")
-    Image.new("RGB", (64, 48), "teal").save(newcomer.desk / "tea.png")
+    if path.stem == "groups":
+        Image.new("RGB", (600, 400), "teal").save(newcomer.desk / "tea.png")
     write_private(newcomer.desk / "wrong.txt", "another passphrase")
     written = path.read_text()
     player = Player(newcomer)

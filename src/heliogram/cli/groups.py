@@ -120,7 +120,7 @@ def picture(
     face: Face,
     chat: Chat,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="The new picture.", dir_okay=False)
+        Path | None, typer.Argument(metavar="FILE", help="The new picture.", dir_okay=False)
     ] = None,
     none: Annotated[bool, typer.Option("--none", help="No picture any more.")] = False,
     save: Annotated[

@@ -232,10 +232,6 @@ WARNINGS: Final[dict[str, Sentence]] = {
         "Relays may have shown different things to different members.",
         "Compare the authenticator of heliogram group info NAME with another member, by voice.",
     ),
-    "keys used elsewhere": Sentence(
-        "Something was said with the keys of this device that it did not say: a copy of the profile runs.",
-        "Stop the copy. If it is not yours, remove this device from your conversations.",
-    ),
     "conversation dead": Sentence(
         "Something was decided that nobody can follow: nothing can be said here any more.",
         "heliogram group successor NAME goes on in a new log.",

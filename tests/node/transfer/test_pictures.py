@@ -72,8 +72,8 @@ async def test_a_picture_goes_to_all_and_to_who_comes_later(
         assert await carol.call(api.GetPicture(chat)) == small
         # It is kept: nobody is needed to show it.
         await bob.stop()
-        for one in relays[1:]:
-            one.kill()
+        for relay in relays[1:]:
+            relay.kill()
         await bob.start()
         assert await bob.call(api.GetPicture(chat)) == small
     finally:

@@ -147,7 +147,7 @@ class Groups:
             self._pictures.cancel(chat.number)
         elif command.picture and isinstance(extra, bytes):
             self._pictures.set(chat, extra)
-        if metadata != before or not command.picture:
+        if metadata != before or command.picture is None:
             self._talks.wish(chat.number, Rename(metadata), "set profile")
         return api.Done()
 
