@@ -92,7 +92,7 @@ async def run(directory: Path) -> None:
     print(f"Starting four relays, your node, and Echo, in {directory}", flush=True)
     if not me.process.home.exists():
         say("The first time takes a little longer: keys are made.")
-    async with ending([*relays, echo, me.process]):
+    async with ending([*relays, echo, me]):
         await in_order(
             [relay.start() for relay in relays],
             [

@@ -90,14 +90,20 @@ class Actor:
         self.name = name
         self.process = process
         self.node: api.Node
+        self._client: Client | None = None
 
     async def start(self, relays: Sequence[Relay]) -> None:
         """Make the profile if it is new, start its node, connect to it."""
         await self.process.init(self.name, list(relays))
         await self.process.start()
-        node = Client.of_home(self.process.home)
-        await node.connect()
-        self.node = node
+        self.node = self._client = Client.of_home(self.process.home)
+        await self._client.connect()
+
+    async def stop(self) -> None:
+        """Leave its node, ask that to end, and wait."""
+        if self._client is not None:
+            await self._client.close()
+        await self.process.stop()
 
     async def link(self) -> str:
         """A contact link to give away."""
@@ -376,7 +382,7 @@ async def play(directory: Path) -> None:
         people.append(Actor(name, NodeProcess(directory / name.lower(), file)))
     alice, bob, carol = people
     print("Everything here happens on this machine. Each line was checked before it was printed.")
-    async with ending([*relays, *(one.process for one in people)]):
+    async with ending([*relays, *people]):
         await meet(relays, people)
         title(2, "They get in touch, by links that were sent some other way.")
         await befriend(alice, bob)

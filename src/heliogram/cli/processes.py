@@ -12,7 +12,7 @@ from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process, create_subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 #: Seconds until a process must have said that it is ready, and until it must have ended.
 PATIENCE: Final = 60
@@ -35,6 +35,13 @@ class DidNotStart(Exception):
     def __init__(self, which: str, said: bytes | str) -> None:
         words = said.decode(errors="replace") if isinstance(said, bytes) else said
         super().__init__(f"{which} did not start. {words.strip()}".strip())
+
+
+class Stoppable(Protocol):
+    """What can be ended."""
+
+    async def stop(self) -> None:
+        """Ask it to end, and wait."""
 
 
 class Relay:
@@ -150,7 +157,7 @@ class NodeProcess:
 
 
 @asynccontextmanager
-async def ending(processes: Sequence[Relay | NodeProcess]) -> AsyncIterator[None]:
+async def ending(processes: Sequence[Stoppable]) -> AsyncIterator[None]:
     """Whatever happens in the block, at its end all of them are asked to end, at once, and waited for."""
     try:
         yield

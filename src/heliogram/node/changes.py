@@ -26,10 +26,14 @@ class AddPeople:
 
 @dataclass(frozen=True, slots=True)
 class CarryOver:
-    """Add those who come along from a predecessor: `roles` are all that were held there. See `successor`."""
+    """Add those who come along from a predecessor: `roles` are all that were held there. See `successor`.
+
+    With `by_grace` they said so there, and the invitation must fit into a grace lane.
+    """
 
     packages: tuple[mls.KeyPackage, ...] = field(repr=False)
     roles: Roles = field(repr=False)
+    by_grace: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -375,7 +375,7 @@ class Conversation:
         leaving = [one for one in group.pending_proposals if one.sender.index != own]
         proposals = proposals_for(wish, view, own, leaving)
         data = CommitData.of(self.seat, self._previous())
-        by_grace = isinstance(wish, Restore | CarryOver)
+        by_grace = wish.by_grace if isinstance(wish, CarryOver) else isinstance(wish, Restore)
         try:
             commit = staging.commit(group, proposals, data, now=now, entropy=entropy)
             staged, blobs = staging.value(self._held, commit, by_grace=by_grace, entropy=entropy)

@@ -14,6 +14,7 @@ from heliogram.node.decisions import Decisions, DecisionsWanted, pack_decisions
 from heliogram.node.errors import NodeError
 from heliogram.node.events import Dead
 from heliogram.node.invitation import Invitation
+from heliogram.node.picture import PictureReference
 from heliogram.node.records import Phase
 from heliogram.node.sealing import seal
 from heliogram.node.value import BODY_SIZES, Body, CommitData
@@ -70,6 +71,7 @@ READERS: dict[str, Callable[[bytes], bytes]] = {
     "CommitData": lambda data: CommitData.from_bytes(data).encode(),
     "Roles": lambda data: Roles.from_bytes(data).encode(),
     "Metadata": lambda data: Metadata.from_bytes(data).encode(),
+    "PictureReference": lambda data: PictureReference.from_bytes(data).encode(),
     "Predecessor": lambda data: Predecessor.from_bytes(data).encode(),
     "Decisions": lambda data: Decisions.from_bytes(data).encode(),
     "DecisionsWanted": lambda data: DecisionsWanted.from_bytes(data).encode(),

@@ -11,6 +11,7 @@ from heliogram.node.components import Metadata, Predecessor, Role, Roles, conver
 from heliogram.node.decisions import DecisionsWanted
 from heliogram.node.epoch_keys import EpochKeys
 from heliogram.node.invitation import Invitation
+from heliogram.node.picture import seal_picture
 from heliogram.node.value import Body, CommitData, WelcomeBlob
 from heliogram.wire.objects import Header, Seat, Value
 from tests.node.conversation.world import certify, configuration
@@ -20,6 +21,7 @@ from tests.scenarios.cast import entropy_of
 RELAYS = configuration((0,), 1)
 ROLES = Roles(((ALICE.id, Role.OWNER), (BOB.id, Role.ADMIN)))
 METADATA = Metadata("Tea", "Every day at five", b"", 604_800)
+PICTURE, PICTURE_BLOB = seal_picture(b"RIFF\x00\x00\x00\x00WEBP" * 100, entropy_of("picture"))
 PREDECESSOR = Predecessor(
     name("log before"), 7, name("decision before"), 0, bytes(64), name("proof")
 )
@@ -56,6 +58,7 @@ INVITATION = Invitation(
 EXAMPLES = {
     "Roles": ROLES.encode(),
     "Metadata": METADATA.encode(),
+    "PictureReference": PICTURE.encode(),
     "Predecessor": PREDECESSOR.encode(),
     "Body": BODY.encode(),
     "Body, blob": BLOB.encode(),

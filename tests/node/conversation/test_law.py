@@ -15,12 +15,14 @@ from heliogram.node import (
     decisions,
     epoch_keys,
     invitation,
+    picture,
     sealing,
     successor,
     value,
 )
 from heliogram.node.engine import catching
 from heliogram.node.identity import links
+from heliogram.node.media.limits import THUMBNAIL_SIDE
 from heliogram.node.membership import PAST_EPOCHS
 from heliogram.node.records import DIGEST
 from heliogram.node.sealing import derive
@@ -42,8 +44,8 @@ def drawn(module: object) -> list[str]:
 
 @pytest.mark.parametrize(
     "module",
-    [components, value, invitation, chain.Link, decisions, chain.Decision],
-    ids=["components", "value", "invitation", "Link", "decisions", "Decision"],
+    [components, picture, value, invitation, chain.Link, decisions, chain.Decision],
+    ids=["components", "picture", "value", "invitation", "Link", "decisions", "Decision"],
 )
 def test_structures_are_printed_as_in_the_code(module: ModuleType) -> None:
     printed = re.sub(r"\s+", " ", " ".join(blocks(LAW, "text")))
@@ -60,11 +62,18 @@ def test_examples() -> None:
         assert read(data) == data
 
 
+def test_the_picture_of_the_example() -> None:
+    reference = picture.PictureReference.from_bytes(EXAMPLES["PictureReference"])
+    opened = reference.open(samples.PICTURE_BLOB)
+    assert opened[:4] == b"RIFF" and reference.seal(opened) == samples.PICTURE_BLOB
+
+
 def test_numbers() -> None:
     for sentence in (
         f"At most {components.MAX_APPOINTMENTS} appointments; a name of at most"
         f" {components.MAX_NAME} bytes, a description of at most {components.MAX_DESCRIPTION}, a"
         f" picture's reference of at most {components.MAX_PICTURE}.",
+        f"at most {picture.MAX_SIZE:,} bytes, a WebP of at most {THUMBNAIL_SIDE} pixels a side",
         f"{value.BODY_SIZES[0]} bytes times a power of two, up to {value.BODY_SIZES[-1]}",
         f"more than {value.MAX_WELCOME} bytes ({value.MAX_GRACE_WELCOME} where a device",
         f"at most {invitation.MAX_LINKS} links and a profile of at most"

@@ -165,7 +165,9 @@ class Successors:
     def added(self, number: int, packages: Sequence[mls.KeyPackage]) -> Wish | None:
         """How to add devices to a successor that we founded, so that their people accept it."""
         ground = self._ground_before(number) if number in self._founded() else None
-        return None if ground is None else CarryOver(tuple(packages), ground.charter.roles)
+        if ground is None:
+            return None
+        return CarryOver(tuple(packages), ground.charter.roles, by_grace=False)
 
     # --- Who comes along --------------------------------------------------------------------------
 
@@ -219,7 +221,7 @@ class Successors:
         """Devices could not be added together: one of the packages is worth nothing. One by one, then."""
         if len(wish.packages) > 1:
             for one in wish.packages:
-                self._talks.wish(number, CarryOver((one,), wish.roles), COMMAND)
+                self._talks.wish(number, replace(wish, packages=(one,)), COMMAND)
 
     def due(self, number: int, due: InvitationDue) -> InvitationDue:
         """Leave invitations in the old log for who said there that they come; who else is to be invited."""

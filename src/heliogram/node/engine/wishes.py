@@ -45,7 +45,7 @@ def _fields(wish: Wish) -> list[Any]:
             return ["add", packages, sorted(wish.accounts), int(wish.role)]
         case CarryOver():
             packages = [bytes(one.message) for one in wish.packages]
-            return ["carry over", packages, wish.roles.encode()]
+            return ["carry over", packages, wish.roles.encode(), wish.by_grace]
         case RemovePeople():
             return ["remove", sorted(wish.accounts)]
         case RemoveDevices():
@@ -66,8 +66,9 @@ def _wish(kind: str, fields: list[Any]) -> Wish:
         case "add", [packages, accounts, role]:
             made = tuple(_package(one) for one in packages)
             return AddPeople(made, frozenset(accounts), Role(role))
-        case "carry over", [packages, roles]:
-            return CarryOver(tuple(map(_package, packages)), Roles.from_bytes(roles))
+        case "carry over", [packages, roles, by_grace]:
+            made = tuple(map(_package, packages))
+            return CarryOver(made, Roles.from_bytes(roles), bool(by_grace))
         case "remove", [accounts]:
             return RemovePeople(frozenset(accounts))
         case "remove devices", [devices]:

@@ -184,10 +184,9 @@ class Log:
         if ground.conversation.phase is Phase.OUT or not self._founding.open:
             return False
         after = ground.conversation.seat.configuration
-        lost = sum(
-            ground.away(key) or state in ("gone", "behind", "refused")
-            for key, state in self.states().items()
-        )
+        # Where the log is dead, relays have gone on or stand still: all that counts is whether they answer.
+        bad = ("gone", "behind", "refused") if ground.conversation.phase is Phase.OPEN else ()
+        lost = sum(ground.away(key) or state in bad for key, state in self.states().items())
         return lost > after.n - after.q
 
     @property
