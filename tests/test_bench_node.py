@@ -62,6 +62,12 @@ def test_what_cannot_be_done_is_noted(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [note for note in results.notes if note.startswith("contacts: measured in part: ")]
 
 
+def test_what_takes_too_long_is_noted(tmp_path: Path) -> None:
+    results = m.Results(m.TINY, only=m.REQUEST.name, patience=0.0)
+    run(results, tmp_path)
+    assert results.notes == ["contacts: measured in part: more than 0 s."]
+
+
 def _rows(
     measured: m.Results, lines: list[tuple[str, str, str]]
 ) -> list[tuple[m.Row, tuple[str, str, str]]]:

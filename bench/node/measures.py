@@ -91,7 +91,7 @@ class Size:
     groups: tuple[int, ...] = (2, 10, 100)
     contacts: int = 5
     #: Messages to catch up with; the goal is for 100,000, and time is scaled to that.
-    missed: int = 10_000
+    missed: int = 5_000
     history: int = 400_000
     commands: int = 10
 

@@ -19,7 +19,7 @@ Step = Callable[[World, m.Results], Awaitable[None]]
 STEPS: tuple[tuple[Step, float, tuple[m.Row, ...]], ...] = (
     (
         talking.two,
-        120.0,
+        150.0,
         (
             *(m.STORED_P50, m.STORED_P99, m.SHOWN_P50, m.SHOWN_P99),
             *(m.ONE, m.SENDER, m.RECEIVER, m.CATCH_UP, m.CATCH_UP_RATE),
@@ -30,7 +30,7 @@ STEPS: tuple[tuple[Step, float, tuple[m.Row, ...]], ...] = (
 )
 
 #: The same for what needs no relays.
-COMMANDS, HISTORY = 40.0, 120.0
+COMMANDS, HISTORY = 40.0, 150.0
 
 
 async def measure(results: m.Results, folder: Path) -> None:

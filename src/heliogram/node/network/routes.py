@@ -30,8 +30,9 @@ FIRST, MOST = 0.5, 30.0
 #: Asks of one route that are under way. Whatever comes beyond them is lost at once.
 MAX_ASKS = 4096
 
-#: Seconds after which a link goes on which nothing is asked and nothing subscribed.
-IDLE = 60.0
+#: Seconds after which a link goes on which nothing is asked and nothing subscribed. Not many: a relay lets an
+#: address have so many connections, and each person who is met or invited takes one for an errand.
+IDLE = 15.0
 
 
 #: How many times as long as proofs took that came to nothing, no other one is made for a relay: at first, and
