@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -12,7 +13,7 @@ from msgspec import structs
 from heliogram.wire import frames
 from heliogram.wire.receipts import entry_hash
 from tests.node.chaos.between import Ask, Between
-from tests.node.chaos.talking import tea
+from tests.node.chaos.talking import Talking, tea
 
 T = TypeVar("T")
 
@@ -137,6 +138,15 @@ async def honest(between: Between) -> None:
     await between.cut()
 
 
+async def until_it_lied(talk: Talking, word: str, lies: Callable[[], object]) -> None:
+    """Talk until the relay had occasion to lie: nodes that it has just disappointed keep away for a while."""
+    for turn in range(60):
+        await talk.chatter(f"{word} {turn}", 5)
+        if lies():
+            return
+        await asyncio.sleep(0.5)
+
+
 async def test_1_2_3_one_relay_lies(tmp_path: Path) -> None:
     """It drops what it has signed for, reorders and holds back, replays: one after the other.
 
@@ -149,20 +159,20 @@ async def test_1_2_3_one_relay_lies(tmp_path: Path) -> None:
         # The worst one: it is the one that nodes read from.
         liar = max(betweens, key=lambda one: one.served)
         dropping = Dropping(liar)
-        await talk.chatter("dropped", 10)
+        await until_it_lied(talk, "dropped", lambda: dropping.gone)
         await talk.renamed(alice, "Dropped")
         await talk.agreed(stored=3)
         assert dropping.gone
         await honest(liar)
         shuffling = Shuffling(liar, rng)
-        await talk.chatter("shuffled", 10)
+        await until_it_lied(talk, "shuffled", lambda: shuffling.shuffled)
         await talk.renamed(alice, "Shuffled")
         await talk.agreed(stored=3)
         assert shuffling.shuffled
         await honest(liar)
         replaying = Replaying(liar)
         await liar.cut()
-        await talk.chatter("replayed", 10)
+        await until_it_lied(talk, "replayed", lambda: replaying.replayed)
         await talk.renamed(alice, "Replayed")
         await talk.agreed(stored=3)
         assert replaying.replayed
