@@ -239,6 +239,8 @@ class Store(Connection):
             # A WAL that is left belongs to the old file, and may be read by another connection.
             if rewritten and not self._path.with_name(self._path.name + "-wal").exists():
                 sync_file(new)
+                # That the old WAL is gone must be on disk first: it would be read into the new file.
+                sync_directory(self._path.parent)
                 os.replace(new, self._path)
                 sync_directory(self._path.parent)
             else:
