@@ -47,7 +47,10 @@ class Talking:
 
     async def texts(self, who: Talker) -> list[str]:
         """What somebody sees, in order; nothing that could not be read."""
-        found: list[api.Message] = await who.call(api.GetHistory(self.chat, limit=1000))
+        found: list[api.Message] = []
+        before: int | None = None
+        while page := await who.call(api.GetHistory(self.chat, before=before, limit=1000)):
+            found, before = [*page, *found], page[0].number
         bad = [one.text for one in found if one.kind == "unreadable"]
         assert not bad, f"{who.name}: {bad}"
         return [one.text for one in found if one.kind == "text"]

@@ -8,7 +8,7 @@ from heliogram.node import api
 from heliogram.node.engine import naming
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
-from heliogram.node.engine.views import Views, guarantee, relay_info
+from heliogram.node.engine.views import Views, guarantee
 from heliogram.node.store.logs import ConversationRow
 from heliogram.node.store.search import Query, search
 from heliogram.wire.objects import RelayDescription
@@ -126,8 +126,3 @@ class Listing:
             self._desk.marks.drop_owed(row.number)
         fresh = self._desk.logs.get(row.number)
         return self._views.chat(fresh or row)
-
-
-def unknown_health(relay: RelayDescription) -> api.RelayHealth:
-    """A relay of which nothing was heard yet."""
-    return api.RelayHealth(relay=relay_info(relay), state="unknown")
