@@ -257,6 +257,7 @@ class Player:
             return self._names.normal(done.stdout, []).splitlines()
         if arguments[-1] == "&":
             said = "".join(self._world.serve(*arguments[1:-1]))
+            self._world.wait(_settled)
             return self._names.normal(said, arguments).splitlines()
         input = None
         if len(arguments) > 2 and arguments[-2] == "<<<":
@@ -270,6 +271,12 @@ class Player:
         if arguments[:1] == ["lock"] and done.returncode == 0:
             assert self._world.served() == (0, "")
         return [*lines, f"[{done.returncode}]"] if done.returncode else lines
+
+
+async def _settled(node: api.Node) -> bool | None:
+    """The conversation with oneself is made, which needs relays: until then less is shown."""
+    chats: list[api.Chat] = await node.call(api.GetChats())
+    return any(one.kind == "self" for one in chats) or None
 
 
 async def _done(node: api.Node) -> bool | None:

@@ -32,6 +32,7 @@ EASY: Mapping[str, int | str | bool] = {
     "grace_per_day": 1 << 40,
     "values_per_day": 1 << 40,
     "votes_per_hour": 1 << 40,
+    "decisions_per_day": 1 << 40,
 }
 
 _RELAY = (sys.executable, "-m", "heliogram.relay")
