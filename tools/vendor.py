@@ -1,8 +1,8 @@
 """Fetch what the app's pages stand on from npm, and lay it into `src/heliogram/web/app/vendor`.
 
-For maintainers, with Node at hand: `python tools/vendor.py`. Who runs the app, or its tests, needs none of it: the
-files are part of the repository. `VENDOR.json` says what they were made of, with the registry's own hash of each
-package and ours of each file; a test compares the latter.
+For maintainers, with Node at hand: `python tools/vendor.py`. Who runs the app, or its tests, needs none of
+it: the files are part of the repository. `VENDOR.json` says what they were made of, with the registry's own
+hash of each package and ours of each file; a test compares the latter.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ BUNDLES = {
         import htm from "htm";
         export { h, render, Fragment, Component, createContext, createRef, cloneElement } from "preact";
         export {
-            useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback, useContext, useErrorBoundary, useId,
+            useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback, useContext, useId,
+            useErrorBoundary,
         } from "preact/hooks";
         export {
             signal, computed, effect, batch, untracked, useSignal, useComputed, useSignalEffect, Signal,
