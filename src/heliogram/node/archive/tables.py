@@ -42,6 +42,7 @@ TABLES = (
     ),
     Kept("versions"),
     Kept("reactions"),
+    Kept("votes"),
     Kept("reports"),
     Kept("traces", _MESSAGE),
     Kept(

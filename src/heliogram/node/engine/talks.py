@@ -28,6 +28,7 @@ from heliogram.node.engine.happenings import Happenings
 from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
 from heliogram.node.engine.pictures import Pictures
+from heliogram.node.engine.polls import Polls
 from heliogram.node.engine.relay_list import RelayList
 from heliogram.node.engine.reports import Reports
 from heliogram.node.engine.revocations import Revocations
@@ -92,6 +93,7 @@ class Talks:
         self.happenings.watchers.append(self._pictures.happened)
         self._handlers: dict[type[api.Command], Handler] = {
             **Sending(desk, speaking, self._messages, self._reports).handlers,
+            **Polls(desk, speaking).handlers,
             **Listing(desk, self.views, self._inside, self._health).handlers,
             **Groups(desk, self.views, self, self._pictures).handlers,
             **self._pictures.handlers,
