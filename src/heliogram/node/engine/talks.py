@@ -29,6 +29,7 @@ from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
 from heliogram.node.engine.pictures import Pictures
 from heliogram.node.engine.polls import Polls
+from heliogram.node.engine.preferences import Preferences
 from heliogram.node.engine.relay_list import RelayList
 from heliogram.node.engine.reports import Reports
 from heliogram.node.engine.revocations import Revocations
@@ -95,6 +96,7 @@ class Talks:
             **Sending(desk, speaking, self._messages, self._reports).handlers,
             **Polls(desk, speaking).handlers,
             **Listing(desk, self.views, self._inside, self._health).handlers,
+            **Preferences(desk, self.views, self._reports).handlers,
             **Groups(desk, self.views, self, self._pictures).handlers,
             **self._pictures.handlers,
             **RelayList(desk, self._relay_health).handlers,

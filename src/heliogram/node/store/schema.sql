@@ -37,7 +37,7 @@ CREATE TABLE conversations (
     relays      BLOB NOT NULL DEFAULT x'',   -- the encoded Configuration of the newest epoch that we follow
     phase       TEXT NOT NULL,               -- opening, open, wounded, dead, out
     created     INTEGER NOT NULL,
-    reports     INTEGER NOT NULL DEFAULT 2,  -- whether we report what we read: 0 no, 1 yes, 2 unless it is large
+    reports     INTEGER NOT NULL DEFAULT 2,  -- whether we report what we read: 0 no, 1 yes, 2 as preferred
     pinned      INTEGER NOT NULL DEFAULT 0,
     muted       INTEGER NOT NULL DEFAULT 0,
     archived    INTEGER NOT NULL DEFAULT 0,
