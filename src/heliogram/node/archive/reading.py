@@ -162,6 +162,7 @@ class Chats:
             "state": state,
             "expires": expires,
             "reactions": self._reactions(number),
+            "pinned": self._is_pinned(number),
             "reports": self._reports(number) if mine else [],
             "files": self._files(number),
         }
@@ -187,6 +188,10 @@ class Chats:
                 for at, text in enumerate(asked.options)
             ],
         }
+
+    def _is_pinned(self, message: int) -> bool:
+        row = self._source.one("SELECT pinned FROM pins WHERE message = ?", (message,))
+        return row is not None and bool(row[0])
 
     def _reactions(self, message: int) -> list[dict[str, Any]]:
         rows = self._source.query(

@@ -17,6 +17,7 @@ from heliogram.node.store.logs import Logs
 from heliogram.node.store.marks import Marks
 from heliogram.node.store.messages import MessageRow, Messages
 from heliogram.node.store.pictures import Pictures
+from heliogram.node.store.pins import Pins
 from heliogram.node.store.votes import Votes
 from heliogram.node.value import WelcomeBlob
 from heliogram.wire.objects import RelayDescription
@@ -103,6 +104,7 @@ class Desk:
         self.marks = Marks(context.store)
         self.pictures = Pictures(context.store)
         self.votes = Votes(context.store)
+        self.pins = Pins(context.store)
         #: Whether a version of a message is Markdown: by its number, the time and the id of its edit.
         self.markdown = context.store.memo("markdown")
         #: Messages that are new or changed, chats that changed, in the order in which they did.

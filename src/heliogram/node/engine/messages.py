@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from heliogram.content import bodies, revisions
 from heliogram.content.bodies import Kind
 from heliogram.content.errors import ContentError
-from heliogram.content.forms import Vote
+from heliogram.content.forms import Pin, Vote
 from heliogram.content.limits import MAX_EMOJI
 from heliogram.content.mimi import Message, SinglePart, message_id
 from heliogram.node.decisions import DECISIONS, WANTED
@@ -27,6 +27,7 @@ from heliogram.node.inbox.card import CARD
 from heliogram.node.store.logs import ConversationRow
 from heliogram.node.store.marks import EarlyRow, ReactionRow
 from heliogram.node.store.messages import MessageRow
+from heliogram.node.store.pins import PinRow
 from heliogram.node.store.votes import VoteRow
 
 #: Media types of what nodes say to each other, and nobody sees.
@@ -47,6 +48,8 @@ class Said:
     sent: int
     device: bytes | None = field(default=None, repr=False)
     epoch: int = 0
+    #: Whether it has waited here, and its sender might say it.
+    judged: bool = False
 
 
 class Messages:
@@ -116,6 +119,10 @@ class Messages:
         if vote is not None:
             self._vote(conversation, said, vote)
             return None
+        pin = reading.pin(message)
+        if pin is not None:
+            self._pin(conversation, said, pin)
+            return None
         ends = None if message.expires is None else message.expires.ends(None)
         if ends is not None and ends <= desk.time:
             return None
@@ -159,7 +166,9 @@ class Messages:
         for early in self._desk.marks.take_early(conversation.number, target):
             message = reading.of_bytes(early.content)
             if message is not None:
-                said = Said(message, early.content, early.id, early.sender, early.sent)
+                said = Said(
+                    *(message, early.content, early.id, early.sender, early.sent), judged=True
+                )
                 self.take(conversation, said)
 
     def _wait(self, conversation: ConversationRow, target: bytes, said: Said) -> None:
@@ -215,6 +224,32 @@ class Messages:
         made = VoteRow(row.number, said.sender, target, vote.options, said.sent, said.id)
         if self._desk.votes.put(made):
             self._desk.is_changed(row.number)
+
+    # --- Pins -------------------------------------------------------------------------------------
+
+    def _pin(self, conversation: ConversationRow, said: Said, pin: Pin) -> None:
+        """Somebody wants a message pinned, or no longer. Who may not say so says nothing."""
+        desk, target = self._desk, said.message.in_reply_to or b""
+        if not said.judged and not self.may_pin(conversation, said.sender, said.epoch):
+            return
+        row = desk.by_version(conversation.number, target)
+        if row is None:
+            self._wait(conversation, target, said)
+            return
+        if row.kind == "deleted":
+            return
+        made = PinRow(row.number, conversation.number, pin.pinned, said.sent, said.id)
+        before = desk.pins.is_pinned(row.number)
+        if desk.pins.put(made) and before != pin.pinned:
+            event = "Pinned" if pin.pinned else "Unpinned"
+            happened.line(desk, conversation.number, event, {"by": said.sender}, about=row.id)
+            desk.is_changed(row.number)
+
+    def may_pin(self, conversation: ConversationRow, account: bytes, epoch: int = 0) -> bool:
+        """Whether somebody may pin, by the roles of `epoch`, or by those of today if it is 0."""
+        if conversation.kind != "group":
+            return True
+        return account in self._desk.pins.admins(conversation.number, epoch)
 
     # --- Edits and deletions ----------------------------------------------------------------------
 
@@ -285,6 +320,7 @@ class Messages:
         desk.files.gone(row.number)
         desk.marks.remove_reactions(row.number)
         desk.votes.remove(row.number)
+        desk.pins.remove(row.number)
         desk.messages.revise(row.number, kind="deleted", text="", content=None, edited=0)
         desk.messages.set_expiry(row.number, None)
         if row.state == "received":

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from heliogram.content import bodies
 from heliogram.content.errors import ContentError
-from heliogram.content.forms import Location, Poll, Vote
+from heliogram.content.forms import Location, Pin, Poll, Vote
 from heliogram.content.mimi import Disposition, Message, MultiPart, Part, SinglePart
 
 T = TypeVar("T")
@@ -117,6 +117,11 @@ def standing(
         for sender, target, options in votes
         if target == version and options and Vote(tuple(options)).counts(asked)
     }
+
+
+def pin(message: Message) -> Pin | None:
+    """The pin that a message is, if it is one."""
+    return _form(message, Pin) if message.in_reply_to is not None else None
 
 
 def mentions(text: str) -> list[bytes]:

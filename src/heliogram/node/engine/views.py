@@ -49,6 +49,7 @@ class _About:
     reports: dict[int, list[ReportRow]]
     signers: dict[int, list[bytes]]
     votes: dict[int, list[VoteRow]]
+    pinned: frozenset[int]
 
 
 class Views:
@@ -78,6 +79,7 @@ class Views:
             desk.marks.reports(mine) if mine else {},
             desk.logs.signers(mine) if mine else {},
             desk.votes.of(polls) if polls else {},
+            desk.pins.among(numbers) if numbers else frozenset(),
         )
 
     def _message(self, row: MessageRow, about: _About, whole: bool) -> api.Message:
@@ -93,6 +95,7 @@ class Views:
                 time=min(row.sent // 1000, row.received),
                 received=row.received,
                 event=row.event,
+                reply_to=None if row.reply_to is None else row.reply_to.hex(),
                 sender=None if row.sender is None else desk.people.person(row.sender),
             )
         text, cut = reading.bounded(row.text), False
@@ -128,6 +131,7 @@ class Views:
             reports=self._reports(about.reports.get(row.number, ())),
             expires=row.expires,
             poll=self._poll(row, about.votes.get(row.number, ())) if row.kind == "poll" else None,
+            pinned=row.number in about.pinned,
         )
 
     def stored_by(self, row: MessageRow) -> list[str]:

@@ -255,6 +255,24 @@ CREATE TABLE votes (
     PRIMARY KEY (message, sender)
 ) WITHOUT ROWID;
 
+-- Whether a message is pinned for all: the newest word of somebody who may say so.
+CREATE TABLE pins (
+    message      INTEGER PRIMARY KEY REFERENCES messages (number) ON DELETE CASCADE,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    pinned       INTEGER NOT NULL,
+    sent         INTEGER NOT NULL,
+    id           BLOB NOT NULL
+);
+CREATE INDEX pins_of ON pins (conversation, sent) WHERE pinned;
+
+-- Who is admin or owner, from an epoch on: what somebody says late is judged by its own epoch.
+CREATE TABLE admins (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    epoch        INTEGER NOT NULL,
+    accounts     BLOB NOT NULL,              -- one after the other
+    PRIMARY KEY (conversation, epoch)
+) WITHOUT ROWID;
+
 -- What others reported of messages of ours.
 CREATE TABLE reports (
     message INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
