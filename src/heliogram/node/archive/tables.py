@@ -87,4 +87,5 @@ LEFT_OUT = {
     "requests": "invitations to a key package that is gone",
     "link_places": "relays are told all links anew",
     "search": "made from messages by the store itself",
+    "places": "counted from messages by the store itself",
 }

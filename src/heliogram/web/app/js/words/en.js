@@ -1,0 +1,39 @@
+// @ts-check
+/** English: the law for keys. A value is a text, or its forms by number. */
+
+export default {
+  starting: "Starting",
+  close: "Close",
+  cancel: "Cancel",
+  dismiss: "Dismiss",
+  back: "Back",
+  today: "Today",
+  yesterday: "Yesterday",
+  bytes: "bytes",
+  kB: "kB",
+  MB: "MB",
+  GB: "GB",
+  TB: "TB",
+
+  // The start
+  welcome: "Welcome to Heliogram",
+  "your name": "Your name",
+  passphrase: "Passphrase",
+  "create account": "Create account",
+  "closed title": "This page is closed",
+  "closed text": "Its link was used already, or Heliogram has stopped. Start it again, and a new page opens:",
+  "unlock title": "Locked",
+  unlock: "Unlock",
+  unlocking: "Unlocking…",
+
+  // Conversations
+  chats: "Chats",
+  "choose a chat": "Choose a chat",
+  message: "Message",
+  send: "Send",
+
+  // What went wrong, by code
+  "error unknown": "That did not work ({code}).",
+  "error no node": "Heliogram does not answer. Is it still running?",
+  "error internal": "Something went wrong inside of Heliogram. Please report what you did.",
+};

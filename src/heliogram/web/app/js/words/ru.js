@@ -1,0 +1,39 @@
+// @ts-check
+/** Русский. Ключи — в en.js. */
+
+export default {
+  starting: "Запуск",
+  close: "Закрыть",
+  cancel: "Отмена",
+  dismiss: "Убрать",
+  back: "Назад",
+  today: "Сегодня",
+  yesterday: "Вчера",
+  bytes: "байт",
+  kB: "КБ",
+  MB: "МБ",
+  GB: "ГБ",
+  TB: "ТБ",
+
+  // Начало
+  welcome: "Добро пожаловать в Heliogram",
+  "your name": "Ваше имя",
+  passphrase: "Парольная фраза",
+  "create account": "Создать аккаунт",
+  "closed title": "Страница закрыта",
+  "closed text": "Её ссылка уже использована, или Heliogram остановлен. Запустите его снова, и откроется новая страница:",
+  "unlock title": "Закрыто",
+  unlock: "Открыть",
+  unlocking: "Открываю…",
+
+  // Чаты
+  chats: "Чаты",
+  "choose a chat": "Выберите чат",
+  message: "Сообщение",
+  send: "Отправить",
+
+  // Что пошло не так, по кодам
+  "error unknown": "Не получилось ({code}).",
+  "error no node": "Heliogram не отвечает. Он ещё запущен?",
+  "error internal": "В Heliogram что-то сломалось. Пожалуйста, сообщите, что вы делали.",
+};
