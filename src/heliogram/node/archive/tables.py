@@ -49,11 +49,13 @@ TABLES = (
     Kept(
         "files",
         _MESSAGE,
-        without=("spool",),
+        # Sealed copies stay behind: what is kept is fetched again, as long as relays have it.
+        without=("spool", "kept"),
         instead=(
             (
                 "state",
-                "CASE state WHEN 'downloading' THEN 'remote' WHEN 'sending' THEN 'gone' ELSE state END",
+                "CASE state WHEN 'downloading' THEN 'remote' WHEN 'kept' THEN 'remote'"
+                " WHEN 'sending' THEN 'gone' ELSE state END",
             ),
         ),
     ),
