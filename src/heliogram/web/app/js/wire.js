@@ -133,6 +133,10 @@ export function upload(file, name, moved = () => {}, signal) {
   });
 }
 
+/** Forget an upload that nothing will use. @param {string} path as `upload` gave it */
+export const forgetUpload = (path) =>
+  void request(`uploads/${path.replace("upload:", "")}`, { method: "DELETE" }).catch(() => {});
+
 /** @type {Map<string, Promise<{ url: string, content_type: string, size: number }>>} */
 const urls = new Map();
 
