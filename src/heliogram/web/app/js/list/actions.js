@@ -75,7 +75,7 @@ export function chatMenu(event, chat) {
   openMenu(event, [
     chat.unread > 0 && { label: t("mark read"), icon: "checks", run: () => tell("read", { chat: chat.id }) },
     { label: t(chat.pinned ? "unpin chat" : "pin chat"), icon: "pin", run: () => quietly(chat, { pinned: !chat.pinned }) },
-    { label: t(chat.muted ? "unmute" : "mute"), icon: chat.muted ? "bell" : "mute", run: () => toggleMute(chat) },
+    { label: t(chat.muted ? "unmute" : "mute chat"), icon: chat.muted ? "bell" : "mute", run: () => toggleMute(chat) },
     { label: t(chat.archived ? "unarchive" : "archive"), icon: "archive", run: () => archive(chat) },
     { label: t("to folder"), icon: "folder", run: () => folderMenu(again, chat) },
     chat.kind !== "self" && chat.phase !== "out" && { label: t("leave"), icon: "leave", danger: true, run: () => leave(chat) },

@@ -58,6 +58,6 @@ export function Last({ chat }) {
     return html`<span class="row-last"><span class="wrong">${t("draft")}</span> <bdi>${chat.draft.slice(0, 200)}</bdi></span>`;
   const { last } = chat;
   if (!last) return html`<span class="row-last">${chat.phase === "opening" ? t("opening") : ""}</span>`;
-  const sender = chat.kind === "group" && last.kind !== "line" && (last.mine ? t("you") : last.sender?.name);
+  const sender = chat.kind === "group" && last.kind !== "line" && (last.mine ? t("you said") : last.sender?.name);
   return html`<span class="row-last">${sender && html`<bdi class="row-sender">${sender}:</bdi>`} <bdi>${gist(last).slice(0, 200)}</bdi></span>`;
 }

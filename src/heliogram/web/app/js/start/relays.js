@@ -40,10 +40,10 @@ export function Relays({ chosen, choose, suggested }) {
       )}
     </ul>
     <div class="start-add">
-      <input aria-label=${t("relay address")} placeholder="wss://host/path#key" dir="ltr" spellcheck="false" autocapitalize="none" value=${text}
+      <input aria-label=${t("another relay address")} placeholder="wss://host/path#key" dir="ltr" spellcheck="false" autocapitalize="none" value=${text}
         onInput=${(/** @type {any} */ event) => (setText(event.target.value), setWrong(""))}
         onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && (event.preventDefault(), add())} />
-      <${IconButton} name="add" label=${t("add relay")} onClick=${add} disabled=${!text.trim()} />
+      <${IconButton} name="add" label=${t("add this relay")} onClick=${add} disabled=${!text.trim()} />
     </div>
     <p class="wrong" role="alert">${wrong}</p>
     <p class=${chosen.length < 4 ? "note" : "quiet"} role="status">${chosen.length === 0 ? t("relays none") : chosen.length < 4 ? t("relays few", { n: chosen.length }) : t("relays enough", { n: chosen.length })}</p>
