@@ -8,7 +8,6 @@ import pytest
 
 from heliogram.content import making
 from heliogram.node import api
-from heliogram.node.components import Role
 from heliogram.node.errors import NotAllowed
 from tests.node.engine.desk_kit import Reader, Room, Told
 from tests.node.engine.kit import Person, World

@@ -155,7 +155,7 @@ class FilesPart:
                 thumbnail=one.thumbnail or None,
                 state="sending",
                 spool=one.spool.name,
-                path=str(one.path),
+                path=None if one.path is None else str(one.path),
                 seed=self._context.entropy(SEED_SIZE),
             )
             self._files.add(row)
@@ -469,6 +469,8 @@ class FilesPart:
         self._stop.append(key)
         if row.spool is not None:
             self._forget(row.spool)
+        if state == "here" and row.path is None:
+            state = "remote"  # it was nowhere but in the sealed copy: relays have it
         self._files.change(*key, state=state, spool=None, trouble=trouble)
         self._tell(key)
 
