@@ -23,6 +23,7 @@ from heliogram.node.engine import happened, naming, wishes
 from heliogram.node.engine.catching import Catching
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.desk import Desk, FilesSide
+from heliogram.node.engine.folders import Folders
 from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configured
 from heliogram.node.engine.happenings import Happenings
 from heliogram.node.engine.listing import Listing
@@ -94,6 +95,7 @@ class Talks:
         self._handlers: dict[type[api.Command], Handler] = {
             **Sending(desk, speaking, self._messages, self._reports).handlers,
             **Listing(desk, self.views, self._inside, self._health).handlers,
+            **Folders(desk).handlers,
             **Preferences(desk, self.views, self._reports).handlers,
             **Groups(desk, self.views, self, self._pictures).handlers,
             **self._pictures.handlers,
