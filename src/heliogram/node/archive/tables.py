@@ -44,6 +44,8 @@ TABLES = (
     ),
     Kept("versions"),
     Kept("reactions"),
+    Kept("votes"),
+    Kept("pins"),
     Kept("reports"),
     Kept("traces", _MESSAGE),
     Kept(
@@ -79,6 +81,7 @@ LEFT_OUT = {
     "decisions": "they can be had of relays and other members",
     "outbox": "entries that are encrypted already, and what waits for a group that is gone",
     "wishes": "they wait for a group that is gone",
+    "admins": "for judging what comes, and nothing comes",
     "unstable": "it waits for decisions that nobody here follows",
     "early": "it waits for messages that will not come",
     "owed": "reports that nobody can send",

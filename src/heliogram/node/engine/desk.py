@@ -18,6 +18,8 @@ from heliogram.node.store.logs import Logs
 from heliogram.node.store.marks import Marks
 from heliogram.node.store.messages import MessageRow, Messages
 from heliogram.node.store.pictures import Pictures
+from heliogram.node.store.pins import Pins
+from heliogram.node.store.votes import Votes
 from heliogram.node.value import WelcomeBlob
 from heliogram.wire.objects import RelayDescription
 
@@ -103,6 +105,8 @@ class Desk:
         self.marks = Marks(context.store)
         self.pictures = Pictures(context.store)
         self.folders = Folders(context.store)
+        self.votes = Votes(context.store)
+        self.pins = Pins(context.store)
         #: Whether a version of a message is Markdown: by its number, the time and the id of its edit.
         self.markdown = context.store.memo("markdown")
         #: Messages that are new or changed, chats that changed, in the order in which they did.
