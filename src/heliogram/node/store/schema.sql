@@ -64,6 +64,19 @@ CREATE TABLE members (
     PRIMARY KEY (conversation, account)
 ) WITHOUT ROWID;
 
+-- Conversations that somebody keeps together, in their order; here only.
+CREATE TABLE folders (
+    place INTEGER PRIMARY KEY,               -- from 0
+    name  TEXT NOT NULL UNIQUE
+);
+CREATE TABLE filed (
+    folder       INTEGER NOT NULL REFERENCES folders (place) ON DELETE CASCADE,
+    place        INTEGER NOT NULL,           -- in its folder
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    PRIMARY KEY (folder, place),
+    UNIQUE (conversation, folder)
+) WITHOUT ROWID;
+
 -- `Effects.records` of a Conversation.
 CREATE TABLE records (
     conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
