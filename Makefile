@@ -9,7 +9,7 @@ PYTEST ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
-CODE := src tests $(wildcard bench examples)
+CODE := src tests $(wildcard bench examples tools)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix bench fuzz chaos sim clean
