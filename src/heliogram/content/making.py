@@ -28,6 +28,7 @@ from heliogram.content.limits import MAX_EMOJI, MAX_EMOJI_SIZE, SALT_SIZE
 from heliogram.content.mimi import (
     Disposition,
     Expiry,
+    Extension,
     ExternalPart,
     Message,
     MultiPart,
@@ -181,11 +182,18 @@ def post(
     in_reply_to: bytes | None = None,
     topic_id: bytes = b"",
     expires: Expiry | None = None,
+    extensions: tuple[Extension, ...] = (),
     entropy: Entropy,
 ) -> Message:
     """A new message. `in_reply_to` is the newest version of what it answers."""
-    salt = entropy(SALT_SIZE)
-    return Message(salt, part, topic_id=topic_id, expires=expires, in_reply_to=in_reply_to)
+    return Message(
+        entropy(SALT_SIZE),
+        part,
+        topic_id=topic_id,
+        expires=expires,
+        in_reply_to=in_reply_to,
+        extensions=extensions,
+    )
 
 
 def react(target: bytes, emoji: Sequence[str], *, entropy: Entropy) -> Message:

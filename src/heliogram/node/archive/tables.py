@@ -22,7 +22,7 @@ class Kept:
 
 
 #: Settings that go along. `device` is none of them: it is the device that speaks.
-SETTINGS = ("account", "devices", "inbox", "name", "proxy", "authority")
+SETTINGS = ("account", "devices", "inbox", "name", "proxy", "authority", "preferences")
 
 _MESSAGE = "message IN (SELECT number FROM messages)"
 
@@ -85,4 +85,5 @@ LEFT_OUT = {
     "requests": "invitations to a key package that is gone",
     "link_places": "relays are told all links anew",
     "search": "made from messages by the store itself",
+    "places": "counted from messages by the store itself",
 }

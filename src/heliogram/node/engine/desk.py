@@ -12,6 +12,7 @@ from heliogram.content.bodies import File
 from heliogram.node import api
 from heliogram.node.engine.context import Context
 from heliogram.node.engine.sides import PeopleSide
+from heliogram.node.store import preferences
 from heliogram.node.store.logs import Logs
 from heliogram.node.store.marks import Marks
 from heliogram.node.store.messages import MessageRow, Messages
@@ -116,6 +117,11 @@ class Desk:
     def account(self) -> bytes:
         """Our own account."""
         return self.context.account
+
+    @property
+    def preferences(self) -> api.Preferences:
+        """What somebody wants of this node."""
+        return preferences.load(self.context.store)
 
     def by_version(self, conversation: int, id: bytes) -> MessageRow | None:
         """The message of which this is the id, or that of an edit of it."""

@@ -28,11 +28,13 @@ from heliogram.node.engine.happenings import Happenings
 from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
 from heliogram.node.engine.pictures import Pictures
+from heliogram.node.engine.preferences import Preferences
 from heliogram.node.engine.relay_list import RelayList
 from heliogram.node.engine.reports import Reports
 from heliogram.node.engine.revocations import Revocations
 from heliogram.node.engine.sending import Sending
 from heliogram.node.engine.sides import PeopleSide
+from heliogram.node.engine.speaking import Speaking
 from heliogram.node.engine.successors import Successors
 from heliogram.node.engine.tracing import Tracing
 from heliogram.node.engine.views import Views, relay_info
@@ -85,13 +87,14 @@ class Talks:
         self._stirred = False
         self._messages = Messages(desk, self._reports)
         self.happenings = Happenings(desk, self._messages, self._reports, self.wish)
-        self._sending = Sending(desk, self.views, self._messages, self._reports, self._say)
+        self._speaking = speaking = Speaking(desk, self.views, self._messages, self._say)
         self._pictures = Pictures(desk, self)
         self.happenings.mirrored.append(self._pictures.mirrored)
         self.happenings.watchers.append(self._pictures.happened)
         self._handlers: dict[type[api.Command], Handler] = {
-            **self._sending.handlers,
+            **Sending(desk, speaking, self._messages, self._reports).handlers,
             **Listing(desk, self.views, self._inside, self._health).handlers,
+            **Preferences(desk, self.views, self._reports).handlers,
             **Groups(desk, self.views, self, self._pictures).handlers,
             **self._pictures.handlers,
             **RelayList(desk, self._relay_health).handlers,
@@ -216,11 +219,11 @@ class Talks:
     def say_profile(self, conversation: int, content: bytes) -> None:
         """Say who we are: a part with the disposition PROFILE and the media type `card.CARD`."""
         row = self._row(conversation)
-        self._sending.profile(row, SinglePart(CARD, content, Disposition.PROFILE))
+        self._speaking.aside(row, SinglePart(CARD, content, Disposition.PROFILE))
 
     def say_aside(self, conversation: int, part: SinglePart) -> None:
         """Say something that nobody sees."""
-        self._sending.profile(self._row(conversation), part)
+        self._speaking.aside(self._row(conversation), part)
         self._stirred = True
 
     def abandon(self, conversation: int) -> None:

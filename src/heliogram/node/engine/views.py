@@ -199,7 +199,8 @@ class Views:
     def reports(self, row: ConversationRow) -> bool:
         """Whether others hear what was delivered and read here."""
         if row.reports == 2:
-            return self._desk.logs.member_count(row.number) <= LARGE
+            wanted = self._desk.preferences.reports
+            return wanted and self._desk.logs.member_count(row.number) <= LARGE
         return row.reports == 1
 
     def members(self, row: ConversationRow) -> tuple[api.Member, ...]:

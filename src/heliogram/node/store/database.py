@@ -23,7 +23,7 @@ from typing import Any, Final
 from sqlcipher3 import dbapi2
 
 from heliogram.mls import Secret
-from heliogram.node.errors import NodeError, StoreError
+from heliogram.node.errors import NodeError, StoreDamaged, StoreError
 from heliogram.node.store.connection import PATIENCE, Connection, Row, Value, check_file
 from heliogram.node.store.disk import create_private, make_directory, sync_directory, sync_file
 from heliogram.node.store.schema import Schema, forget_copies, lay_out, remove, upgrade
@@ -194,13 +194,32 @@ class Store(Connection):
         """Move the WAL into the file and cut it to nothing; False if somebody reads just now.
 
         Until then the WAL holds, encrypted, what was there before: call it when there is nothing else to do.
+        Raises `StoreError`; nothing is lost then.
         """
         self.execute(f"PRAGMA busy_timeout={CHECKPOINT_PATIENCE}")
         try:
-            row = self.one("PRAGMA wal_checkpoint(TRUNCATE)")
+            # A file may be cut piece by piece (Btrfs does), and the power may go between two of them. What is
+            # left of a WAL is whole as far as it goes: its older pages would be read over the newer ones of
+            # the file. So it begins anew first, with one page that is the file's own: no piece of that is old.
+            busy, frames, _ = self._checkpoint("RESTART")
+            if busy:
+                return False
+            if frames > 0:
+                self.execute(f"PRAGMA user_version={self.pragma('user_version')}")
+                _, frames, _ = self._checkpoint("NOOP")
+                if frames != 1:
+                    return False
+            busy, _, _ = self._checkpoint("TRUNCATE")
         finally:
             self.execute(f"PRAGMA busy_timeout={int(PATIENCE * 1000)}")
-        return row is not None and row[0] == 0
+        return not busy
+
+    def _checkpoint(self, mode: str) -> tuple[int, int, int]:
+        """Whether somebody was in the way, pages in the WAL, and how many of them are in the file too."""
+        row = self.one(f"PRAGMA wal_checkpoint({mode})")
+        if row is None:
+            raise StoreDamaged
+        return row[0], row[1], row[2]
 
     def reader(self) -> Reader:
         """Another connection, for one other thread: it reads what is committed and never waits for writes."""

@@ -65,7 +65,7 @@ class ConversationRow:
     #: opening, open, wounded, dead, out
     phase: str
     created: int
-    #: 0: never, 1: always, 2: unless the conversation is large.
+    #: 0: never, 1: always, 2: as preferred, unless the conversation is large.
     reports: int
     pinned: bool
     muted: bool

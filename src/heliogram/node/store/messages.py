@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from heliogram.node.store import places
 from heliogram.node.store.connection import Connection, Row
 from heliogram.node.store.database import Store
 from heliogram.node.store.words import facets, searched
@@ -251,6 +252,35 @@ class Messages:
         rows = _all(source, f"{where} ORDER BY {_BACKWARDS} LIMIT ?", (*params, limit))
         rows.reverse()
         return rows
+
+    def from_position(self, conversation: int, position: int, limit: int = 50) -> list[MessageRow]:
+        """Messages in their order from a position on, the oldest of the conversation being at 0."""
+        key = places.at(self._store, conversation, position)
+        if key is None:
+            return []
+        return _all(
+            self._store,
+            f"WHERE conversation = ? AND ({_ORDER}) >= (?, ?, ?) ORDER BY {_ORDER} LIMIT ?",
+            (conversation, *key, limit),
+        )
+
+    def position(self, conversation: int, sent: int, id: bytes = b"", number: int = 0) -> int:
+        """How many come before this place in the order; `sent` is in milliseconds."""
+        return places.position(self._store, conversation, (sent, id, number))
+
+    def count(self, conversation: int) -> int:
+        """How many messages and lines there are."""
+        return places.count(self._store, conversation)
+
+    def first_since(self, conversation: int, sent: int) -> MessageRow | None:
+        """The first one at or after `sent`, in milliseconds."""
+        where = f"WHERE conversation = ? AND sent >= ? ORDER BY {_ORDER} LIMIT 1"
+        return _first(self._store, where, (conversation, sent))
+
+    def first_unread(self, conversation: int) -> MessageRow | None:
+        """The first one of others that nobody has seen here."""
+        where = "WHERE conversation = ? AND mine = 0 AND state = 'received' AND id IS NOT NULL"
+        return _first(self._store, f"{where} ORDER BY {_ORDER} LIMIT 1", (conversation,))
 
     def count_unread(self, conversation: int) -> int:
         """How many messages of others are there that nobody has seen here."""

@@ -37,7 +37,7 @@ CREATE TABLE conversations (
     relays      BLOB NOT NULL DEFAULT x'',   -- the encoded Configuration of the newest epoch that we follow
     phase       TEXT NOT NULL,               -- opening, open, wounded, dead, out
     created     INTEGER NOT NULL,
-    reports     INTEGER NOT NULL DEFAULT 2,  -- whether we report what we read: 0 no, 1 yes, 2 unless it is large
+    reports     INTEGER NOT NULL DEFAULT 2,  -- whether we report what we read: 0 no, 1 yes, 2 as preferred
     pinned      INTEGER NOT NULL DEFAULT 0,
     muted       INTEGER NOT NULL DEFAULT 0,
     archived    INTEGER NOT NULL DEFAULT 0,
@@ -155,7 +155,36 @@ CREATE TABLE messages (
 CREATE INDEX messages_in_order ON messages (conversation, sent, ifnull(id, x''), number);
 CREATE UNIQUE INDEX messages_by_id ON messages (id, conversation) WHERE id IS NOT NULL;
 CREATE INDEX messages_to_go ON messages (expires) WHERE expires IS NOT NULL;
-CREATE INDEX messages_unread ON messages (conversation) WHERE mine = 0 AND state = 'received' AND id IS NOT NULL;
+CREATE INDEX messages_unread ON messages (conversation, sent, ifnull(id, x''), number)
+    WHERE mine = 0 AND state = 'received' AND id IS NOT NULL;
+
+-- How many messages and lines there are in a time, to find the one at a position without counting all before
+-- it: kept by triggers. `level` 1: `block` is `sent` / 2^20 (17 minutes); 2: / 2^32 (50 days).
+CREATE TABLE places (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    level        INTEGER NOT NULL,
+    block        INTEGER NOT NULL,
+    many         INTEGER NOT NULL,
+    PRIMARY KEY (conversation, level, block)
+) WITHOUT ROWID;
+CREATE TRIGGER place_added AFTER INSERT ON messages BEGIN
+    INSERT INTO places VALUES (new.conversation, 1, new.sent >> 20, 1), (new.conversation, 2, new.sent >> 32, 1)
+        ON CONFLICT DO UPDATE SET many = many + 1;
+END;
+CREATE TRIGGER place_removed AFTER DELETE ON messages BEGIN
+    UPDATE places SET many = many - 1 WHERE conversation = old.conversation
+        AND (level = 1 AND block = old.sent >> 20 OR level = 2 AND block = old.sent >> 32);
+    DELETE FROM places WHERE conversation = old.conversation AND many = 0
+        AND (level = 1 AND block = old.sent >> 20 OR level = 2 AND block = old.sent >> 32);
+END;
+CREATE TRIGGER place_changed AFTER UPDATE OF conversation, sent ON messages BEGIN
+    UPDATE places SET many = many - 1 WHERE conversation = old.conversation
+        AND (level = 1 AND block = old.sent >> 20 OR level = 2 AND block = old.sent >> 32);
+    INSERT INTO places VALUES (new.conversation, 1, new.sent >> 20, 1), (new.conversation, 2, new.sent >> 32, 1)
+        ON CONFLICT DO UPDATE SET many = many + 1;
+    DELETE FROM places WHERE conversation = old.conversation AND many = 0
+        AND (level = 1 AND block = old.sent >> 20 OR level = 2 AND block = old.sent >> 32);
+END;
 
 -- `conversations.unread`, counted as it goes: what others said that nobody has seen here.
 CREATE TRIGGER unread_added AFTER INSERT ON messages
