@@ -22,6 +22,3 @@ effect(() => {
 export const shownHistory = signal(null);
 /** Where it stands. @type {import("../../vendor/preact.js").Signal<import("./scroller.js").Scroller | null>} */
 export const shownScroller = signal(null);
-
-/** A link of Heliogram's that somebody followed: it is offered to be added, then this is null again. @type {import("../../vendor/preact.js").Signal<string | null>} */
-export const contactLink = signal(null);

@@ -14,14 +14,14 @@ export function Pick({ message, close, titleId }) {
   useEffect(() => {
     import("../compose/emoji.js").then((found) => setAll(() => found.EmojiPicker), () => {});
   }, []);
-  const choose = (/** @type {any} */ emoji) => {
+  const choose = (/** @type {string} */ emoji) => {
     close();
-    react(message, typeof emoji === "string" ? emoji : emoji.emoji);
+    react(message, emoji);
   };
   return html`<${Sheet} title=${t("react")} titleId=${titleId} close=${close}>
     <div class="usual" role="group">
       ${USUAL.map((one, index) => html`<button type="button" class="plain chip-emoji" autofocus=${index === 0} aria-label=${one} onClick=${() => choose(one)}>${one}</button>`)}
     </div>
-    ${All && html`<${All} onPick=${choose} pick=${choose} />`}
+    ${All && html`<${All} onPick=${choose} onClose=${() => {}} />`}
   </${Sheet}>`;
 }

@@ -58,7 +58,7 @@ function Said({ message, start, end, named }) {
     ${named &&
     !mine &&
     (end && sender
-      ? html`<button type="button" class="said-face" tabindex="-1" aria-label=${sender.name} onClick=${() => (panel.value = { kind: "info", account: sender.account })}>
+      ? html`<button type="button" class="said-face" tabindex="-1" aria-label=${sender.name} onClick=${() => (panel.value = { kind: "person", account: sender.account })}>
           <${Avatar} id=${sender.account} name=${sender.name} size=${34} />
         </button>`
       : html`<span class="said-face"></span>`)}

@@ -3,10 +3,10 @@
 
 import { html, useState } from "../../vendor/preact.js";
 import { IconButton } from "../parts/icon.js";
+import { AddContact } from "../people/add-contact.js";
 import { openDialog, panel, toast } from "../store.js";
 import { call } from "../wire.js";
 import { t } from "../words.js";
-import { contactLink } from "./context.js";
 import { copy } from "./copy.js";
 import { Leave } from "./leave.js";
 import { honest, judge, straight } from "./links.js";
@@ -102,14 +102,14 @@ function Link({ url, text, message, children }) {
   if (place.account) {
     const who = message.mentions?.find((/** @type {any} */ one) => one.account === place.account);
     const name = who?.name ?? straight(text).replace(/^@/, "");
-    return html`<button type="button" class="mention" data-me=${!!who?.me} onClick=${() => (panel.value = { kind: "info", account: place.account })}>
+    return html`<button type="button" class="mention" data-me=${!!who?.me} onClick=${() => (panel.value = { kind: "person", account: place.account })}>
       @<bdi>${name}</bdi>
     </button>`;
   }
   const follow = (/** @type {Event} */ event) => {
     event.preventDefault();
     event.stopPropagation();
-    if (place.own) contactLink.value = url;
+    if (place.own) openDialog(AddContact, { link: url });
     else openDialog(Leave, { url: place.url });
   };
   const shown = straight(text);
