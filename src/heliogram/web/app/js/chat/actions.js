@@ -51,7 +51,7 @@ export const chosen = () =>
 /** The texts of messages, together. @param {any[]} all */
 export async function copyTexts(all) {
   const whole = await Promise.all(all.map((one) => (one.cut ? call("message", { message: one.id }).catch(() => one) : one)));
-  const text = whole.length === 1 ? whole[0].text : whole.map((one) => `${one.mine ? t("you") : (one.sender?.name ?? "")}:\n${one.text}`).join("\n\n");
+  const text = whole.length === 1 ? whole[0].text : whole.map((one) => `${one.mine ? t("you said") : (one.sender?.name ?? "")}:\n${one.text}`).join("\n\n");
   await copy(text);
   toast(t("copied"));
 }

@@ -59,7 +59,7 @@ function Phase({ chat }) {
   const begin = () => void ask("successor", { chat: chat.id }).then((made) => openChat(made.id), () => {});
   return html`<div class=${chat.phase === "out" ? "alarm mild" : "alarm"}>
     <${Icon} name=${chat.phase === "out" ? "leave" : "warning"} />
-    <p>${t(`phase ${chat.phase}`)}</p>
+    <p>${t(`chat ${chat.phase}`)}</p>
     ${next && html`<button type="button" onClick=${() => openChat(next.id)}>${t("go on there")}</button>`}
     ${chat.phase === "dead" && !next && html`<button type="button" class="primary" onClick=${begin}>${t("begin successor")}</button>`}
   </div>`;

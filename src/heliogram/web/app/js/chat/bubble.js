@@ -27,7 +27,7 @@ export function Bubble({ message, start, end, named, onContextMenu }) {
     data-tail=${end}
     data-kind=${message.kind}
     tabindex="-1"
-    aria-label=${`${mine ? t("you") : (sender?.name ?? "")}, ${moment(message.time)}`}
+    aria-label=${`${mine ? t("you said") : (sender?.name ?? "")}, ${moment(message.time)}`}
     onContextMenu=${onContextMenu}
   >
     ${named && !mine && start && sender && html`<h3 class="message-name" style=${{ "--hue": colour(sender.account) }}><${WithWarning} who=${sender} /></h3>`}

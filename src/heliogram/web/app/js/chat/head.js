@@ -39,7 +39,7 @@ export function Head({ chat }) {
       </span>
     </button>
     <${Sealed} chat=${chat} />
-    <${IconButton} name="search" label=${t("search here")} aria-pressed=${searching.value} onClick=${() => (searching.value = !searching.value)} />
+    <${IconButton} name="search" label=${t("search in chat")} aria-pressed=${searching.value} onClick=${() => (searching.value = !searching.value)} />
     <${IconButton} name="more" label=${t("more")} onClick=${menu} />
   </header>`;
 }
@@ -51,7 +51,7 @@ function Under({ chat }) {
     return html`<span class="chat-under typing">${chat.kind === "direct" ? t("types") : t("types named", { n: now.length, name: now[0].who.name })}</span>`;
   const relays = info.value?.chat.id === chat.id ? info.value.relays : null;
   return html`<span class="chat-under">
-    ${chat.kind === "group" && html`${t("members", { n: chat.members })} · `}${chat.phase === "opening" ? t("phase opening") : relays ? relayWords(relays) : " "}
+    ${chat.kind === "group" && html`${t("members count", { n: chat.members })} · `}${chat.phase === "opening" ? t("chat opening") : relays ? relayWords(relays) : " "}
   </span>`;
 }
 

@@ -77,7 +77,7 @@ function Entry({ message, what }) {
           ${(message.text.match(ADDRESS) ?? [message.text.slice(0, 120)]).slice(0, 5).map((/** @type {string} */ one) => html`<span class="entry-link" dir="ltr">${one}</span>`)}
         </button>`
       : message.files.map((/** @type {any} */ file) => (what === "voice" ? html`<${Voice} message=${message} file=${file} />` : html`<${Card} message=${message} file=${file} kind=${kindOf(file)} />`))}
-    <p class="entry-about"><bdi>${message.mine ? t("you") : (message.sender?.name ?? "")}</bdi> · ${moment(message.time)}
+    <p class="entry-about"><bdi>${message.mine ? t("you said") : (message.sender?.name ?? "")}</bdi> · ${moment(message.time)}
       <${IconButton} name="eye" size=${16} label=${t("show in chat")} onClick=${() => void go({ number: message.number })} /></p>
   </div>`;
 }

@@ -18,7 +18,7 @@ export function Pins() {
     ${pins.map(
       (one) => html`<li key=${one.number}>
         <button type="button" onClick=${() => void go({ number: one.number })}>
-          <b><bdi>${one.mine ? t("you") : (one.sender?.name ?? "")}</bdi></b> <time>${moment(one.time)}</time>
+          <b><bdi>${one.mine ? t("you said") : (one.sender?.name ?? "")}</bdi></b> <time>${moment(one.time)}</time>
           <span dir="auto">${inShort(one, t)}</span>
         </button>
         <${IconButton} name="close" size=${16} label=${t("unpin")} onClick=${() => tell("pin", { message: one.id, pinned: false })} />

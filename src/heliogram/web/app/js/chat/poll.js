@@ -56,7 +56,7 @@ function Voters({ message, close, titleId }) {
       (/** @type {any} */ one) => html`<section class="who">
         <h3 dir="auto">${one.text} · ${one.votes?.length ?? 0}</h3>
         <ul>
-          ${(one.votes ?? []).map((/** @type {any} */ who) => html`<li><${Avatar} id=${who.account} name=${who.name} size=${28} /> ${who.me ? t("you") : html`<${WithWarning} who=${who} />`}</li>`)}
+          ${(one.votes ?? []).map((/** @type {any} */ who) => html`<li><${Avatar} id=${who.account} name=${who.name} size=${28} /> ${who.me ? t("you said") : html`<${WithWarning} who=${who} />`}</li>`)}
         </ul>
       </section>`,
     )}

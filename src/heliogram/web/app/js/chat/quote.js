@@ -35,7 +35,7 @@ export function Quote({ id }) {
     style=${{ "--hue": colour(message?.sender?.account ?? "0") }}
     onClick=${() => void go({ message: id })}
   >
-    <b><bdi>${message ? (message.mine ? t("you") : (message.sender?.name ?? "")) : ""}</bdi></b>
+    <b><bdi>${message ? (message.mine ? t("you said") : (message.sender?.name ?? "")) : ""}</bdi></b>
     <span dir="auto">${message ? inShort(message, t) : asked === null ? t("not here any more") : "…"}</span>
   </button>`;
 }

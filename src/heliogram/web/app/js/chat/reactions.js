@@ -32,8 +32,8 @@ export function Reactions({ message }) {
           type="button"
           class="chip"
           aria-pressed=${who.some((one) => one.me)}
-          aria-label=${`${emoji} ${who.length}: ${who.slice(0, 8).map((one) => (one.me ? t("you") : one.name)).join(", ")}`}
-          title=${who.slice(0, 12).map((one) => (one.me ? t("you") : one.name)).join(", ")}
+          aria-label=${`${emoji} ${who.length}: ${who.slice(0, 8).map((one) => (one.me ? t("you said") : one.name)).join(", ")}`}
+          title=${who.slice(0, 12).map((one) => (one.me ? t("you said") : one.name)).join(", ")}
           onClick=${() => react(message, emoji)}
           onContextMenu=${(/** @type {Event} */ event) => {
             event.preventDefault();
@@ -55,7 +55,7 @@ export function Who({ message, close, titleId }) {
       ([emoji, people]) => html`<section class="who">
         <h3><span class="chip-emoji">${emoji}</span> ${people.length}</h3>
         <ul>
-          ${people.map((one) => html`<li><${Avatar} id=${one.account} name=${one.name} size=${28} /> ${one.me ? t("you") : html`<${WithWarning} who=${one} />`}</li>`)}
+          ${people.map((one) => html`<li><${Avatar} id=${one.account} name=${one.name} size=${28} /> ${one.me ? t("you said") : html`<${WithWarning} who=${one} />`}</li>`)}
         </ul>
       </section>`,
     )}

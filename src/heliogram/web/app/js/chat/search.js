@@ -51,7 +51,7 @@ export function SearchBar({ chat }) {
   };
   return html`<div class="searchbar" role="search" onKeyDown=${pressed}>
     <${IconButton} name="calendar" label=${t("go to date")} onClick=${() => openDialog(Calendar)} />
-    <input ref=${field} type="search" dir="auto" maxlength="1000" aria-label=${t("search here")} placeholder=${t("search here")} value=${words} onInput=${(/** @type {any} */ e) => setWords(e.target.value)} />
+    <input ref=${field} type="search" dir="auto" maxlength="1000" aria-label=${t("search in chat")} placeholder=${t("search in chat")} value=${words} onInput=${(/** @type {any} */ e) => setWords(e.target.value)} />
     <span class="quiet" role="status">${found && (found.length ? (at < 0 ? t("found n", { n: found.length }) : `${at + 1} / ${found.length}`) : t("nothing found"))}</span>
     <${IconButton} name="up" label=${t("found before")} disabled=${!found?.length || at >= found.length - 1} onClick=${() => to(at + 1)} />
     <${IconButton} name="down" label=${t("found after")} disabled=${!found?.length || at <= 0} onClick=${() => to(at - 1)} />
@@ -63,7 +63,7 @@ export function SearchBar({ chat }) {
       ${found.map(
         ({ message, excerpt }, index) => html`<li key=${message.number}>
           <button type="button" onClick=${() => to(index)}>
-            <b><bdi>${message.mine ? t("you") : (message.sender?.name ?? "")}</bdi></b> <time>${brief(message.time)}</time>
+            <b><bdi>${message.mine ? t("you said") : (message.sender?.name ?? "")}</bdi></b> <time>${brief(message.time)}</time>
             <span dir="auto">${matched(excerpt)}</span>
           </button>
         </li>`,

@@ -52,7 +52,7 @@ function Viewer({ start, among, first, close, titleId }) {
   const url = full || small;
   return html`<div class="viewer" ref=${frame} tabindex="0" autofocus onKeyDown=${pressed}>
     <header>
-      <h2 id=${titleId}><bdi>${message.mine ? t("you") : (message.sender?.name ?? "")}</bdi> <span>${moment(message.time)} · ${bytes(file.size)}</span></h2>
+      <h2 id=${titleId}><bdi>${message.mine ? t("you said") : (message.sender?.name ?? "")}</bdi> <span>${moment(message.time)} · ${bytes(file.size)}</span></h2>
       <${IconButton} name="add" label=${t("larger")} onClick=${() => larger(1.5)} />
       <${IconButton} name="download" label=${t("save")} onClick=${() => void save(message, file)} />
       <${IconButton} name="close" label=${t("close")} onClick=${close} />
