@@ -2,6 +2,7 @@
 /** English: the law for keys. A value is a text, or its forms by number. */
 
 import errors from "./en/errors.js";
+import chat from "./en/chat.js";
 import groups from "./en/groups.js";
 import list from "./en/list.js";
 import people from "./en/people.js";
@@ -11,6 +12,7 @@ import start from "./en/start.js";
 export default {
   ...start,
   ...list,
+  ...chat,
   ...people,
   ...groups,
   ...settings,

@@ -2,6 +2,7 @@
 /** Русский. Ключи — в en.js. */
 
 import errors from "./ru/errors.js";
+import chat from "./ru/chat.js";
 import groups from "./ru/groups.js";
 import list from "./ru/list.js";
 import people from "./ru/people.js";
@@ -11,6 +12,7 @@ import start from "./ru/start.js";
 export default {
   ...start,
   ...list,
+  ...chat,
   ...people,
   ...groups,
   ...settings,
