@@ -15,11 +15,13 @@ from heliogram.content.errors import ContentError
 from heliogram.content.forms import (
     KEYBOARD,
     LOCATION,
+    PIN,
     POLL,
     PRESS,
     VOTE,
     Keyboard,
     Location,
+    Pin,
     Poll,
     Press,
     Vote,
@@ -162,6 +164,12 @@ def with_keyboard(part: Part, buttons: Keyboard) -> MultiPart:
 def press(label: str, data: bytes) -> MultiPart:
     """A button that was pressed, to be sent as a reply to its message; or as text, its label."""
     return with_fallback(SinglePart(PRESS, Press(data).encode()), label)
+
+
+def pin(pinned: bool) -> MultiPart:
+    """A message pinned for all, or no longer, to be sent as a reply to it; or as text, a sign."""
+    form = Pin(pinned)
+    return with_fallback(SinglePart(PIN, form.encode()), form.fallback())
 
 
 def _text(content_type: str, text: str, language: str) -> SinglePart:

@@ -443,7 +443,11 @@ class Conversation:
         entropy: Entropy,
     ) -> Effects:
         old, new, standing = self._member(), outcome.group, self._held.standing
-        events: list[Event] = [*lines.of(old, outcome), EpochStarted(new.epoch, outcome.own)]
+        admins = Charter.of(new.context).roles.admins
+        events: list[Event] = [
+            *lines.of(old, outcome),
+            EpochStarted(new.epoch, outcome.own, admins),
+        ]
         known = dict(
             zip((one.key for one in self.seat.configuration.relays), self.instances, strict=True)
         )

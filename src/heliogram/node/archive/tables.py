@@ -42,16 +42,20 @@ TABLES = (
     ),
     Kept("versions"),
     Kept("reactions"),
+    Kept("votes"),
+    Kept("pins"),
     Kept("reports"),
     Kept("traces", _MESSAGE),
     Kept(
         "files",
         _MESSAGE,
-        without=("spool",),
+        # Sealed copies stay behind: what is kept is fetched again, as long as relays have it.
+        without=("spool", "kept"),
         instead=(
             (
                 "state",
-                "CASE state WHEN 'downloading' THEN 'remote' WHEN 'sending' THEN 'gone' ELSE state END",
+                "CASE state WHEN 'downloading' THEN 'remote' WHEN 'kept' THEN 'remote'"
+                " WHEN 'sending' THEN 'gone' ELSE state END",
             ),
         ),
     ),
@@ -75,6 +79,7 @@ LEFT_OUT = {
     "decisions": "they can be had of relays and other members",
     "outbox": "entries that are encrypted already, and what waits for a group that is gone",
     "wishes": "they wait for a group that is gone",
+    "admins": "for judging what comes, and nothing comes",
     "unstable": "it waits for decisions that nobody here follows",
     "early": "it waits for messages that will not come",
     "owed": "reports that nobody can send",

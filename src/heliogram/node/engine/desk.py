@@ -17,6 +17,8 @@ from heliogram.node.store.logs import Logs
 from heliogram.node.store.marks import Marks
 from heliogram.node.store.messages import MessageRow, Messages
 from heliogram.node.store.pictures import Pictures
+from heliogram.node.store.pins import Pins
+from heliogram.node.store.votes import Votes
 from heliogram.node.value import WelcomeBlob
 from heliogram.wire.objects import RelayDescription
 
@@ -101,6 +103,8 @@ class Desk:
         self.messages = Messages(context.store)
         self.marks = Marks(context.store)
         self.pictures = Pictures(context.store)
+        self.votes = Votes(context.store)
+        self.pins = Pins(context.store)
         #: Whether a version of a message is Markdown: by its number, the time and the id of its edit.
         self.markdown = context.store.memo("markdown")
         #: Messages that are new or changed, chats that changed, in the order in which they did.

@@ -171,7 +171,8 @@ class Happenings:
                 due = self.successors.due(row.number, event)
                 if due.accounts:
                     desk.people.invitation_due(row.number, due)
-            case EpochStarted():
+            case EpochStarted(epoch, _, admins):
+                desk.pins.set_admins(row.number, epoch, admins)
                 self._phase(row, log)
             case Change():
                 happened.changed(desk, row, event)

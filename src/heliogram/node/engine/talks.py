@@ -28,6 +28,8 @@ from heliogram.node.engine.happenings import Happenings
 from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
 from heliogram.node.engine.pictures import Pictures
+from heliogram.node.engine.pins import Pins
+from heliogram.node.engine.polls import Polls
 from heliogram.node.engine.preferences import Preferences
 from heliogram.node.engine.relay_list import RelayList
 from heliogram.node.engine.reports import Reports
@@ -93,6 +95,8 @@ class Talks:
         self.happenings.watchers.append(self._pictures.happened)
         self._handlers: dict[type[api.Command], Handler] = {
             **Sending(desk, speaking, self._messages, self._reports).handlers,
+            **Polls(desk, speaking).handlers,
+            **Pins(desk, self.views, speaking, self._messages).handlers,
             **Listing(desk, self.views, self._inside, self._health).handlers,
             **Preferences(desk, self.views, self._reports).handlers,
             **Groups(desk, self.views, self, self._pictures).handlers,

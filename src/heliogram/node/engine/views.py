@@ -19,6 +19,7 @@ from heliogram.node.identity.names import clean
 from heliogram.node.store.logs import ConversationRow
 from heliogram.node.store.marks import ReactionRow, ReportRow
 from heliogram.node.store.messages import MessageRow
+from heliogram.node.store.votes import VoteRow
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.objects import Configuration, RelayDescription
 
@@ -47,6 +48,8 @@ class _About:
     reactions: dict[int, list[ReactionRow]]
     reports: dict[int, list[ReportRow]]
     signers: dict[int, list[bytes]]
+    votes: dict[int, list[VoteRow]]
+    pinned: frozenset[int]
 
 
 class Views:
@@ -69,11 +72,14 @@ class Views:
     def _about(self, rows: Sequence[MessageRow]) -> _About:
         numbers = [row.number for row in rows if row.id is not None]
         mine = [row.number for row in rows if row.id is not None and row.mine]
+        polls = [row.number for row in rows if row.kind == "poll"]
         desk = self._desk
         return _About(
             desk.marks.reactions(numbers) if numbers else {},
             desk.marks.reports(mine) if mine else {},
             desk.logs.signers(mine) if mine else {},
+            desk.votes.of(polls) if polls else {},
+            desk.pins.among(numbers) if numbers else frozenset(),
         )
 
     def _message(self, row: MessageRow, about: _About, whole: bool) -> api.Message:
@@ -89,6 +95,7 @@ class Views:
                 time=min(row.sent // 1000, row.received),
                 received=row.received,
                 event=row.event,
+                reply_to=None if row.reply_to is None else row.reply_to.hex(),
                 sender=None if row.sender is None else desk.people.person(row.sender),
             )
         text, cut = reading.bounded(row.text), False
@@ -123,6 +130,8 @@ class Views:
             relays=0 if configuration is None or not row.mine else configuration.n,
             reports=self._reports(about.reports.get(row.number, ())),
             expires=row.expires,
+            poll=self._poll(row, about.votes.get(row.number, ())) if row.kind == "poll" else None,
+            pinned=row.number in about.pinned,
         )
 
     def stored_by(self, row: MessageRow) -> list[str]:
@@ -142,6 +151,23 @@ class Views:
             known = content is not None and reading.shown(content).markdown
             self._desk.markdown.keep(version, known)
         return known
+
+    def _poll(self, row: MessageRow, votes: Sequence[VoteRow]) -> api.PollInfo | None:
+        chose = [(one.sender, one.target, one.options) for one in votes]
+        found = reading.standing(row.content, row.version or row.id, chose)
+        if found is None:
+            return None
+        asked, chosen = found
+        person = self._desk.people.person
+        options = tuple(
+            api.PollOption(
+                reading.bounded(option),
+                tuple(person(account) for account, places in chosen.items() if at in places),
+            )
+            for at, option in enumerate(asked.options)
+        )
+        ours = chosen.get(self._desk.account, ())
+        return api.PollInfo(reading.bounded(asked.question), options, asked.most, ours)
 
     def _reports(self, rows: Sequence[ReportRow]) -> tuple[api.Reported, ...]:
         return tuple(

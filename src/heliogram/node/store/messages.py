@@ -172,6 +172,7 @@ class Messages:
             "UPDATE messages SET conversation = ?, epoch = 0, facets = ? WHERE number = ?",
             (conversation, marks, number),
         )
+        self._store.execute("DELETE FROM pins WHERE message = ?", (number,))
         self._store.execute(
             "UPDATE versions SET conversation = ? WHERE message = ?", (conversation, number)
         )

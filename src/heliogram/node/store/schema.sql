@@ -221,7 +221,7 @@ CREATE TABLE unstable (
 );
 CREATE INDEX unstable_of ON unstable (conversation, epoch);
 
--- Edits, deletions and reactions whose message has not come yet.
+-- Edits, deletions, reactions, votes and pins whose message has not come yet.
 CREATE TABLE early (
     conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
     target       BLOB NOT NULL,
@@ -243,6 +243,35 @@ CREATE TABLE reactions (
     PRIMARY KEY (message, sender, id)
 ) WITHOUT ROWID;
 CREATE INDEX reactions_by_id ON reactions (id);
+
+-- What people chose in polls: of each person what they chose last, also if that is nothing.
+CREATE TABLE votes (
+    message INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
+    sender  BLOB NOT NULL,
+    target  BLOB NOT NULL,                   -- the version of the poll that they saw
+    options BLOB NOT NULL,                   -- one byte each
+    sent    INTEGER NOT NULL,
+    id      BLOB NOT NULL,
+    PRIMARY KEY (message, sender)
+) WITHOUT ROWID;
+
+-- Whether a message is pinned for all: the newest word of somebody who may say so.
+CREATE TABLE pins (
+    message      INTEGER PRIMARY KEY REFERENCES messages (number) ON DELETE CASCADE,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    pinned       INTEGER NOT NULL,
+    sent         INTEGER NOT NULL,
+    id           BLOB NOT NULL
+);
+CREATE INDEX pins_of ON pins (conversation, sent) WHERE pinned;
+
+-- Who is admin or owner, from an epoch on: what somebody says late is judged by its own epoch.
+CREATE TABLE admins (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    epoch        INTEGER NOT NULL,
+    accounts     BLOB NOT NULL,              -- one after the other
+    PRIMARY KEY (conversation, epoch)
+) WITHOUT ROWID;
 
 -- What others reported of messages of ours.
 CREATE TABLE reports (
@@ -305,7 +334,8 @@ CREATE TABLE files (
     doubt        TEXT NOT NULL DEFAULT '',   -- as in api.FileInfo
     trouble      TEXT NOT NULL DEFAULT '',   -- why it does not move: an error's code
     relays       BLOB NOT NULL,              -- the encoded Configuration of the time when it was sent
-    spool        TEXT,                       -- the name of a sealed copy, while it goes up or comes down
+    spool        TEXT,                       -- the name of a sealed copy
+    kept         INTEGER,                    -- since when that copy stays, or that it is to stay; NULL: it does not
     directory    TEXT NOT NULL DEFAULT '',   -- where to save it
     path         TEXT,                       -- where the opened copy lies
     seed         BLOB,                       -- of ours: what secrets are made from that delete it at relays
@@ -316,6 +346,7 @@ CREATE TABLE files (
 );
 CREATE INDEX files_moving ON files (state) WHERE state IN ('sending', 'downloading');
 CREATE INDEX files_spooled ON files (spool) WHERE spool IS NOT NULL;
+CREATE INDEX files_kept ON files (kept) WHERE kept IS NOT NULL;
 
 -- Pictures of groups: those that their metadata name, and one that goes up to be named.
 CREATE TABLE pictures (

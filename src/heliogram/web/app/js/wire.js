@@ -159,3 +159,10 @@ export function attachment(what, version = "") {
 
 /** Forget where attachments were: their addresses end when the node is locked. */
 export const forgetAttachments = () => urls.clear();
+
+/** One of the app's own texts, such as "vendor/LICENCES.txt". @param {string} path */
+export async function text(path) {
+  const answer = await fetch(new URL(`app/${path}`, BASE), { credentials: "omit", referrerPolicy: "no-referrer" }).catch(() => null);
+  if (!answer?.ok) throw new Refused("no node");
+  return answer.text();
+}

@@ -1,7 +1,15 @@
 // @ts-check
 /** English: the law for keys. A value is a text, or its forms by number. */
 
+import groups from "./en/groups.js";
+import people from "./en/people.js";
+import settings from "./en/settings.js";
+
 export default {
+  ...people,
+  ...groups,
+  ...settings,
+
   starting: "Starting",
   close: "Close",
   cancel: "Cancel",

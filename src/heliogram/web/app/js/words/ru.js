@@ -1,7 +1,15 @@
 // @ts-check
 /** Русский. Ключи — в en.js. */
 
+import groups from "./ru/groups.js";
+import people from "./ru/people.js";
+import settings from "./ru/settings.js";
+
 export default {
+  ...people,
+  ...groups,
+  ...settings,
+
   starting: "Запуск",
   close: "Закрыть",
   cancel: "Отмена",
