@@ -37,10 +37,7 @@ export function SendFiles({ chat, files, text = "", say, sent, reply_to, asFiles
     setAll(now);
     if (!now.length) close();
   };
-  useEffect(() => {
-    add(files);
-    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
-  }, []);
+  useEffect(() => add(files), []);
   useEffect(() => grow(field.current));
   const pictures = all.some((one) => PICTURES.includes(one.type));
   const total = all.reduce((sum, one) => sum + one.size, 0);
@@ -73,7 +70,7 @@ export function SendFiles({ chat, files, text = "", say, sent, reply_to, asFiles
     ${pictures &&
     html`<label class="across"><input type="checkbox" checked=${plain} onChange=${(/** @type {any} */ e) => setPlain(e.target.checked)} />
       <span>${t("as files")}<small class="quiet">${t(plain ? "as files kept" : "as pictures cleaned")}</small></span></label>`}
-    <textarea ref=${field} rows="1" dir="auto" class="caption" aria-label=${t("caption")} placeholder=${t("caption")} value=${caption}
+    <textarea ref=${field} rows="1" dir="auto" class="caption" autofocus=${matchMedia("(pointer: fine)").matches} aria-label=${t("caption")} placeholder=${t("caption")} value=${caption}
       onInput=${(/** @type {any} */ e) => setCaption(e.target.value)}
       onKeyDown=${(/** @type {KeyboardEvent} */ e) => mark(e) || (sends(e, own.value.enter) && (e.preventDefault(), send()))}></textarea>
     ${long && html`<p class="wrong" role="alert">${t("text too long")}</p>`}

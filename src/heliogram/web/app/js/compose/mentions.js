@@ -65,4 +65,5 @@ export function said(text, people) {
 }
 
 /** A text of a message on one line, with names for links to people. @param {string} text */
-export const plain = (text) => written(text.slice(0, 2000), new Map()).replaceAll(/\s+/gu, " ").trim();
+export const plain = (text) =>
+  written(text.slice(0, 2000), new Map()).replaceAll(/\*\*|~~|`+/g, "").replaceAll(/\s+/gu, " ").trim();
