@@ -103,7 +103,7 @@ export function GroupFeet({ chat, info, me }) {
       }),
     );
   return html`<${Wrong} text=${wrong} />
-    <div class="buttons start">
+    <div class="buttons left">
       <button type="button" class="danger" disabled=${busy} onClick=${() => openDialog(Confirm, {
         title: t(chat.kind === "group" ? "leave group" : "leave chat"),
         text: text.filter(Boolean).join(" "),

@@ -3,7 +3,7 @@
 
 import { html } from "../../vendor/preact.js";
 import { Icon } from "../parts/icon.js";
-import { openChat } from "../store.js";
+import { contacts, openChat } from "../store.js";
 import { t } from "../words.js";
 import { underWay, useInfo } from "./changes.js";
 import { Chatwise, Secrets } from "./chatwise.js";
@@ -19,6 +19,10 @@ export function Info({ chat }) {
   if (gone && !info) return html`<p class="quiet" role="alert">${t("error no such chat")}</p>`;
   if (!info) return html`<p class="quiet" aria-busy="true" role="status">${t("loading")}</p>`;
   const me = info.members.find((/** @type {any} */ one) => one.who.me);
+  const other =
+    chat.peer?.account ??
+    contacts.value.find((one) => one.chat === chat.id)?.who.account ??
+    info.members.find((/** @type {any} */ one) => !one.who.me)?.who.account;
   const over = chat.phase === "dead" || chat.phase === "out";
   const admin = !over && (me?.role === "admin" || me?.role === "owner");
   return html`
@@ -27,7 +31,7 @@ export function Info({ chat }) {
     </div>
     <${Ended} chat=${chat} info=${info} />
     ${chat.kind === "group" && html`<${GroupHead} chat=${chat} info=${info} may=${admin} />`}
-    ${chat.kind === "direct" && html`<${Person} chat=${chat} account=${chat.peer.account} inside />`}
+    ${chat.kind === "direct" && other && html`<${Person} chat=${chat} account=${other} inside />`}
     ${chat.kind === "self" && html`<p class="quiet">${t("self text")}</p>`}
     <${Chatwise} chat=${chat} may=${!over && (chat.kind !== "group" || admin)} />
     ${chat.kind === "group" && html`<${Members} chat=${chat} info=${info} me=${me} may=${admin} />`}

@@ -47,7 +47,7 @@ export function Person({ chat, account, inside = false }) {
       <p class=${who.verified ? "good" : "quiet"} data-verified=${Boolean(who.verified)}>
         <${Icon} name=${who.verified ? "verified" : "shield"} /> ${t(who.verified ? "verified text" : "not verified text")}
       </p>
-      <div class="buttons start">
+      <div class="buttons left">
         <button type="button" class="with-icon" onClick=${() => openDialog(Compare, { account })}><${Icon} name="qr" size=${18} />${t(who.verified ? "safety code" : "compare codes")}</button>
         ${!inside && contact?.chat && html`<button type="button" class="with-icon" onClick=${() => openChat(contact.chat)}><${Icon} name="reply" size=${18} />${t("open chat")}</button>`}
         ${contact && !contact.blocked && html`<button type="button" class="with-icon" onClick=${() => openDialog(NewGroup, { members: [account] })}><${Icon} name="people" size=${18} />${t("group with them")}</button>`}
@@ -56,7 +56,7 @@ export function Person({ chat, account, inside = false }) {
     </${Card}>`}
     <${Together} account=${account} but=${chat.id} />
     <${Wrong} text=${wrong} />
-    ${contact && html`<div class="buttons start">
+    ${contact && html`<div class="buttons left">
       ${contact.blocked
         ? html`<button type="button" disabled=${busy} onClick=${() => void block(false)}>${t("unblock")}</button>`
         : html`<button type="button" class="danger" disabled=${busy} onClick=${() => openDialog(Confirm, {

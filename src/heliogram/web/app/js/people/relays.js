@@ -40,7 +40,7 @@ export function ChatRelays({ chat, info, may }) {
         </li>`,
       )}
     </ul>
-    ${may && html`<div class="buttons start"><button type="button" onClick=${() => openDialog(ChangeRelays, { chat, info })}>${t("change relays")}</button></div>`}
+    ${may && html`<div class="buttons left"><button type="button" onClick=${() => openDialog(ChangeRelays, { chat, info })}>${t("change relays")}</button></div>`}
   </${Card}>`;
 }
 
@@ -113,7 +113,7 @@ function ChangeRelays({ chat, info, close, titleId }) {
       <label>${t("another relay")}
         <input dir="ltr" spellcheck=${false} autocomplete="off" placeholder="wss://relay.example/ws#KEY" maxlength="8192" value=${address} onInput=${(/** @type {any} */ e) => setAddress(e.target.value)} />
       </label>
-      <div class="buttons start"><button disabled=${!address.trim()}>${t("add")}</button></div>
+      <div class="buttons left"><button disabled=${!address.trim()}>${t("add")}</button></div>
     </form>
     ${n > 0 && html`<${Choice} label=${t("how many decide")} value=${q} options=${quorums.map((one) => [one, t("q of n", { q: one, n })])} onChange=${(/** @type {string} */ one) => setQuorum(Number(one))} />`}
     <p role="status">${promise(n, q, mayLie(n, q))}</p>

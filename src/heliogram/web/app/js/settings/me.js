@@ -31,7 +31,7 @@ export function Me() {
       <${Fact} name=${t("account")}><code class="long">${me.account}</code></${Fact}>
       <${Fact} name=${t("device")}><code>${status.value.device}</code></${Fact}>
     </dl>
-    <div class="buttons start">
+    <div class="buttons left">
       <button type="button" class="primary" onClick=${() => openDialog(MyLink)}>${t("my link")}</button>
       <${Copy} text=${me.account} label=${t("copy account")} />
     </div>`;

@@ -65,7 +65,7 @@ export function Network() {
       <p class="quiet small">${t("authority text")}</p>
       <p role="status" class="small">${network && t(!network.authority ? "authority off" : network.readable === false ? "authority unreadable" : "authority on")}</p>
       <${Wrong} text=${trust.wrong} />
-      <div class="buttons start">
+      <div class="buttons left">
         <label class="file-button">${t("choose file")}<input type="file" class="visually-hidden" accept=".pem,.crt,.cer" disabled=${trust.busy} onChange=${(/** @type {any} */ e) => (void give(e.target.files[0]), (e.target.value = ""))} /></label>
         ${network?.authority && html`<button type="button" class="danger" disabled=${trust.busy} onClick=${forget}>${t("forget authority")}</button>`}
       </div>

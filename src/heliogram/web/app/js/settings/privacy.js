@@ -22,7 +22,7 @@ export function Privacy() {
     <${Toggle} label=${t("typing")} note=${t("typing text")} checked=${typing} disabled=${busy} onChange=${(/** @type {boolean} */ on) => void set({ typing: on })} />
     <${Choice} label=${t("lock after")} value=${after} note=${t("lock after text")} disabled=${busy} options=${[...new Set([...SPANS, after])].map((one) => [one, span(one)])} onChange=${(/** @type {string} */ one) => void set({ lock_after: Number(one) })} />
     <${Wrong} text=${wrong} />
-    <div class="buttons start"><button type="button" disabled=${busy} onClick=${() => void run(() => post("lock"))}>${t("lock now")}</button></div>
+    <div class="buttons left"><button type="button" disabled=${busy} onClick=${() => void run(() => post("lock"))}>${t("lock now")}</button></div>
   </div>`;
 }
 

@@ -29,7 +29,7 @@ export function Recovery() {
     ${words
       ? html`<ol class="recovery-words" dir="ltr" lang="en">${words.split(/\s+/).map((word, index) => html`<li key=${index}><span>${word}</span></li>`)}</ol>
           <p class="quiet small">${t("recovery hidden soon", { n: SHOWN / 60 })}</p>
-          <div class="buttons start"><button type="button" onClick=${() => setWords("")}>${t("hide words")}</button></div>`
+          <div class="buttons left"><button type="button" onClick=${() => setWords("")}>${t("hide words")}</button></div>`
       : html`<form class="form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void show())}>
           <label>${t("passphrase")}
             <input type="password" required autocomplete="current-password" maxlength="1024" value=${passphrase} onInput=${(/** @type {any} */ e) => setPassphrase(e.target.value)} />

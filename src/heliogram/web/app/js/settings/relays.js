@@ -57,7 +57,7 @@ export function Relays() {
       )}
     </ul>
     <p class="small" role="status">${t("begun with")} ${promise(usualRelays(relays).length)}</p>
-    ${relays.length > 0 && html`<div class="buttons start"><button type="button" disabled=${listing.busy} onClick=${() => void load(true)}>${t(listing.busy ? "checking" : "check relays")}</button></div>`}`}
+    ${relays.length > 0 && html`<div class="buttons left"><button type="button" disabled=${listing.busy} onClick=${() => void load(true)}>${t(listing.busy ? "checking" : "check relays")}</button></div>`}`}
     <${Card} title=${t("add relay")}>
       <form class="form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void add())}>
         <label>${t("relay address")}

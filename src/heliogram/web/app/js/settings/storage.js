@@ -32,7 +32,7 @@ export function StorageSettings() {
         ${PARTS.map((one) => html`<${Fact} key=${one} name=${t(`storage ${one}`)}>${one === "messages" ? t("n messages", { n: sizes[one] }) : bytes(sizes[one])}</${Fact}>`)}
       </dl>`}
       <${Wrong} text=${wrong} />
-      <div class="buttons start"><button type="button" class="danger" disabled=${busy || !sizes?.kept} onClick=${clear}>${t("clear kept")}</button></div>
+      <div class="buttons left"><button type="button" class="danger" disabled=${busy || !sizes?.kept} onClick=${clear}>${t("clear kept")}</button></div>
     </${Card}>
     <${Write} what="backup" field="file" />
     <${Write} what="export" field="directory" ask />`;
@@ -55,7 +55,7 @@ function Write({ what, field, ask = false }) {
     <div role="status">
       ${path && html`<p>${t("it lies at")}</p><code class="long" dir="ltr" data-written=${what}>${path}</code>`}
     </div>
-    <div class="buttons start">
+    <div class="buttons left">
       <button type="button" disabled=${busy} onClick=${ask ? asked : begin}>${t(busy ? `making ${what}` : `make ${what}`)}</button>
       ${path && html`<${Copy} text=${path} label=${t("copy path")} />`}
     </div>
