@@ -10,7 +10,7 @@ import { Chatwise, Secrets } from "./chatwise.js";
 import { GroupHead, GroupFeet } from "./group.js";
 import { Members } from "./members.js";
 import { Ended } from "./successor.js";
-import { Person } from "./person.js";
+import { Person, PersonFeet } from "./person.js";
 import { ChatRelays } from "./relays.js";
 
 /** @param {{ chat: any }} props */
@@ -38,6 +38,7 @@ export function Info({ chat }) {
     <${ChatRelays} chat=${chat} info=${info} may=${admin} />
     <${Secrets} info=${info} />
     ${chat.predecessor && html`<button type="button" class="plain with-icon" onClick=${() => openChat(chat.predecessor)}><${Icon} name="back" size=${18} />${t("open predecessor")}</button>`}
+    ${chat.kind === "direct" && other && html`<${PersonFeet} chat=${chat} account=${other} />`}
     ${chat.kind !== "self" && !over && html`<${GroupFeet} chat=${chat} info=${info} me=${me} />`}
   `;
 }

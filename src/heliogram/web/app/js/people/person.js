@@ -25,13 +25,7 @@ export function Person({ chat, account, inside = false }) {
     contact?.who ??
     info?.members.find((/** @type {any} */ one) => one.who.account === account)?.who ??
     (chat.peer?.account === account ? chat.peer : null);
-  const { busy, wrong, run } = useTry();
   if (!who) return html`<p class="quiet" role="status">${t("loading")}</p>`;
-  const block = (/** @type {boolean} */ blocked) =>
-    run(async () => {
-      await call("block", { contact: account, blocked });
-      toast(t(blocked ? "is blocked" : "is not blocked", { name: who.name }));
-    });
   const rename = (/** @type {string} */ name) => call("rename contact", { contact: account, name });
   return html`<div class="person-head">
       <${Avatar} id=${account} name=${who.name} size=${88} />
@@ -44,7 +38,7 @@ export function Person({ chat, account, inside = false }) {
     ${contact?.blocked && html`<div class="caution"><${Icon} name="lock" /><p>${t("blocked text")}</p></div>`}
     <${Warnings} who=${who} />
     ${!who.me && html`<${Card}>
-      <p class=${who.verified ? "good" : "quiet"} data-verified=${Boolean(who.verified)}>
+      <p class=${who.verified ? "good with-note" : "quiet with-note"} data-verified=${Boolean(who.verified)}>
         <${Icon} name=${who.verified ? "verified" : "shield"} /> ${t(who.verified ? "verified text" : "not verified text")}
       </p>
       <div class="buttons left">
@@ -54,13 +48,25 @@ export function Person({ chat, account, inside = false }) {
       </div>
       ${!contact && html`<p class="quiet small">${t("no contact text")}</p>`}
     </${Card}>`}
-    <${Together} account=${account} but=${chat.id} />
+    ${!inside && html`<${PersonFeet} account=${account} chat=${chat} />`}`;
+}
+
+/** What is less often wanted: common groups, blocking. @param {{ chat: any, account: string }} props */
+export function PersonFeet({ chat, account }) {
+  const contact = contacts.value.find((one) => one.who.account === account);
+  const { busy, wrong, run } = useTry();
+  const block = (/** @type {boolean} */ blocked) =>
+    run(async () => {
+      await call("block", { contact: account, blocked });
+      toast(t(blocked ? "is blocked" : "is not blocked", { name: contact.who.name }));
+    });
+  return html`<${Together} account=${account} but=${chat.id} />
     <${Wrong} text=${wrong} />
     ${contact && html`<div class="buttons left">
       ${contact.blocked
         ? html`<button type="button" disabled=${busy} onClick=${() => void block(false)}>${t("unblock")}</button>`
         : html`<button type="button" class="danger" disabled=${busy} onClick=${() => openDialog(Confirm, {
-            title: t("block person", { name: who.name }),
+            title: t("block person", { name: contact.who.name }),
             text: t("block text"),
             yes: t("block"),
             danger: true,

@@ -56,7 +56,7 @@ export function Card({ title, children, class: also = "" }) {
 /** A name, so that nothing in it disturbs what stands around, and whether it is verified. @param {{ who: any }} props */
 export function Name({ who }) {
   return html`<span class="name"><bdi>${who.name}</bdi>${who.me
-      ? html` <span class="quiet">${t("you")}</span>`
+      ? html` <span class="quiet">${t("this is you")}</span>`
       : who.verified && html` <${Icon} name="verified" size=${16} label=${t("verified")} />`}</span>`;
 }
 

@@ -30,7 +30,7 @@ export function ChatRelays({ chat, info, may }) {
   const how = standing(info);
   return html`<${Card} title=${t("relays")}>
     <p class="small">${t("relays hold", { n })} ${promise(n, info.quorum, info.lying, info.silent)}</p>
-    <p class=${how === "well" ? "good small" : how === "unknown" ? "quiet small" : "caution small"} role="status" data-standing=${how}>
+    <p class=${how === "well" ? "good small with-note" : how === "unknown" ? "quiet small with-note" : "caution small"} role="status" data-standing=${how}>
       <${Icon} name=${how === "well" ? "check" : how === "unknown" ? "clock" : "warning"} size=${18} /> ${t(`relays ${how}`)}
     </p>
     <ul class="lines">

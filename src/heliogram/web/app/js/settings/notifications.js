@@ -9,7 +9,7 @@ import { Choice, Toggle } from "../people/pieces.js";
 export function NotificationSettings() {
   const there = "Notification" in globalThis;
   const [allowed, setAllowed] = useState(there ? Notification.permission : "denied");
-  const { notify = false, contents = "name", sound = false } = own.value;
+  const { notify = false, contents = "nothing", sound = false } = own.value;
   const turn = async (/** @type {boolean} */ on) => {
     let now = allowed;
     if (on && allowed === "default") {

@@ -19,14 +19,14 @@ export function Settings({ close, titleId, section = "" }) {
         <ul class="lines" onKeyDown=${arrows}>
           ${SECTIONS.map(
             ({ key, icon }) => html`<li key=${key}>
-              <button type="button" class="line line-main" data-stop data-section=${key} aria-current=${at?.key === key ? "page" : undefined} onClick=${() => setChosen(key)}>
+              <button type="button" class="line line-main" data-stop data-section=${key} autofocus=${at?.key === key} aria-current=${at?.key === key ? "page" : undefined} onClick=${() => setChosen(key)}>
                 <${Icon} name=${icon} size=${20} /><span class="grow">${t(`settings ${key}`)}</span>
               </button>
             </li>`,
           )}
         </ul>
       </nav>
-      <div class="settings-section" key=${at?.key}>
+      <div class="settings-section" key=${at?.key} data-section-shown=${at?.key}>
         <header>
           <${IconButton} class="settings-back" name="back" label=${t("back")} onClick=${() => setChosen("")} />
           <h3>${t(`settings ${at?.key}`)}</h3>
