@@ -1,12 +1,14 @@
 // @ts-check
 /** English: the law for keys. A value is a text, or its forms by number. */
 
+import chat from "./en/chat.js";
 import groups from "./en/groups.js";
 import people from "./en/people.js";
 import settings from "./en/settings.js";
 import errors from "./errors-en.js";
 
 export default {
+  ...chat,
   ...people,
   ...groups,
   ...settings,

@@ -1,12 +1,14 @@
 // @ts-check
 /** Русский. Ключи — в en.js. */
 
+import chat from "./ru/chat.js";
 import groups from "./ru/groups.js";
 import people from "./ru/people.js";
 import settings from "./ru/settings.js";
 import errors from "./errors-ru.js";
 
 export default {
+  ...chat,
   ...people,
   ...groups,
   ...settings,
