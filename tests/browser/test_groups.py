@@ -42,7 +42,7 @@ def test_a_group_is_renamed_and_an_admin_made(anna: Person, ben: Friend) -> None
     anna.goes_to("Garden")
     shows_info(anna)
     anna.clicks("Rename the group")
-    anna.do(anna.page.locator(".panel .editing input").fill("Old garden"))
+    anna.do(anna.page.locator(".panel .p-editing input").fill("Old garden"))
     anna.clicks("Save")
     anna.sees("The group is renamed.")
     anna.sees(anna.row("Old garden"))

@@ -83,7 +83,7 @@ def test_a_contact_is_renamed_and_blocked(anna: Person, ben: Friend) -> None:
     anna.goes_to("Ben")
     shows_info(anna)
     anna.clicks("Call them otherwise, here only")
-    anna.do(anna.page.locator(".panel .editing input").fill("Benjamin"))
+    anna.do(anna.page.locator(".panel .p-editing input").fill("Benjamin"))
     anna.clicks("Save")
     anna.sees(anna.row("Benjamin"))
     anna.clicks(anna.page.locator(".panel").get_by_role("button", name="Block"))
@@ -100,5 +100,5 @@ def test_a_contact_is_renamed_and_blocked(anna: Person, ben: Friend) -> None:
 
 def shows_info(person: Person) -> None:
     """Open the panel about the conversation."""
-    person.clicks(person.page.get_by_role("button", name="Information"))
-    person.sees(person.page.locator(".panel[data-kind=info] .card").first)
+    person.clicks(person.page.locator(".chat-who"))
+    person.sees(person.page.locator(".panel[data-kind=info] .p-card").first)

@@ -26,7 +26,7 @@ export function Info({ chat }) {
   const over = chat.phase === "dead" || chat.phase === "out";
   const admin = !over && (me?.role === "admin" || me?.role === "owner");
   return html`
-    <div class="under-way" role="status">
+    <div class="p-under-way" role="status">
       ${underWay(chat.id).map((words) => html`<p key=${words}><${Icon} name="clock" size=${18} /> ${words}</p>`)}
     </div>
     <${Ended} chat=${chat} info=${info} />
@@ -37,7 +37,7 @@ export function Info({ chat }) {
     ${chat.kind === "group" && html`<${Members} chat=${chat} info=${info} me=${me} may=${admin} />`}
     <${ChatRelays} chat=${chat} info=${info} may=${admin} />
     <${Secrets} info=${info} />
-    ${chat.predecessor && html`<button type="button" class="plain with-icon" onClick=${() => openChat(chat.predecessor)}><${Icon} name="back" size=${18} />${t("open predecessor")}</button>`}
+    ${chat.predecessor && html`<button type="button" class="plain p-with-icon" onClick=${() => openChat(chat.predecessor)}><${Icon} name="back" size=${18} />${t("open predecessor")}</button>`}
     ${chat.kind === "direct" && other && html`<${PersonFeet} chat=${chat} account=${other} />`}
     ${chat.kind !== "self" && !over && html`<${GroupFeet} chat=${chat} info=${info} me=${me} />`}
   `;

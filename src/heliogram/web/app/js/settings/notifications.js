@@ -18,9 +18,9 @@ export function NotificationSettings() {
     }
     setOwn({ notify: on && now === "granted" });
   };
-  return html`<div class="form">
+  return html`<div class="p-form">
     <${Toggle} label=${t("notify")} note=${t("notify text")} checked=${notify && allowed === "granted"} disabled=${allowed === "denied"} onChange=${(/** @type {boolean} */ on) => void turn(on)} />
-    ${allowed === "denied" && html`<p class="caution">${t(there ? "notify denied" : "notify missing")}</p>`}
+    ${allowed === "denied" && html`<p class="p-caution">${t(there ? "notify denied" : "notify missing")}</p>`}
     <${Choice} label=${t("notify contents")} value=${contents} disabled=${!notify} note=${t("notify contents text")} options=${["all", "name", "nothing"].map((one) => [one, t(`contents ${one}`)])} onChange=${(/** @type {string} */ one) => setOwn({ contents: one })} />
     <${Toggle} label=${t("sound")} checked=${sound} onChange=${(/** @type {boolean} */ on) => setOwn({ sound: on })} />
   </div>`;

@@ -18,12 +18,12 @@ export function Privacy() {
       preferences.value = await call("set preferences", changes);
     });
   const { reports = true, typing = false, lock_after: after = 0 } = preferences.value;
-  return html`<div class="form">
+  return html`<div class="p-form">
     <${Toggle} label=${t("read reports")} note=${t("read reports text")} checked=${reports} disabled=${busy} onChange=${(/** @type {boolean} */ on) => void set({ reports: on })} />
     <${Toggle} label=${t("typing")} note=${t("typing text")} checked=${typing} disabled=${busy} onChange=${(/** @type {boolean} */ on) => void set({ typing: on })} />
     <${Choice} label=${t("lock after")} value=${after} note=${t("lock after text")} disabled=${busy} options=${[...new Set([...SPANS, after])].map((one) => [one, span(one)])} onChange=${(/** @type {string} */ one) => void set({ lock_after: Number(one) })} />
     <${Wrong} text=${wrong} />
-    <div class="buttons left"><button type="button" onClick=${() => void lock()}>${t("lock now")}</button></div>
+    <div class="p-buttons left"><button type="button" onClick=${() => void lock()}>${t("lock now")}</button></div>
   </div>
   <${Blocked} />`;
 }
@@ -38,10 +38,10 @@ function Blocked() {
       toast(t("is not blocked", { name: who.name }));
     });
   return html`<${Card} title=${t("blocked people")}>
-    ${!blocked.length && html`<p class="quiet small">${t("nobody blocked")}</p>`}
-    <ul class="lines">
+    ${!blocked.length && html`<p class="quiet p-small">${t("nobody blocked")}</p>`}
+    <ul class="p-lines">
       ${blocked.map(
-        ({ who }) => html`<li key=${who.account} class="line">
+        ({ who }) => html`<li key=${who.account} class="p-line">
           <${Who} who=${who} /><button type="button" disabled=${busy} onClick=${() => void free(who)} aria-label=${t("unblock one", { name: who.name })}>${t("unblock")}</button>
         </li>`,
       )}

@@ -75,9 +75,6 @@ export default {
   "unverify text": "Count {name} as not verified again? Nothing else changes.",
 
   // What is ours in a conversation
-  media: "Media",
-  pins: "Pinned",
-  "search here": "Search",
   "mute text": "No notifications from here.",
   "reports here": "Tell what I have read",
   "reports here text": "Others here see what has reached you and what you have read.",
