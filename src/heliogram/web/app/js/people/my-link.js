@@ -8,7 +8,7 @@ import { Qr } from "../parts/qr.js";
 import { openDialog, status } from "../store.js";
 import { call } from "../wire.js";
 import { moment, t } from "../words.js";
-import { arrows, Card, Copy, Toggle, useTry, Wrong } from "./pieces.js";
+import { arrows, Card, Copy, Field, Toggle, useTry, Wrong } from "./pieces.js";
 
 /** @param {{ close: () => void, titleId: string }} props */
 export function MyLink({ close, titleId }) {
@@ -83,10 +83,7 @@ function Make({ busy, open, make }) {
   return html`<details class="p-card" open=${open}>
     <summary>${t("new link")}</summary>
     <form class="p-form" onSubmit=${submit}>
-      <label>${t("name in link")}
-        <input dir="auto" maxlength="128" placeholder=${status.value?.me.name} value=${name} onInput=${(/** @type {any} */ e) => setName(e.target.value)} />
-        <span class="quiet p-small">${t("name in link text")}</span>
-      </label>
+      <${Field} label=${t("name in link")} note=${t("name in link text")} dir="auto" maxlength="128" placeholder=${status.value?.me.name} value=${name} onInput=${setName} />
       <${Toggle} label=${t("one-time")} note=${t("one-time text")} checked=${oneTime} onChange=${setOneTime} />
       <div class="p-buttons"><button class="primary" disabled=${busy}>${t("make link")}</button></div>
     </form>

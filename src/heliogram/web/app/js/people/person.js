@@ -33,7 +33,7 @@ export function Person({ chat, account, inside = false }) {
         <strong class="p-big"><${Name} who=${who} /></strong>
       </${Editable}>
       <p class="quiet" title=${t("mark text")}>${who.mark}</p>
-      ${contact && contact.state !== "known" && html`<p role="status" class=${contact.state === "failed" ? "wrong" : "quiet"}>${contact.state === "failed" ? sentence(contact.trouble || "not reached") : t(`contact ${contact.state}`)}</p>`}
+      ${contact?.state && contact.state !== "known" && html`<p role="status" class=${contact.state === "failed" ? "wrong" : "quiet"}>${contact.state === "failed" ? sentence(contact.trouble || "not reached") : t(`contact ${contact.state}`)}</p>`}
     </div>
     ${contact?.blocked && html`<div class="p-caution"><${Icon} name="lock" /><p>${t("blocked text")}</p></div>`}
     <${Warnings} who=${who} />

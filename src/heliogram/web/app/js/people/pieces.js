@@ -103,13 +103,14 @@ export const Fact = ({ name, children }) => html`<div class="p-fact"><dt>${name}
 export function Toggle({ label, note, checked, onChange, disabled }) {
   const id = useId();
   return html`<label class="across p-toggle">
-    <span class="p-grow">${label}${note && html`<span class="quiet p-small p-block" id=${id}>${note}</span>`}</span>
+    <span class="p-grow"><span id=${`${id}-label`}>${label}</span>${note && html`<span class="quiet p-small p-block" id=${`${id}-note`}>${note}</span>`}</span>
     <input
       type="checkbox"
       role="switch"
       checked=${checked}
       disabled=${disabled}
-      aria-describedby=${note ? id : undefined}
+      aria-labelledby=${`${id}-label`}
+      aria-describedby=${note ? `${id}-note` : undefined}
       onChange=${(/** @type {any} */ e) => onChange(e.target.checked)}
     />
   </label>`;
@@ -117,13 +118,24 @@ export function Toggle({ label, note, checked, onChange, disabled }) {
 
 /** One of some. @param {{ label: string, value: any, options: [any, string][], onChange: (value: string) => void, disabled?: boolean, note?: string }} props */
 export function Choice({ label, value, options, onChange, disabled, note }) {
-  return html`<label>
-    <span>${label}</span>
-    <select disabled=${disabled} onChange=${(/** @type {any} */ e) => onChange(e.target.value)}>
+  const id = useId();
+  return html`<div class="p-choice">
+    <label for=${id}>${label}</label>
+    <select id=${id} disabled=${disabled} aria-describedby=${note ? `${id}-note` : undefined} onChange=${(/** @type {any} */ e) => onChange(e.target.value)}>
       ${options.map(([key, words]) => html`<option key=${key} value=${key} selected=${String(key) === String(value)}>${words}</option>`)}
     </select>
-    ${note && html`<span class="quiet p-small">${note}</span>`}
-  </label>`;
+    ${note && html`<p id=${`${id}-note`} class="quiet p-small">${note}</p>`}
+  </div>`;
+}
+
+/** A field with its words, and a note below. @param {{ label: string, note?: string, value: string, onInput: (text: string) => void, [more: string]: any }} props */
+export function Field({ label, note, value, onInput, ...rest }) {
+  const id = useId();
+  return html`<div class="p-choice">
+    <label for=${id}>${label}</label>
+    <input id=${id} value=${value} aria-describedby=${note ? `${id}-note` : undefined} onInput=${(/** @type {any} */ e) => onInput(e.target.value)} ...${rest} />
+    ${note && html`<p id=${`${id}-note`} class="quiet p-small">${note}</p>`}
+  </div>`;
 }
 
 /**

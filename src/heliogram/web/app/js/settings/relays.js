@@ -9,7 +9,7 @@ import { call } from "../wire.js";
 import { t } from "../words.js";
 import { Health } from "../people/health.js";
 import { usualRelays } from "../people/new-group.js";
-import { Card, useTry, Wrong } from "../people/pieces.js";
+import { Card, Field, useTry, Wrong } from "../people/pieces.js";
 import { promise } from "../people/promise.js";
 
 export function Relays() {
@@ -60,11 +60,8 @@ export function Relays() {
     ${relays.length > 0 && html`<div class="p-buttons left"><button type="button" disabled=${listing.busy} onClick=${() => void load(true)}>${t(listing.busy ? "checking" : "check relays")}</button></div>`}`}
     <${Card} title=${t("add relay")}>
       <form class="p-form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void add())}>
-        <label>${t("relay address")}
-          <input dir="ltr" spellcheck=${false} autocomplete="off" maxlength="8192" placeholder="wss://relay.example/ws#KEY" value=${address} onInput=${(/** @type {any} */ e) => setAddress(e.target.value)} aria-describedby="relay-wrong" />
-          <span class="quiet p-small">${t("relay address text")}</span>
-        </label>
-        <${Wrong} text=${adding.wrong} id="relay-wrong" />
+        <${Field} label=${t("relay address")} note=${t("relay address text")} dir="ltr" spellcheck=${false} autocomplete="off" maxlength="8192" placeholder="wss://relay.example/ws#KEY" value=${address} onInput=${setAddress} />
+        <${Wrong} text=${adding.wrong} />
         <div class="p-buttons"><button class="primary" disabled=${adding.busy || !address.trim()}>${t("add")}</button></div>
       </form>
     </${Card}>`;

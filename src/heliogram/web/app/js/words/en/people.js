@@ -78,6 +78,7 @@ export default {
   "mute text": "No notifications from here.",
   "reports here": "Tell what I have read",
   "reports here text": "Others here see what has reached you and what you have read.",
+  media: "Media",
   timer: "Disappearing messages",
   "timer text": "For all: messages go this long after they are read.",
   "timer admins": "Only admins change this.",
