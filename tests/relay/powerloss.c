@@ -9,6 +9,8 @@ what a power cut might have left. The model is a pessimistic POSIX file system:
     directories after fsync of both. fsync of a file does nothing for its name.
   - After an fsync that failed, what was written before is not made durable by a later one: kernels forget
     what they could not write. Only writing it again helps. Of names, a later fsync is believed.
+  - A file that is cut down may be left with any size between the old one and the new one: Btrfs cuts it extent
+    by extent, in several steps of its own.
   - sync_file_range makes nothing durable. sync and syncfs make all durable.
 
 What was done but not noted, because the program was killed between the two, counts as having reached the disk.

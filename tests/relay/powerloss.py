@@ -6,7 +6,7 @@
 
 A killed program loses nothing of what the kernel holds; a machine without power does. `lose` undoes whatever
 was not durable (the rules stand in `powerloss.c`), or leaves a random part of it: any writes in any order,
-cut at sectors. Without a loss the journal goes on: after `mend`, the next program's notes follow.
+cut at sectors, and files that were to be cut down to a size half cut. Without a loss the journal goes on: after `mend`, the next program's notes follow.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field, replace
+from enum import Enum, IntEnum
 from pathlib import Path
 from random import Random
 
 SOURCE = Path(__file__).with_suffix(".c")
 SECTOR = 512
 
-_WRITE, _RESIZE, _SYNC, _NAMES, _FORGOTTEN = 1, 2, 3, 4, 5
 _RECORD = struct.Struct("=6Q")
 _EDIT = struct.Struct("=4Q256s")
 
@@ -41,7 +40,7 @@ class Failure(Enum):
 
 @dataclass(frozen=True)
 class Loss:
-    """How much was not durable, and how much of that is gone. A torn write is among the lost ones."""
+    """How much was not durable, and how much of that is gone. What is done in part is among the lost ones."""
 
     pending: int
     lost: int
@@ -87,7 +86,7 @@ def failing(journal: Path, how: Failure) -> Iterator[None]:
 
 def lose(data: Path, journal: Path, rng: Random | None = None) -> Loss:
     """Cut the power; no program may run there. Without `rng`, all that was not durable is lost."""
-    notes = _read(journal / "journal")
+    found = _read(journal)
     chance = None if rng is None else rng.choice((0.0, 0.2, 0.5, 0.8, 0.95))
     lost = torn = pending = 0
 
@@ -95,7 +94,7 @@ def lose(data: Path, journal: Path, rng: Random | None = None) -> Loss:
         return rng is not None and chance is not None and rng.random() < chance
 
     places = _places(data, journal)
-    for inode, changes in notes.changes.items():
+    for inode, changes in found.changes.items():
         pending += sum(not change.durable for change in changes)
         kept: list[tuple[_Change, set[int] | None]] = []
         for change in changes:
@@ -103,19 +102,25 @@ def lose(data: Path, journal: Path, rng: Random | None = None) -> Loss:
                 kept.append((change, None))
                 continue
             lost += 1
-            if rng is not None and chance and change.kind == _WRITE and rng.random() < 0.5:
+            if rng is None or not chance or rng.random() < 0.5:
+                continue
+            if change.kind is Kind.WRITE:
                 sectors = _sectors(change)
                 kept.append((change, set(rng.sample(sectors, rng.randrange(len(sectors) + 1)))))
+                torn += 1
+            elif change.at < change.size:
+                size = rng.randrange(change.at, change.size) // SECTOR * SECTOR
+                kept.append((replace(change, at=max(size, change.at)), None))
                 torn += 1
         if inode in places:
             _rewrite(places[inode], changes, kept)
     doomed: set[int] = set()
-    for at, edits in enumerate(notes.edits):
+    for at, edits in enumerate(found.edits):
         if edits.awaits:
             pending += 1
             if not survives():
                 doomed.add(at)
-    _rename(data, journal, notes.edits, doomed)
+    _rename(data, journal, found.edits, doomed)
     for shared in [*data.rglob("*-shm")]:
         shared.unlink()
     for left in [*journal.glob("kept-*"), journal / "journal"]:
@@ -141,6 +146,63 @@ def mend(journal: Path) -> None:
 # --- The journal ----------------------------------------------------------------------------------
 
 
+class Kind(IntEnum):
+    """What a note is of."""
+
+    WRITE = 1
+    RESIZE = 2
+    SYNC = 3
+    NAMES = 4
+    FORGOTTEN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name in a directory: the inode behind it before and after, 0 for none."""
+
+    directory: int
+    name: bytes
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One note of the journal. What `first` and `second` are says `powerloss.c`, at each call of `note`."""
+
+    start: int
+    end: int
+    kind: Kind
+    inode: int
+    first: int
+    second: int
+    old: bytes
+    new: bytes
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The names that change in one step."""
+        return tuple(
+            Name(directory, name[:size], before, after)
+            for directory, before, after, size, name in _EDIT.iter_unpack(self.old)
+        )
+
+
+def notes(journal: Path) -> Iterator[Note]:
+    """The journal's notes. A last one that was cut off is none. Raises `ValueError` if it is no journal."""
+    path = journal / "journal"
+    text, at = path.read_bytes() if path.exists() else b"", 0
+    while at + _RECORD.size <= len(text):
+        kind, inode, first, second, old_size, new_size = _RECORD.unpack_from(text, at)
+        middle = at + _RECORD.size + old_size
+        end = middle + new_size
+        if end > len(text):
+            break
+        old, new = text[middle - old_size : middle], text[middle:end]
+        yield Note(at, end, Kind(kind), inode, first, second, old, new)
+        at = end
+
+
 @dataclass(slots=True)
 class _Change:
     """A write at `at`, or a new size `at`; `size` is that of the file before.
@@ -148,7 +210,7 @@ class _Change:
     One that is durable is noted as long as an earlier one is not: that one may have to be undone.
     """
 
-    kind: int
+    kind: Kind
     at: int
     size: int
     old: bytes
@@ -158,21 +220,11 @@ class _Change:
     forgotten: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Edit:
-    """A name in a directory: the inode behind it before and after, 0 for none."""
-
-    directory: int
-    name: bytes
-    before: int
-    after: int
-
-
 @dataclass(slots=True)
 class _Edits:
     """Names that change in one step, and the directories that must be synced before it is durable."""
 
-    names: tuple[_Edit, ...]
+    names: tuple[Name, ...]
     awaits: set[int]
 
 
@@ -184,42 +236,28 @@ class _Notes:
     edits: list[_Edits] = field(default_factory=list)
 
 
-def _read(path: Path) -> _Notes:
-    """The journal. A last note that was cut off is none."""
-    notes = _Notes()
-    if not path.exists():
-        return notes
-    text, at = path.read_bytes(), 0
+def _read(journal: Path) -> _Notes:
+    """What the journal's notes come to."""
+    found = _Notes()
     edit_starts: list[int] = []
-    while at + _RECORD.size <= len(text):
-        start = at
-        kind, inode, first, second, old_size, new_size = _RECORD.unpack_from(text, at)
-        at += _RECORD.size
-        if at + old_size + new_size > len(text):
-            break
-        old, new = text[at : at + old_size], text[at + old_size : at + old_size + new_size]
-        at += old_size + new_size
-        if kind in (_WRITE, _RESIZE):
-            change = _Change(kind, first, second, old, new, start)
-            notes.changes.setdefault(inode, []).append(change)
-        elif kind == _NAMES:
-            names = tuple(
-                _Edit(directory, name[:size], before, after)
-                for directory, before, after, size, name in _EDIT.iter_unpack(old)
-            )
-            notes.edits.append(_Edits(names, {name.directory for name in names}))
-            edit_starts.append(start)
-        elif kind in (_SYNC, _FORGOTTEN):
-            for one in {inode} & set(notes.changes) if inode else list(notes.changes):
-                notes.changes[one] = _synced(notes.changes[one], first, kind == _SYNC)
-            if kind == _FORGOTTEN:
-                continue
-            for edits, position in zip(notes.edits, edit_starts, strict=True):
-                if position < first:
-                    edits.awaits -= {inode} if inode else set(edits.awaits)
+    for note in notes(journal):
+        inode = note.inode
+        if note.kind in (Kind.WRITE, Kind.RESIZE):
+            change = _Change(note.kind, note.first, note.second, note.old, note.new, note.start)
+            found.changes.setdefault(inode, []).append(change)
+        elif note.kind is Kind.NAMES:
+            found.edits.append(_Edits(note.names, {name.directory for name in note.names}))
+            edit_starts.append(note.start)
         else:
-            raise ValueError("no journal of this library")
-    return notes
+            for one in {inode} & set(found.changes) if inode else list(found.changes):
+                worked = note.kind is Kind.SYNC
+                found.changes[one] = _synced(found.changes[one], note.first, worked)
+            if note.kind is Kind.FORGOTTEN:
+                continue
+            for edits, position in zip(found.edits, edit_starts, strict=True):
+                if position < note.first:
+                    edits.awaits -= {inode} if inode else set(edits.awaits)
+    return found
 
 
 def _synced(changes: list[_Change], before: int, worked: bool) -> list[_Change]:
@@ -255,14 +293,14 @@ def _rewrite(
     """Undo `changes`, then do again those of `kept`: whole, or some sectors only."""
     with path.open("r+b", buffering=0) as file:
         for change in reversed(changes):
-            if change.kind == _WRITE:
+            if change.kind is Kind.WRITE:
                 os.pwrite(file.fileno(), change.old, change.at)
                 file.truncate(change.size)
             else:
                 file.truncate(change.size)
                 os.pwrite(file.fileno(), change.old, change.at)
         for change, sectors in kept:
-            if change.kind == _RESIZE:
+            if change.kind is Kind.RESIZE:
                 file.truncate(change.at)
             elif sectors is None:
                 os.pwrite(file.fileno(), change.new, change.at)

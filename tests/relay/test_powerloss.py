@@ -208,6 +208,17 @@ def test_a_random_part_reaches_the_disk(disk: Disk) -> None:
     assert any(len(one & {b"m", b"n"}) and b"o" in one for one in seen)
 
 
+def test_a_file_is_cut_in_part(disk: Disk) -> None:
+    sizes = set()
+    for seed in range(40):
+        disk.run("os.truncate('old', 100)")
+        disk.lose(Random(seed))
+        content = disk.files()["old"]
+        assert content == b"o" * len(content)
+        sizes.add(len(content))
+    assert sizes == {100, 512, 1024, 1536, 2000}
+
+
 # --- A disk that fails ----------------------------------------------------------------------------
 
 ATTEMPTS = """

@@ -93,6 +93,7 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "file too large": Sentence("The file is larger than any that is sent.", "Send it in parts."),
     "file not a voice note": Sentence("This is no voice note.", "Send it as a file: --file"),
     "file gone": Sentence("No relay has the file any more.", "Ask for it again."),
+    "not here": Sentence("The file is not here.", "heliogram files get MESSAGE fetches it."),
     "file not saved": Sentence(
         "The file could not be saved.", "Look at the disk, or save it elsewhere: --to DIR"
     ),

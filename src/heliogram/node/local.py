@@ -30,6 +30,7 @@ from heliogram.node.engine.talks import Talks
 from heliogram.node.errors import NodeError
 from heliogram.node.profile.profile import Profile
 from heliogram.node.shell import Shell
+from heliogram.node.store.files import Files
 from heliogram.node.store.upkeep import Upkeep
 from heliogram.node.transfer.mover import fetch_blob
 from heliogram.node.transfer.moves import Fetch
@@ -79,6 +80,8 @@ class LocalNode:
         store = profile.store
         self._way = WayOut(store, entropy)
         self._spool = Spool(profile.directory.spool, entropy)
+        # What a process before this one began to write, and did not come to know.
+        self._spool.sweep(Files(store).spooled())
         self._overview: Overview
         self._people: People
         self._transfers: Transfers | None = None

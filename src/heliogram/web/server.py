@@ -233,8 +233,10 @@ class WebServer:
         if path is None:
             return refuse(request)
         if not path.startswith("api/"):
-            kind = Kind.FILE if path else Kind.PAGE
-            if not self._gate.fits(request, kind, starting=self.sessions.starting):
+            kind = {"": Kind.PAGE, "start": Kind.START}.get(path, Kind.FILE)
+            if not self._gate.fits(request, kind):
+                return refuse(request)
+            if kind is Kind.START and not self.sessions.starting:
                 return refuse(request)
             _let_in(request)
             return self._pages.get(path) or failure(NoSuchPath())

@@ -12,6 +12,7 @@ from heliogram.content.errors import ContentError
 from heliogram.content.forwarded import Forwarded
 from heliogram.content.status import Status
 from heliogram.node.engine import reading, sentences
+from heliogram.node.files import SealedFile
 from heliogram.node.identity.names import clean
 from heliogram.node.store.connection import Connection
 
@@ -227,7 +228,7 @@ class Chats:
 
     def _files(self, message: int) -> list[dict[str, Any]]:
         rows = self._source.query(
-            "SELECT name, content_type, size, state, duration, path FROM files"
+            "SELECT name, content_type, size, state, duration, path, spool, key, plain, blob FROM files"
             " WHERE message = ? ORDER BY place",
             (message,),
         )
@@ -240,8 +241,9 @@ class Chats:
                 "duration": duration,
                 "path": None,
                 "source": path if state == "here" else None,
+                "sealed": None if spool is None else (spool, SealedFile(key, size, plain, blob)),
             }
-            for name, kind, size, state, duration, path in rows
+            for name, kind, size, state, duration, path, spool, key, plain, blob in rows
         ]
 
 

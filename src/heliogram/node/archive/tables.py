@@ -34,6 +34,8 @@ TABLES = (
     # We are in none of them: the device that was is not this one.
     # The unread are counted as they come in.
     Kept("conversations", instead=(("phase", "'out'"), ("unread", "0"))),
+    Kept("folders"),
+    Kept("filed"),
     Kept("members"),
     # What had not left will not leave.
     Kept(
@@ -49,11 +51,13 @@ TABLES = (
     Kept(
         "files",
         _MESSAGE,
-        without=("spool",),
+        # Sealed copies stay behind: what is kept is fetched again, as long as relays have it.
+        without=("spool", "kept"),
         instead=(
             (
                 "state",
-                "CASE state WHEN 'downloading' THEN 'remote' WHEN 'sending' THEN 'gone' ELSE state END",
+                "CASE state WHEN 'downloading' THEN 'remote' WHEN 'kept' THEN 'remote'"
+                " WHEN 'sending' THEN 'gone' ELSE state END",
             ),
         ),
     ),

@@ -224,6 +224,7 @@ class Views:
             reports=self.reports(row),
             expiry=row.expiry,
             picture=bool(row.picture) and self._desk.pictures.is_here(row.number, row.picture),
+            folders=self._desk.folders.of(row.number),
             predecessor=self._id(row.predecessor),
             successor=self._id(row.successor),
         )

@@ -64,6 +64,19 @@ CREATE TABLE members (
     PRIMARY KEY (conversation, account)
 ) WITHOUT ROWID;
 
+-- Conversations that somebody keeps together, in their order; here only.
+CREATE TABLE folders (
+    place INTEGER PRIMARY KEY,               -- from 0
+    name  TEXT NOT NULL UNIQUE
+);
+CREATE TABLE filed (
+    folder       INTEGER NOT NULL REFERENCES folders (place) ON DELETE CASCADE,
+    place        INTEGER NOT NULL,           -- in its folder
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    PRIMARY KEY (folder, place),
+    UNIQUE (conversation, folder)
+) WITHOUT ROWID;
+
 -- `Effects.records` of a Conversation.
 CREATE TABLE records (
     conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
@@ -341,7 +354,8 @@ CREATE TABLE files (
     doubt        TEXT NOT NULL DEFAULT '',   -- as in api.FileInfo
     trouble      TEXT NOT NULL DEFAULT '',   -- why it does not move: an error's code
     relays       BLOB NOT NULL,              -- the encoded Configuration of the time when it was sent
-    spool        TEXT,                       -- the name of a sealed copy, while it goes up or comes down
+    spool        TEXT,                       -- the name of a sealed copy
+    kept         INTEGER,                    -- since when that copy stays, or that it is to stay; NULL: it does not
     directory    TEXT NOT NULL DEFAULT '',   -- where to save it
     path         TEXT,                       -- where the opened copy lies
     seed         BLOB,                       -- of ours: what secrets are made from that delete it at relays
@@ -352,6 +366,7 @@ CREATE TABLE files (
 );
 CREATE INDEX files_moving ON files (state) WHERE state IN ('sending', 'downloading');
 CREATE INDEX files_spooled ON files (spool) WHERE spool IS NOT NULL;
+CREATE INDEX files_kept ON files (kept) WHERE kept IS NOT NULL;
 
 -- Pictures of groups: those that their metadata name, and one that goes up to be named.
 CREATE TABLE pictures (

@@ -11,15 +11,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heliogram.node import api
+from heliogram.node.errors import InvalidFile, NotHere
 from heliogram.node.network.dialling import Dialler
 from heliogram.node.transfer.again import Original, PlanForward, seal_again
 from heliogram.node.transfer.mover import Mover
+from heliogram.node.transfer.moves import FindFile, GetSaved, LoseCopy, Saved, Where
+from heliogram.node.transfer.pieces import Piece, Pieces, are_there
 from heliogram.node.transfer.prepare import prepare, prepare_picture
 from heliogram.node.transfer.prepared import Prepared
 from heliogram.node.transfer.spool import Spool
+
+#: Bytes that are read at once.
+MOST_READ = 1 << 20
 
 if TYPE_CHECKING:
     # The engine knows what moves and not who runs it: the shell, which knows the engine.
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Transfers:
-    """Prepares files of messages and pictures of groups, and moves what the engine wants moved."""
+    """Prepares files of messages and pictures of groups, reads them, moves what the engine wants moved."""
 
     def __init__(
         self,
@@ -44,9 +52,16 @@ class Transfers:
         self._dialler = dialler
         self._mover = Mover(dialler, spool, shell.turn)
         self._sending: set[asyncio.Task[Any]] = set()
-        shell.outside[api.SendMessage] = self._send
-        shell.outside[api.ForwardMessages] = self._forward
-        shell.outside[api.SetProfile] = self._set_profile
+        self._pieces = Pieces(spool)
+        shell.outside |= {
+            api.SendMessage: self._send,
+            api.ForwardMessages: self._forward,
+            api.SetProfile: self._set_profile,
+            api.KeepFile: self._keep,
+            api.ReadFile: self._read,
+            api.GetStorage: self._storage,
+            api.ClearKept: self._storage,
+        }
 
     def wake(self) -> None:
         """There may be something to move. From any thread."""
@@ -113,3 +128,39 @@ class Transfers:
             # What could not be written was not sent.
             await asyncio.to_thread(prepared.discard)
             raise
+
+    # --- Files that are here ----------------------------------------------------------------------
+
+    async def _read(self, command: api.ReadFile) -> api.FileBytes:
+        where: Where = await self._shell.turn(FindFile(command.message, command.index))
+        piece = await self._piece(where, command.offset, min(command.length, MOST_READ))
+        return api.FileBytes(piece.content_type, where.file.size, command.offset, piece.data)
+
+    async def _piece(self, where: Where, offset: int, length: int) -> Piece:
+        if where.spool is not None:
+            try:
+                return await self._pieces.sealed(where, offset, length)
+            except InvalidFile:
+                await self._shell.turn(LoseCopy(), where)
+        try:
+            return await self._pieces.saved(where, offset, length)
+        except InvalidFile:
+            raise NotHere from None
+
+    async def _keep(self, command: api.KeepFile) -> api.Transfer:
+        same = False
+        with suppress(NotHere):
+            where: Where = await self._shell.turn(FindFile(command.message, command.index))
+            with suppress(InvalidFile):
+                if where.path is not None and where.spool is None:
+                    await self._pieces.saved(where, 0, 1)
+                    same = True
+        transfer: api.Transfer = await self._shell.turn(command, same)
+        return transfer
+
+    async def _storage(self, command: api.GetStorage | api.ClearKept) -> api.Storage:
+        saved: tuple[Saved, ...] = await self._shell.turn(GetSaved())
+        there = await asyncio.to_thread(are_there, {Path(one.path): one.size for one in saved})
+        keys = frozenset(one.key for one in saved if Path(one.path) in there)
+        storage: api.Storage = await self._shell.turn(command, keys)
+        return storage

@@ -55,6 +55,13 @@ export const get = (path) => request(path, { method: "GET" });
  */
 export const call = (tag, fields = {}) => post(`call/${tag.replaceAll(" ", "-")}`, fields);
 
+/** One of the app's own files of data, such as "vendor/emoji-en.json". @param {string} path @returns {Promise<any>} */
+export async function own(path) {
+  const answer = await fetch(new URL(`app/${path}`, BASE), { credentials: "omit", referrerPolicy: "no-referrer" }).catch(() => null);
+  if (!answer?.ok) throw new Refused("no node");
+  return answer.json();
+}
+
 /** Exchange the token of the start link for this tab's secret; false if there is neither. */
 export async function enter() {
   const token = location.hash.slice(1);
@@ -126,6 +133,10 @@ export function upload(file, name, moved = () => {}, signal) {
   });
 }
 
+/** Forget an upload that nothing will use. @param {string} path as `upload` gave it */
+export const forgetUpload = (path) =>
+  void request(`uploads/${path.replace("upload:", "")}`, { method: "DELETE" }).catch(() => {});
+
 /** @type {Map<string, Promise<{ url: string, content_type: string, size: number }>>} */
 const urls = new Map();
 
@@ -148,3 +159,10 @@ export function attachment(what, version = "") {
 
 /** Forget where attachments were: their addresses end when the node is locked. */
 export const forgetAttachments = () => urls.clear();
+
+/** One of the app's own texts, such as "vendor/LICENCES.txt". @param {string} path */
+export async function text(path) {
+  const answer = await fetch(new URL(`app/${path}`, BASE), { credentials: "omit", referrerPolicy: "no-referrer" }).catch(() => null);
+  if (!answer?.ok) throw new Refused("no node");
+  return answer.text();
+}

@@ -1,7 +1,21 @@
 // @ts-check
 /** English: the law for keys. A value is a text, or its forms by number. */
 
+import errors from "./en/errors.js";
+import groups from "./en/groups.js";
+import list from "./en/list.js";
+import people from "./en/people.js";
+import settings from "./en/settings.js";
+import start from "./en/start.js";
+
 export default {
+  ...start,
+  ...list,
+  ...people,
+  ...groups,
+  ...settings,
+  ...errors,
+
   starting: "Starting",
   close: "Close",
   cancel: "Cancel",
@@ -31,9 +45,4 @@ export default {
   "choose a chat": "Choose a chat",
   message: "Message",
   send: "Send",
-
-  // What went wrong, by code
-  "error unknown": "That did not work ({code}).",
-  "error no node": "Heliogram does not answer. Is it still running?",
-  "error internal": "Something went wrong inside of Heliogram. Please report what you did.",
 };

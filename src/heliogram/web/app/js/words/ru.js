@@ -1,7 +1,21 @@
 // @ts-check
 /** Русский. Ключи — в en.js. */
 
+import errors from "./ru/errors.js";
+import groups from "./ru/groups.js";
+import list from "./ru/list.js";
+import people from "./ru/people.js";
+import settings from "./ru/settings.js";
+import start from "./ru/start.js";
+
 export default {
+  ...start,
+  ...list,
+  ...people,
+  ...groups,
+  ...settings,
+  ...errors,
+
   starting: "Запуск",
   close: "Закрыть",
   cancel: "Отмена",
@@ -31,9 +45,4 @@ export default {
   "choose a chat": "Выберите чат",
   message: "Сообщение",
   send: "Отправить",
-
-  // Что пошло не так, по кодам
-  "error unknown": "Не получилось ({code}).",
-  "error no node": "Heliogram не отвечает. Он ещё запущен?",
-  "error internal": "В Heliogram что-то сломалось. Пожалуйста, сообщите, что вы делали.",
 };

@@ -1,0 +1,90 @@
+// @ts-check
+/** One person: who they are, how sure that is, and what can be done. */
+
+import { html } from "../../vendor/preact.js";
+import { Avatar } from "../parts/avatar.js";
+import { Confirm } from "../parts/dialog.js";
+import { Icon } from "../parts/icon.js";
+import { chats, contacts, openChat, openDialog, panel, toast } from "../store.js";
+import { call } from "../wire.js";
+import { sentence, t } from "../words.js";
+import { useInfo } from "./changes.js";
+import { NewGroup } from "./new-group.js";
+import { Card, Editable, Name, useTry, Warnings, Wrong } from "./pieces.js";
+import { Compare } from "./safety.js";
+import { useTogether } from "./together.js";
+
+/**
+ * @param {{ chat: any, account: string, inside?: boolean }} props `chat` tells who they are if they are no contact;
+ * `inside`: in what is about their direct conversation
+ */
+export function Person({ chat, account, inside = false }) {
+  const contact = contacts.value.find((one) => one.who.account === account);
+  const { info } = useInfo(chat.id);
+  const who =
+    contact?.who ??
+    info?.members.find((/** @type {any} */ one) => one.who.account === account)?.who ??
+    (chat.peer?.account === account ? chat.peer : null);
+  const { busy, wrong, run } = useTry();
+  if (!who) return html`<p class="quiet" role="status">${t("loading")}</p>`;
+  const block = (/** @type {boolean} */ blocked) =>
+    run(async () => {
+      await call("block", { contact: account, blocked });
+      toast(t(blocked ? "is blocked" : "is not blocked", { name: who.name }));
+    });
+  const rename = (/** @type {string} */ name) => call("rename contact", { contact: account, name });
+  return html`<div class="person-head">
+      <${Avatar} id=${account} name=${who.name} size=${88} />
+      <${Editable} label=${t("rename here")} text=${who.name} may=${Boolean(contact)} save=${rename}>
+        <strong class="big"><${Name} who=${who} /></strong>
+      </${Editable}>
+      <p class="quiet" title=${t("mark text")}>${who.mark}</p>
+      ${contact && contact.state !== "known" && html`<p role="status" class=${contact.state === "failed" ? "wrong" : "quiet"}>${contact.state === "failed" ? sentence(contact.trouble || "not reached") : t(`contact ${contact.state}`)}</p>`}
+    </div>
+    ${contact?.blocked && html`<div class="caution"><${Icon} name="lock" /><p>${t("blocked text")}</p></div>`}
+    <${Warnings} who=${who} />
+    ${!who.me && html`<${Card}>
+      <p class=${who.verified ? "good" : "quiet"} data-verified=${Boolean(who.verified)}>
+        <${Icon} name=${who.verified ? "verified" : "shield"} /> ${t(who.verified ? "verified text" : "not verified text")}
+      </p>
+      <div class="buttons start">
+        <button type="button" class="with-icon" onClick=${() => openDialog(Compare, { account })}><${Icon} name="qr" size=${18} />${t(who.verified ? "safety code" : "compare codes")}</button>
+        ${!inside && contact?.chat && html`<button type="button" class="with-icon" onClick=${() => openChat(contact.chat)}><${Icon} name="reply" size=${18} />${t("open chat")}</button>`}
+        ${contact && !contact.blocked && html`<button type="button" class="with-icon" onClick=${() => openDialog(NewGroup, { members: [account] })}><${Icon} name="people" size=${18} />${t("group with them")}</button>`}
+      </div>
+      ${!contact && html`<p class="quiet small">${t("no contact text")}</p>`}
+    </${Card}>`}
+    <${Together} account=${account} but=${chat.id} />
+    <${Wrong} text=${wrong} />
+    ${contact && html`<div class="buttons start">
+      ${contact.blocked
+        ? html`<button type="button" disabled=${busy} onClick=${() => void block(false)}>${t("unblock")}</button>`
+        : html`<button type="button" class="danger" disabled=${busy} onClick=${() => openDialog(Confirm, {
+            title: t("block person", { name: who.name }),
+            text: t("block text"),
+            yes: t("block"),
+            danger: true,
+            run: () => void block(true),
+          })}>${t("block")}</button>`}
+    </div>`}`;
+}
+
+/** Groups that both are in. @param {{ account: string, but: string }} props */
+function Together({ account, but }) {
+  const found = useTogether(account)
+    .map((id) => chats.value.get(id))
+    .filter((one) => one && one.id !== but);
+  if (!found.length) return null;
+  return html`<${Card} title=${t("groups together")}>
+    <ul class="lines">
+      ${found.map(
+        (one) => html`<li key=${one.id}>
+          <button type="button" class="line line-main" onClick=${() => ((panel.value = null), openChat(one.id))}>
+            <${Avatar} id=${one.id} name=${one.name} picture=${one.picture} size=${32} /><bdi class="grow">${one.name}</bdi>
+            <span class="quiet small">${t("n members", { n: one.members ?? 1 })}</span>
+          </button>
+        </li>`,
+      )}
+    </ul>
+  </${Card}>`;
+}

@@ -1,0 +1,38 @@
+// @ts-check
+/** All that can be set, in sections: beside each other where there is room, else one of them. */
+
+import { html, useState } from "../../vendor/preact.js";
+import { Sheet } from "../parts/dialog.js";
+import { Icon, IconButton } from "../parts/icon.js";
+import { t } from "../words.js";
+import { arrows } from "../people/pieces.js";
+import { SECTIONS } from "./sections.js";
+
+/** @param {{ close: () => void, titleId: string, section?: string }} props `section`: which to begin with */
+export function Settings({ close, titleId, section = "" }) {
+  const [chosen, setChosen] = useState(section);
+  const at = SECTIONS.find((one) => one.key === (chosen || "me"));
+  const View = at?.view;
+  return html`<${Sheet} title=${t("settings")} titleId=${titleId} close=${close}>
+    <div class="settings" data-shows=${chosen ? "section" : "sections"}>
+      <nav aria-label=${t("settings")}>
+        <ul class="lines" onKeyDown=${arrows}>
+          ${SECTIONS.map(
+            ({ key, icon }) => html`<li key=${key}>
+              <button type="button" class="line line-main" data-stop data-section=${key} aria-current=${at?.key === key ? "page" : undefined} onClick=${() => setChosen(key)}>
+                <${Icon} name=${icon} size=${20} /><span class="grow">${t(`settings ${key}`)}</span>
+              </button>
+            </li>`,
+          )}
+        </ul>
+      </nav>
+      <div class="settings-section" key=${at?.key}>
+        <header>
+          <${IconButton} class="settings-back" name="back" label=${t("back")} onClick=${() => setChosen("")} />
+          <h3>${t(`settings ${at?.key}`)}</h3>
+        </header>
+        ${View && html`<${View} close=${close} />`}
+      </div>
+    </div>
+  </${Sheet}>`;
+}

@@ -1,0 +1,153 @@
+// @ts-check
+/** Settings: in English. */
+
+export default {
+  settings: "Settings",
+  "settings me": "My account",
+  "settings look": "Look and language",
+  "settings notifications": "Notifications",
+  "settings privacy": "Privacy",
+  "settings relays": "Relays",
+  "settings network": "Network",
+  "settings devices": "Devices",
+  "settings storage": "Storage and backup",
+  "settings recovery": "Recovery words",
+  "settings passphrase": "Passphrase",
+  "settings keyboard": "Keyboard",
+  "settings about": "About",
+
+  // Me
+  "change name": "Change name",
+  "my name text": "Others see it with the next thing that you say to them.",
+  "name changed": "The name is changed.",
+  account: "Account",
+  device: "This device",
+  "copy account": "Copy account",
+
+  // Look
+  theme: "Look",
+  "theme system": "As the system",
+  "theme light": "Light",
+  "theme dark": "Dark",
+  "text size": "Text size",
+  language: "Language",
+  "enter key": "The Enter key",
+  "enter send": "Sends",
+  "enter send text": "Shift+Enter begins a new line.",
+  "enter line": "Begins a new line",
+  "enter line text": "Ctrl+Enter sends.",
+
+  // Notifications
+  notify: "Notify of new messages",
+  "notify text": "While this window is not looked at.",
+  "notify denied": "This browser does not allow it. Allow notifications for this page in its settings.",
+  "notify missing": "This browser has no notifications.",
+  "notify contents": "What a notification shows",
+  "notify contents text": "Others may see your screen, and the system may keep what was shown.",
+  "contents all": "Name and text",
+  "contents name": "Only the name",
+  "contents nothing": "Only that there is something",
+  sound: "Sound",
+
+  // Privacy
+  "read reports": "Tell what I have read",
+  "read reports text": "Others see what you have read, where a conversation does not say otherwise.",
+  typing: "Tell that I type",
+  "typing text": "You see who types only if you tell it, too.",
+  "lock after": "Lock by itself",
+  "lock after text": "After this time without a sign of you. Then the passphrase is needed.",
+  "lock now": "Lock now",
+
+  // Relays
+  "own relays text": "What you begin is held by these. Conversations that are there keep theirs.",
+  "begun with": "What you begin now:",
+  "check relays": "Check all",
+  checking: "Checking…",
+  "add relay": "Add relay",
+  "relay address": "Address",
+  "relay address text": "As its operator gives it: where it is, then # and its key.",
+  "relay added": "{name} is added.",
+  "remove relay": "Remove this relay?",
+  "remove relay text": "Nothing new is begun at {name}. Conversations that it holds stay there.",
+  "relay removed": "{name} is removed.",
+
+  // Network
+  proxy: "Proxy",
+  "proxy text": "Everything goes through it, and nothing around it. Relays then do not see your address: with Tor, for one.",
+  "proxy address": "Address of the proxy",
+  "proxy on": "A proxy is used.",
+  "proxy off": "No proxy: relays see your address.",
+  "proxy set": "Everything goes through the proxy now.",
+  "proxy gone": "Connections go directly now.",
+  "no proxy": "Without a proxy?",
+  "no proxy text": "Relays, and who watches the network, will see your address.",
+  "connect directly": "Connect directly",
+  authority: "Certificates",
+  "authority text": "For relays with a certificate of their own authority: a file in PEM, trusted beside those of this system.",
+  "authority on": "Certificates of your own are trusted, too.",
+  "authority off": "Only certificates that this system trusts.",
+  "authority unreadable": "The file cannot be read any more, and is not trusted.",
+  "authority set": "These certificates are trusted, too.",
+  "choose file": "Choose file",
+  "forget authority": "Forget certificates",
+  "forget authority text": "Relays that need them cannot be reached then.",
+  forget: "Forget",
+  "too large certificates": "The file is too large for certificates.",
+
+  // Devices
+  "devices text": "All that speak for your account. The words of the account can make another one; it takes the place of none.",
+  "this device": "this one",
+  revoked: "revoked",
+  "added at": "Since {time}",
+
+  // Storage
+  "on this disk": "On this disk",
+  "storage messages": "Messages",
+  "storage database": "Database",
+  "storage kept": "Kept files, sealed",
+  "storage saved": "Saved files",
+  "n messages": { one: "{n} message", other: "{n} messages" },
+  "clear kept": "Clear kept files",
+  "clear kept text": "Sealed copies go where relays still have the file, or where you have saved it. They are fetched again when you open them.",
+  clear: "Clear",
+  cleared: "{size} are free now.",
+  backup: "Backup",
+  "backup text": "A sealed copy of all: the profile's passphrase opens it. Never run two copies of a profile at once.",
+  "make backup": "Make a backup",
+  "making backup": "Making it…",
+  export: "Export",
+  "export text": "Everything readable, with files and a page to look at.",
+  "export ask": "Everything lies there readable, without a passphrase, for whoever gets at this disk.",
+  "make export": "Export",
+  "making export": "Exporting…",
+  "it lies at": "It lies here:",
+  "copy path": "Copy the place",
+
+  // Recovery words
+  "recovery text": "With these 24 words your account lives on, on any machine, without this one. Messages are not in them: for those there are backups.",
+  "recovery warning": "Whoever has the words is you. Look that nobody sees the screen, write them on paper, and give them to nobody.",
+  "show words": "Show words",
+  "hide words": "Hide words",
+  "recovery hidden soon": { one: "They are hidden again after {n} minute.", other: "They are hidden again after {n} minutes." },
+  "checking passphrase": "Checking…",
+
+  // Passphrase
+  "change passphrase": "Change passphrase",
+  "change passphrase text": "It opens the profile on this machine. Backups that were made before keep the old one. Nobody can reset it.",
+  "old passphrase": "Passphrase until now",
+  "new passphrase": "New passphrase",
+  "new passphrase again": "The new one again",
+  "passphrase short": { one: "Take at least {n} character.", other: "Take at least {n} characters. Several words are best." },
+  "passphrases differ": "The two new ones are not the same.",
+  "changing passphrase": "Changing…",
+  "passphrase changed": "The passphrase is changed.",
+
+  // Keyboard
+  "key escape": "Close what is on top",
+
+  // About
+  "about text": "Heliogram is a private messenger. Only those who talk can read what is said; relays store it sealed, and learn as little as can be. This page comes from your own machine, and nothing is fetched from anywhere else.",
+  version: "Version",
+  profile: "Profile",
+  licences: "What it is made of, and licences",
+};
