@@ -34,6 +34,8 @@ TABLES = (
     # We are in none of them: the device that was is not this one.
     # The unread are counted as they come in.
     Kept("conversations", instead=(("phase", "'out'"), ("unread", "0"))),
+    Kept("folders"),
+    Kept("filed"),
     Kept("members"),
     # What had not left will not leave.
     Kept(

@@ -13,6 +13,7 @@ from heliogram.node import api
 from heliogram.node.engine.context import Context
 from heliogram.node.engine.sides import PeopleSide
 from heliogram.node.store import preferences
+from heliogram.node.store.folders import Folders
 from heliogram.node.store.logs import Logs
 from heliogram.node.store.marks import Marks
 from heliogram.node.store.messages import MessageRow, Messages
@@ -103,6 +104,7 @@ class Desk:
         self.messages = Messages(context.store)
         self.marks = Marks(context.store)
         self.pictures = Pictures(context.store)
+        self.folders = Folders(context.store)
         self.votes = Votes(context.store)
         self.pins = Pins(context.store)
         #: Whether a version of a message is Markdown: by its number, the time and the id of its edit.
