@@ -2,15 +2,18 @@
 /** English: the law for keys. A value is a text, or its forms by number. */
 
 import errors from "./en/errors.js";
+import chat from "./en/chat.js";
 import groups from "./en/groups.js";
 import list from "./en/list.js";
 import people from "./en/people.js";
 import settings from "./en/settings.js";
 import start from "./en/start.js";
+import errors from "./errors-en.js";
 
 export default {
   ...start,
   ...list,
+  ...chat,
   ...people,
   ...groups,
   ...settings,

@@ -2,15 +2,18 @@
 /** Русский. Ключи — в en.js. */
 
 import errors from "./ru/errors.js";
+import chat from "./ru/chat.js";
 import groups from "./ru/groups.js";
 import list from "./ru/list.js";
 import people from "./ru/people.js";
 import settings from "./ru/settings.js";
 import start from "./ru/start.js";
+import errors from "./errors-ru.js";
 
 export default {
   ...start,
   ...list,
+  ...chat,
   ...people,
   ...groups,
   ...settings,
