@@ -2,11 +2,8 @@
 /** People, groups, requests, relays of a conversation: in English. */
 
 export default {
+  "this is you": "(you)",
   // Everywhere here
-  you: "you",
-  verified: "Verified",
-  copied: "Copied",
-  save: "Save",
   add: "Add",
   adding: "Adding…",
   done: "Done",
@@ -78,13 +75,10 @@ export default {
   "unverify text": "Count {name} as not verified again? Nothing else changes.",
 
   // What is ours in a conversation
-  media: "Media",
-  pins: "Pinned",
-  "search here": "Search",
-  mute: "Mute",
   "mute text": "No notifications from here.",
   "reports here": "Tell what I have read",
   "reports here text": "Others here see what has reached you and what you have read.",
+  media: "Media",
   timer: "Disappearing messages",
   "timer text": "For all: messages go this long after they are read.",
   "timer admins": "Only admins change this.",
@@ -101,7 +95,6 @@ export default {
   "open predecessor": "What was before",
 
   // A link to others
-  "add contact": "Add contact",
   "add contact text": "Paste the link that they gave you. They are asked before anything else happens.",
   "their link": "Their link",
   "name for them": "What you call them",
@@ -117,7 +110,6 @@ export default {
   "contact failed": "Not reached",
 
   // Our links
-  "my link": "My link",
   "my link text": "Give it to somebody, and they can ask to get in touch. You decide about each one.",
   "qr of link": "Your contact link as a QR code",
   "no qr": "The QR code cannot be shown.",
@@ -139,7 +131,6 @@ export default {
   "revoke link person text": "This contact reaches you by it. They get a new one by themselves; whoever else has it can do nothing with it.",
 
   // Requests
-  requests: "Requests",
   "no requests": "Nobody waits for an answer.",
   "requests text": "Nobody notices that a request has come, or that you have seen it, until you accept.",
   "asks for chat": "wants to write to you.",
