@@ -10,10 +10,10 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from heliogram.node import api
 from heliogram.node.control.client import Client
@@ -80,8 +80,8 @@ class Host:
         self._turn = asyncio.Lock()
         self._local: _Local | None = None
         self._client: Client | None = None
+        self._hearing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
         self._wrong = 0
         self._attempts = 0
         self._trying = asyncio.Lock()
@@ -201,7 +201,6 @@ class Host:
 
     async def close(self) -> None:
         """Go. A node of ours stops; one in another process goes on."""
-        self._closed = True
         await self._shut(rewrite=False)
 
     # --- Open -------------------------------------------------------------------------------------
@@ -216,12 +215,12 @@ class Host:
             await client.close()
             return False
         self._client = client
-        self._start(self._hear_client(client, notices))
+        self._hearing = self._start(self._hear_client(client, notices))
         return True
 
-    async def _hear_client(self, client: Client, notices: object) -> None:
+    async def _hear_client(self, client: Client, notices: AsyncIterator[api.AnyNotice]) -> None:
         try:
-            async for notice in notices:  # type: ignore[attr-defined]
+            async for notice in notices:
                 self._tell(notice)
         except NodeError:
             pass
@@ -260,6 +259,10 @@ class Host:
             client, self._client = self._client, None
             if client is not None:
                 await client.close()
+                hearing, self._hearing = self._hearing, None
+                if hearing is not None and hearing is not asyncio.current_task():
+                    hearing.cancel()
+                    await asyncio.gather(hearing, return_exceptions=True)
             if local is not None:
                 await local.server.close()
                 await local.node.close()
@@ -271,10 +274,11 @@ class Host:
 
     # --- Telling ----------------------------------------------------------------------------------
 
-    def _start(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work)  # type: ignore[arg-type]
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
