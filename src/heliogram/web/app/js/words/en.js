@@ -8,7 +8,6 @@ import list from "./en/list.js";
 import people from "./en/people.js";
 import settings from "./en/settings.js";
 import start from "./en/start.js";
-import errors from "./errors-en.js";
 
 export default {
   ...start,

@@ -8,7 +8,6 @@ import list from "./ru/list.js";
 import people from "./ru/people.js";
 import settings from "./ru/settings.js";
 import start from "./ru/start.js";
-import errors from "./errors-ru.js";
 
 export default {
   ...start,
