@@ -20,6 +20,7 @@ COMMANDS: Final = (
     ("restore", "setup", "Make a profile from the 24 words of an account."),
     ("serve", "setup", "Run the node until Ctrl-C, SIGTERM or `heliogram lock`."),
     ("status", "setup", "Show who you are and how the node is."),
+    ("passphrase", "setup", "Choose another passphrase for the profile."),
     ("lock", "setup", "Let the running node forget all keys and stop."),
     ("chats", "talking", "List your conversations."),
     ("chat", "talking", "Stay in a conversation: write below, read above."),
