@@ -11,13 +11,14 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from heliogram.node import api
 from heliogram.node.control.client import Client
-from heliogram.node.control.faults import InvalidCommand, NotRunning, UnsafePlace
+from heliogram.node.control.faults import Interrupted, InvalidCommand, NotRunning
 from heliogram.node.control.place import Place
 from heliogram.node.control.server import Server
 from heliogram.node.engine.relay_list import described
@@ -196,7 +197,9 @@ class Host:
     async def lock(self) -> None:
         """Close the profile and forget its keys; a node in another process stops."""
         if self._client is not None:
-            await self._client.call(api.Lock())
+            # Whoever stops may be gone before it has answered.
+            with suppress(Interrupted, NotRunning):
+                await self._client.call(api.Lock())
         await self._shut(rewrite=True)
 
     async def close(self) -> None:
@@ -211,7 +214,7 @@ class Host:
         try:
             notices = await client.subscribe()
             await client.connect()
-        except (NotRunning, UnsafePlace):
+        except NodeError:
             await client.close()
             return False
         self._client = client

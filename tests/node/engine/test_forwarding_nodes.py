@@ -38,7 +38,7 @@ async def test_files_are_fetched_and_sent_anew(tmp_path: Path) -> None:
             await bob.until(api.GetChats(), lambda found: any(one.kind == "self" for one in found))
             [again] = await bob.call(api.ForwardMessages((sent.id,), "notes"))
             assert again.files[0].name == "list.bin" and again.files[0].size == len(DATA)
-            stored = lambda one: one.state == "stored" and one.files[0].state == "remote"  # noqa: E731
+            stored = lambda one: one.state == "stored" and one.files[0].state == "kept"  # noqa: E731
             await bob.until(api.GetMessage(again.id), stored)
             first, second = await _blobs(bob)
             assert first[2] == second[2] == sha256(DATA).digest()
@@ -48,20 +48,20 @@ async def test_files_are_fetched_and_sent_anew(tmp_path: Path) -> None:
             saved = await bob.until(api.GetMessage(again.id), lambda one: one.files[0].path)
             assert Path(saved.files[0].path or "").read_bytes() == DATA
 
-            # Alice's own file lies here: nothing is fetched. Another file in its place is not taken.
+            # What lies here is not fetched. Another file in its place is not taken for it.
+            Path(saved.files[0].path or "").write_bytes(b"something else")
+            own[0].kill()
+            await bob.call(api.ForwardMessages((again.id,), "notes"))
             [mine] = await alice.call(api.ForwardMessages((sent.id,), chat))
             assert mine.forwarded is not None and mine.forwarded.who is not None
-            await alice.until(api.GetMessage(sent.id), lambda one: one.files[0].state == "here")
-            source.write_bytes(b"something else")
-            await alice.call(api.ForwardMessages((sent.id,), chat))
-            for row in await _blobs(alice):
-                assert row[2] == sha256(DATA).digest()
-            assert len({row[0] for row in await _blobs(alice)}) == 3
+            for one, many in ((alice, 2), (bob, 3)):
+                rows = await _blobs(one)
+                assert len({row[0] for row in rows}) == len({row[1] for row in rows}) == many
+                assert {row[2] for row in rows} == {sha256(DATA).digest()}
 
             # Where it cannot be had, nothing is sent.
-            many = len(await bob.call(api.GetHistory(chat)))
-            own[0].kill()
+            before = await bob.call(api.GetHistory(chat))
             with pytest.raises(NodeError):
                 await bob.call(api.ForwardMessages((sent.id,), chat))
-            assert len(await bob.call(api.GetHistory(chat))) == many
-            assert not list((tmp_path / "bob").rglob("*.up"))
+            assert await bob.call(api.GetHistory(chat)) == before
+            assert not list((tmp_path / "bob").rglob("*.down"))

@@ -214,7 +214,7 @@ class Views:
             name=self.name(row),
             kind=cast(Literal["direct", "group", "self"], row.kind),
             phase=row.phase,
-            unread=row.unread,
+            unread=self._desk.messages.count_unread(row.number),
             last=None if last is None else self.message(last),
             members=max(1, logs.member_count(row.number)),
             draft=row.draft,
@@ -225,6 +225,7 @@ class Views:
             expiry=row.expiry,
             picture=bool(row.picture) and self._desk.pictures.is_here(row.number, row.picture),
             folders=self._desk.folders.of(row.number),
+            peer=None if row.peer is None else self._desk.people.person(row.peer),
             predecessor=self._id(row.predecessor),
             successor=self._id(row.successor),
         )

@@ -4,7 +4,7 @@
 import { html } from "../../vendor/preact.js";
 import { Icon } from "../parts/icon.js";
 import { contacts, openChat } from "../store.js";
-import { t } from "../words.js";
+import { sentence, t } from "../words.js";
 import { underWay, useInfo } from "./changes.js";
 import { Chatwise, Secrets } from "./chatwise.js";
 import { GroupHead, GroupFeet } from "./group.js";
@@ -16,7 +16,7 @@ import { ChatRelays } from "./relays.js";
 /** @param {{ chat: any }} props */
 export function Info({ chat }) {
   const { info, gone } = useInfo(chat.id);
-  if (gone && !info) return html`<p class="quiet" role="alert">${t("error no such chat")}</p>`;
+  if (gone && !info) return html`<p class="quiet" role="alert">${sentence("no such chat")}</p>`;
   if (!info) return html`<p class="quiet" aria-busy="true" role="status">${t("loading")}</p>`;
   const me = info.members.find((/** @type {any} */ one) => one.who.me);
   const other =

@@ -11,12 +11,9 @@ import { sentence, t } from "../words.js";
 /** What an error says to a person, with its reason where there is one. @param {unknown} error */
 export function trouble(error) {
   if (!(error instanceof Refused)) return sentence("internal");
-  const why = error.about.why;
-  if (error.code === "not allowed" && typeof why === "string") {
-    const words = t(`why ${why}`);
-    if (words !== `why ${why}`) return words;
-  }
-  return sentence(error.code);
+  const why = `why ${/** @type {any} */ (error.about).fields?.why}`;
+  const words = t(why);
+  return error.code === "not allowed" && words !== why ? words : sentence(error.code, error.about);
 }
 
 /**

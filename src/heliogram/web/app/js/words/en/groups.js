@@ -2,6 +2,10 @@
 /** Groups, and the relays of conversations: in English. */
 
 export default {
+  "new group": "New group",
+  leave: "Leave",
+  "leave text": "You read nothing that is said there from now on. What was said stays here. All see that you left.",
+  relays: "Relays",
   // A new group
   "group name": "Name of the group",
   description: "Description",

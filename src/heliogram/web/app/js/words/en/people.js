@@ -2,6 +2,13 @@
 /** People, groups, requests, relays of a conversation: in English. */
 
 export default {
+  verified: "Verified",
+  copied: "Copied",
+  save: "Save",
+  mute: "Mute",
+  "add contact": "Add contact",
+  "my link": "My link",
+  requests: "Requests",
   "this is you": "(you)",
   // Everywhere here
   add: "Add",
@@ -140,4 +147,13 @@ export default {
   "decline text": "The request of {name} goes. They are not told.",
   "decline and block": "Decline and block",
   "decline and block text": "The request goes, and {name} cannot ask again. They are not told.",
+
+  // Why something is not allowed
+  "why a group needs a name": "A group needs a name.",
+  "why a name or a description is too long": "The name or the description is too long.",
+  "why so many relays with this quorum decide nothing safely": "So many relays, with so many that decide, decide nothing safely.",
+  "why there are too many links: revoke one": "There are too many links: revoke one.",
+  "why they are blocked": "You have blocked them. Unblock them first.",
+  "why this is you": "This is you.",
+  "why this link leads to you": "This link leads to you. Give it to somebody else.",
 };

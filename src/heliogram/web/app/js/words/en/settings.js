@@ -2,6 +2,9 @@
 /** Settings: in English. */
 
 export default {
+  settings: "Settings",
+  "add relay": "Add relay",
+  "relay address": "Address",
   "settings me": "My account",
   "settings look": "Look and language",
   "settings notifications": "Notifications",

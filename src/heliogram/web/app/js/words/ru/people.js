@@ -2,6 +2,13 @@
 /** Люди, запросы, ссылки: по-русски. */
 
 export default {
+  verified: "Проверен",
+  copied: "Скопировано",
+  save: "Сохранить",
+  mute: "Без звука",
+  "add contact": "Добавить контакт",
+  "my link": "Моя ссылка",
+  requests: "Запросы",
   "this is you": "(вы)",
   // Везде здесь
   add: "Добавить",
@@ -140,4 +147,13 @@ export default {
   "decline text": "Запрос исчезнет ({name}). Об этом не сообщается.",
   "decline and block": "Отклонить и заблокировать",
   "decline and block text": "Запрос исчезнет, и новых запросов оттуда не будет ({name}). Об этом не сообщается.",
+
+  // Почему чего-то нельзя
+  "why a group needs a name": "Группе нужно название.",
+  "why a name or a description is too long": "Название или описание слишком длинное.",
+  "why so many relays with this quorum decide nothing safely": "Столько релеев, из которых решает столько, ничего надёжно не решают.",
+  "why there are too many links: revoke one": "Ссылок слишком много: отзовите одну.",
+  "why they are blocked": "Этот человек заблокирован. Сначала разблокируйте его.",
+  "why this is you": "Это вы.",
+  "why this link leads to you": "Эта ссылка ведёт к вам. Дайте её кому-нибудь другому.",
 };

@@ -2,6 +2,9 @@
 /** Настройки: по-русски. */
 
 export default {
+  settings: "Настройки",
+  "add relay": "Добавить релей",
+  "relay address": "Адрес",
   "settings me": "Мой аккаунт",
   "settings look": "Вид и язык",
   "settings notifications": "Уведомления",
