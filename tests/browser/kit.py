@@ -39,7 +39,7 @@ from tests.cli.town import Person as Neighbour
 T = TypeVar("T")
 
 #: Milliseconds until what should be seen must be seen: only a broken app needs them.
-PATIENCE_MS = 60_000
+PATIENCE_MS = int(os.environ.get("HELIOGRAM_BROWSER_PATIENCE", "60")) * 1000
 
 _ARGUMENTS = (
     "--no-sandbox",

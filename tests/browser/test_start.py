@@ -43,7 +43,7 @@ def test_a_newcomer_gets_an_account_its_words_and_a_link(people: People) -> None
     anna.clicks("I wrote them down")
     fields = anna.page.locator("[data-place]")
     places = [anna.do(fields.nth(n).get_attribute("data-place")) for n in range(3)]
-    for n, place in enumerate(places):
+    for n in range(3):
         anna.fills(fields.nth(n), "zebra")
     anna.clicks("Check")
     anna.sees("is another one. Look at your paper.")

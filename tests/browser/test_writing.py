@@ -154,4 +154,12 @@ def test_a_poll_is_made_by_keys(anna: Person, ben: Friend) -> None:
     anna.types("Never")
     anna.shot("poll")
     anna.clicks("Create")
-    ben.has("Anna", "Which day?")
+
+    async def asked() -> api.PollInfo | None:
+        history: list[api.Message] = await ben.node.call(api.GetHistory("Anna"))
+        return next((one.poll for one in history if one.poll), None)
+
+    poll = ben.do(until(asked))
+    assert poll.question == "Which day?"
+    assert [one.text for one in poll.options] == ["Monday", "Tuesday", "Never"]
+    assert poll.most == 1

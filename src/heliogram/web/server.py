@@ -21,6 +21,7 @@ from urllib.parse import parse_qs
 
 import segno
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import PayloadEncodingError
 from msgspec import Meta, Struct
 
 import heliogram
@@ -267,8 +268,8 @@ class WebServer:
                 self._under_way -= 1
         except NodeError as error:
             return _closing(request, failure(error))
-        except ConnectionError:
-            return refuse(request)
+        except (ConnectionError, web.RequestPayloadError, PayloadEncodingError):
+            return refuse(request)  # its body broke off, or cannot be read
         except Exception as error:
             # The text of an error that nobody foresaw may hold anything.
             _log.error("a call failed: %s", type(error).__name__)

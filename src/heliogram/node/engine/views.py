@@ -214,7 +214,7 @@ class Views:
             name=self.name(row),
             kind=cast(Literal["direct", "group", "self"], row.kind),
             phase=row.phase,
-            unread=row.unread,
+            unread=self._desk.messages.count_unread(row.number),
             last=None if last is None else self.message(last),
             members=max(1, logs.member_count(row.number)),
             draft=row.draft,

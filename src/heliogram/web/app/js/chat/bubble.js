@@ -16,7 +16,7 @@ import { Ticks } from "./ticks.js";
 import { WithWarning } from "./person.js";
 
 /** @param {any} props */
-export function Bubble({ message, start, end, named, onContextMenu }) {
+export function Bubble({ message, start, end, named, over }) {
   const { number, mine, sender, files = [], forwarded, reply_to: answered, reactions = [] } = message;
   const large = message.kind === "text" && !answered && !forwarded ? onlyEmoji(message.text) : 0;
   const bare = !!large || (files.length === 1 && files[0].inline && !message.text && !answered && !forwarded);
@@ -28,7 +28,6 @@ export function Bubble({ message, start, end, named, onContextMenu }) {
     data-kind=${message.kind}
     tabindex="-1"
     aria-label=${`${mine ? t("you said") : (sender?.name ?? "")}, ${moment(message.time)}`}
-    onContextMenu=${onContextMenu}
   >
     ${named && !mine && start && sender && html`<h3 class="message-name" style=${{ "--hue": colour(sender.account) }}><${WithWarning} who=${sender} /></h3>`}
     ${forwarded && html`<p class="message-origin"><${Icon} name="forward" size=${14} /> ${t("forwarded from")} <bdi>${forwarded.who?.name || forwarded.name}</bdi></p>`}
@@ -36,7 +35,7 @@ export function Bubble({ message, start, end, named, onContextMenu }) {
     ${files.length > 0 && html`<${Files} message=${message} />`}
     <${Body} message=${message} large=${large} />
     ${reactions.length > 0 && html`<${Reactions} message=${message} />`}
-    <${Meta} message=${message} />
+    <${Meta} message=${message} over=${over} />
   </article>`;
 }
 
@@ -57,14 +56,14 @@ function Body({ message, large }) {
   }
 }
 
-/** Time, and what became of it. @param {{ message: any }} props */
-function Meta({ message }) {
+/** Time, and what became of it. @param {{ message: any, over: boolean }} props */
+function Meta({ message, over }) {
   const { time, edited, pinned, expires, mine, kind } = message;
   return html`<footer class="meta">
     ${pinned && html`<${Icon} name="pin" size=${12} label=${t("pinned")} />`}
     ${expires && html`<span title=${t("goes at", { when: moment(expires) })}><${Icon} name="timer" size=${12} label=${t("goes at", { when: moment(expires) })} /></span>`}
     ${edited && html`<span>${t("edited")}</span>`}
-    <time datetime=${new Date(time * 1000).toISOString()} title=${moment(time)}>${hour(time)}</time>
+    <time title=${over ? moment(time) : undefined}>${hour(time)}</time>
     ${mine && kind !== "deleted" && html`<${Ticks} message=${message} />`}
   </footer>`;
 }

@@ -5,7 +5,7 @@ import { html, useEffect } from "../../vendor/preact.js";
 import { Composer } from "../compose/composer.js";
 import { chat } from "../store.js";
 import { t } from "../words.js";
-import { canEdit, canSay, edit } from "./actions.js";
+import { canEdit, edit } from "./actions.js";
 import { Alarms } from "./alarms.js";
 import { editing, replyTo, selected, shownHistory } from "./context.js";
 import { Head, searching } from "./head.js";
@@ -29,7 +29,7 @@ function Shown({ chat: shown }) {
     <${Alarms} chat=${shown} />
     <${PinBar} chat=${shown} />
     <${History} chat=${shown} />
-    ${selected.value.size > 0 ? html`<${Selecting} />` : canSay(shown) && html`<${Composer} chat=${shown} />`}
+    ${selected.value.size > 0 ? html`<${Selecting} />` : html`<${Composer} chat=${shown} />`}
   </main>`;
 }
 

@@ -9,6 +9,7 @@
 import { signal } from "../../vendor/preact.js";
 import { call } from "../wire.js";
 import { Heights } from "./heights.js";
+import { warm } from "./markdown.js";
 
 /** Messages in a run that is loaded. */
 export const RUN = 100;
@@ -103,6 +104,7 @@ export class History {
     here.messages = messages;
     here.used = ++this.clock;
     here.heights.fill(messages);
+    warm(messages.filter((one) => one.markdown && one.text.length < 2000).map((one) => one.text));
     for (const one of messages) this.note(one, here);
   }
 

@@ -68,6 +68,16 @@ export function tree(text) {
   return made;
 }
 
+/** Make trees of texts that will be drawn soon, while nothing else is to be done. @param {string[]} texts */
+export function warm(texts) {
+  let at = 0;
+  const some = (/** @type {IdleDeadline} */ deadline) => {
+    while (at < texts.length && deadline.timeRemaining() > 5) tree(texts[at++]);
+    if (at < texts.length) requestIdleCallback(some);
+  };
+  requestIdleCallback(some);
+}
+
 /** Nothing that could mean anything in Markdown: most messages. */
 const PLAIN = /^[^*_~`[\]<>&\\#|!\n@:/]*$/;
 

@@ -38,7 +38,7 @@ export function pressed(event, history, scroller) {
     case "Enter":
       if (!message) return;
       if (selected.value.size) toggle(number);
-      else messageMenu(event, message);
+      else messageMenu(/** @type {any} */ ({ type: event.type, currentTarget: target, preventDefault: () => event.preventDefault() }), message);
       break;
     case " ":
       if (!message?.id) return;

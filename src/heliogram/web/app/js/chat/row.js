@@ -6,17 +6,17 @@ import { Avatar } from "../parts/avatar.js";
 import { Icon } from "../parts/icon.js";
 import { panel } from "../store.js";
 import { dayName, t } from "../words.js";
-import { messageMenu, toggle } from "./actions.js";
 import { Bubble } from "./bubble.js";
 import { selected } from "./context.js";
 import { Quick } from "./quick.js";
 import { marked } from "./marked.js";
 
 /**
- * @param {{ message: any, day: boolean, unread: boolean, start: boolean, end: boolean, named: boolean, scroller: any }} props
- * `start` and `end` of what one person says in one go; `named`: senders are shown.
+ * @param {{ message: any, day: boolean, unread: boolean, start: boolean, end: boolean, named: boolean, over: boolean, scroller: any }} props
+ * `start` and `end` of what one person says in one go; `named`: senders are shown; `over`: it is
+ * pointed at, or has the focus: what it offers is made only then.
  */
-export function Row({ message, day, unread, start, end, named, scroller }) {
+export function Row({ message, day, unread, start, end, named, over, scroller }) {
   const ref = useRef(/** @type {any} */ (null));
   useLayoutEffect(() => {
     const node = ref.current;
@@ -28,7 +28,7 @@ export function Row({ message, day, unread, start, end, named, scroller }) {
     ${unread && html`<div class="unread-line"><span>${t("new messages")}</span></div>`}
     ${message.kind === "line" || message.kind === "unreadable"
       ? html`<${Line} message=${message} />`
-      : html`<${Said} message=${message} start=${start} end=${end} named=${named} />`}
+      : html`<${Said} message=${message} start=${start} end=${end} named=${named} over=${over} />`}
   </div>`;
 }
 
@@ -42,27 +42,19 @@ function Line({ message }) {
 }
 
 /** @param {any} props */
-function Said({ message, start, end, named }) {
+function Said({ message, start, end, named, over }) {
   const { number, mine, sender } = message;
   const choosing = selected.value.size > 0;
   const chosen = selected.value.has(number);
-  /** @param {MouseEvent} event */
-  const clicked = (event) => {
-    if (!choosing) return;
-    event.preventDefault();
-    event.stopPropagation();
-    toggle(number);
-  };
-  return html`<div class="said" data-mine=${!!mine} data-chosen=${chosen} onClickCapture=${clicked}>
+  return html`<div class="said" data-mine=${!!mine} data-chosen=${chosen} data-over=${over}>
     ${choosing && html`<span class="choice" role="checkbox" aria-checked=${chosen} aria-label=${t("select")}>${chosen && html`<${Icon} name="check" size=${14} />`}</span>`}
-    ${named &&
-    !mine &&
-    (end && sender
-      ? html`<button type="button" class="said-face" tabindex="-1" aria-label=${sender.name} onClick=${() => (panel.value = { kind: "person", account: sender.account })}>
-          <${Avatar} id=${sender.account} name=${sender.name} size=${34} />
-        </button>`
-      : html`<span class="said-face"></span>`)}
-    <${Bubble} message=${message} start=${start} end=${end} named=${named} onContextMenu=${(/** @type {MouseEvent} */ event) => messageMenu(event, message)} />
-    ${!choosing && html`<${Quick} message=${message} />`}
+    ${named && !mine && (end && sender ? html`<${Face} who=${sender} />` : html`<span class="said-face"></span>`)}
+    <${Bubble} message=${message} start=${start} end=${end} named=${named} over=${over} />
+    ${over && !choosing && html`<${Quick} message=${message} />`}
   </div>`;
 }
+
+/** @param {{ who: any }} props */
+const Face = ({ who }) => html`<button type="button" class="said-face" tabindex="-1" aria-label=${who.name} onClick=${() => (panel.value = { kind: "person", account: who.account })}>
+  <${Avatar} id=${who.account} name=${who.name} size=${34} />
+</button>`;

@@ -13,7 +13,7 @@ import { signal } from "../../vendor/preact.js";
 const TALLEST = 8_000_000;
 /** Rows that are drawn at most, and the steps by which they change. */
 const MOST = 190;
-const STEP = 8;
+const STEP = 4;
 /** Pixels under the newest message. */
 const FOOT = 12;
 
@@ -112,7 +112,7 @@ export class Scroller {
     const tall = Math.max(this.high, Math.min(TALLEST, history.total + FOOT));
     const height = `${tall}px`;
     if (space.style.height !== height) space.style.height = height;
-    if (this.stick || !this.scrolling.value || Math.abs(this.top - this.shift - box.scrollTop) > 1) this.normal();
+    if (this.stick || !this.scrolling.value || Math.abs(this.top - this.shift - this.y) > 1) this.normal();
     this.put();
   }
 
@@ -120,7 +120,8 @@ export class Scroller {
   put() {
     const spare = Math.max(0, this.high - FOOT - this.history.total);
     const pixels = this.history.above(this.drawn) - this.shift + spare;
-    if (this.rows) this.rows.style.transform = `translateY(${pixels}px)`;
+    // Not a transform: what has not moved on the page is not painted again.
+    if (this.rows) this.rows.style.top = `${pixels}px`;
   }
 
   /** Put the bar where `top` is. */

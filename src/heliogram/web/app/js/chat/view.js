@@ -1,11 +1,12 @@
 // @ts-check
 /** The messages of a conversation: the rows around what is looked at, out of all there are. */
 
-import { effect, html, signal, useEffect, useLayoutEffect, useMemo, useRef } from "../../vendor/preact.js";
+import { effect, html, signal, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/preact.js";
 import { IconButton } from "../parts/icon.js";
 import { chats, on, target, tell } from "../store.js";
 import { dayName, t } from "../words.js";
-import { shownHistory, shownScroller } from "./context.js";
+import { messageMenu, toggle } from "./actions.js";
+import { selected, shownHistory, shownScroller } from "./context.js";
 import { History as Loaded } from "./history.js";
 import { jump } from "./jump.js";
 import { mark } from "./marked.js";
@@ -111,6 +112,7 @@ function Rows({ history, scroller, firstUnread, chat }) {
   const rows = useRef(/** @type {any} */ (null));
   void history.version.value;
   void scroller.tick.value;
+  const [over, setOver] = useState(0);
   useLayoutEffect(() => scroller.attach(box.current, space.current, rows.current), [scroller]);
   if (history.ready) scroller.layout();
   useLayoutEffect(() => {
@@ -125,16 +127,21 @@ function Rows({ history, scroller, firstUnread, chat }) {
     aria-busy=${!history.ready}
     tabindex="0"
     onScroll=${() => scroller.scrolled()}
+    onPointerOver=${(/** @type {Event} */ event) => setOver(scroller.scrolling.value ? over : numberAt(event))}
+    onPointerLeave=${() => setOver(0)}
+    onFocusIn=${(/** @type {Event} */ event) => setOver(numberAt(event))}
+    onContextMenu=${(/** @type {MouseEvent} */ event) => menuAt(event, history)}
+    onClickCapture=${choose}
     onKeyDown=${(/** @type {KeyboardEvent} */ event) => pressed(event, history, scroller)}
   >
     <div ref=${space} class="history-space">
-      <div ref=${rows} class="history-rows">${history.ready && drawn(history, scroller, firstUnread.value, chat)}</div>
+      <div ref=${rows} class="history-rows">${history.ready && drawn(history, scroller, firstUnread.value, chat, over)}</div>
     </div>
   </div>`;
 }
 
-/** @param {Loaded} history @param {Scroller} scroller @param {number} firstUnread @param {any} chat */
-function drawn(history, scroller, firstUnread, chat) {
+/** @param {Loaded} history @param {Scroller} scroller @param {number} firstUnread @param {any} chat @param {number} over */
+function drawn(history, scroller, firstUnread, chat, over) {
   const { first, last } = scroller;
   const from = Math.max(0, first - 1);
   const all = history.slice(from, Math.min(history.count, last + 1));
@@ -164,9 +171,31 @@ function drawn(history, scroller, firstUnread, chat) {
       start=${day || line || !together(earlier, message)}
       end=${!later || !together(message, later) || later.number === firstUnread || !sameDay(message.time, later.time)}
       named=${named}
+      over=${over === message.number}
       scroller=${scroller}
     />`;
   });
+}
+
+/** The number of the message that something happens at; 0 for none. @param {Event} event */
+function numberAt(event) {
+  const row = /** @type {Element} */ (event.target).closest(".item");
+  return Number(/** @type {HTMLElement | null} */ (row)?.dataset.number ?? 0);
+}
+
+/** @param {MouseEvent} event @param {Loaded} history */
+function menuAt(event, history) {
+  const message = history.get(numberAt(event));
+  if (message?.id && /** @type {Element} */ (event.target).closest(".message")) messageMenu(event, message);
+}
+
+/** While some are selected, a click selects. @param {MouseEvent} event */
+function choose(event) {
+  if (!selected.value.size) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const number = /** @type {Element} */ (event.target).closest(".said") ? numberAt(event) : 0;
+  if (number) toggle(number);
 }
 
 /** Whether two stand together: of one person, within some minutes. @param {any} a @param {any} b */

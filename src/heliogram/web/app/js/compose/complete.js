@@ -76,13 +76,13 @@ export function useChoices(chat, what) {
 /** @param {{ id: string, all: Choice[], at: number, onTake: (one: Choice) => void }} props */
 export function Choices({ id, all, at, onTake }) {
   if (!all.length) return html``;
-  return html`<ul id=${id} class="choices" role="listbox" aria-label=${t("choices")}>
+  return html`<ul id=${id} class="suggestions" role="listbox" aria-label=${t("choices")}>
     ${all.map(
       (one, index) => html`<li
         key=${one.key}
         id=${`${id}-${index}`}
         role="option"
-        class=${one.who ? "choice" : "choice small"}
+        class=${one.who ? "suggestion" : "suggestion small"}
         aria-selected=${index === at}
         ref=${(/** @type {HTMLElement | null} */ node) => index === at && node?.scrollIntoView({ block: "nearest" })}
         onMouseDown=${(/** @type {Event} */ event) => (event.preventDefault(), onTake(one))}

@@ -10,7 +10,7 @@ import { call } from "../wire.js";
 import { t } from "../words.js";
 import { Bars } from "./bars.js";
 import { begun, Choices, useChoices } from "./complete.js";
-import { Draft } from "./draft.js";
+import { Draft, draftOf } from "./draft.js";
 import { DropZone } from "./drop.js";
 import { EmojiPicker } from "./emoji.js";
 import { used } from "./emoji-data.js";
@@ -55,9 +55,9 @@ function Writing({ chat }) {
   const asFiles = useRef(false);
   const people = useRef(/** @type {import("./mentions.js").People} */ (new Map()));
   const draft = useRef(/** @type {Draft | null} */ (null));
-  draft.current ??= new Draft(chat.id, chat.draft ?? "");
+  draft.current ??= new Draft(chat.id, draftOf(chat));
   const kept = draft.current;
-  const [text, setText] = useState(() => written(chat.draft ?? "", people.current));
+  const [text, setText] = useState(() => written(draftOf(chat), people.current));
   const [caret, setCaret] = useState(-1);
   const [emoji, setEmoji] = useState(false);
   /** What was being written before a message was changed. */
@@ -190,11 +190,6 @@ function Writing({ chat }) {
     insert(field.current, put, what.from, what.to);
     setCaret(-1);
   };
-  const last = async () => {
-    const all = await call("history", { chat: chat.id, limit: 50 }).catch(() => []);
-    const mine = all.reverse().find((/** @type {any} */ one) => one.mine && one.id && ["text", "file"].includes(one.kind) && one.text);
-    if (mine && !field.current?.value) editing.value = mine;
-  };
   /** @param {KeyboardEvent} event */
   const pressed = (event) => {
     if (event.isComposing) return;
@@ -211,9 +206,6 @@ function Writing({ chat }) {
     if (sends(event, own.value.enter)) {
       event.preventDefault();
       void send();
-    } else if (event.key === "ArrowUp" && !text && !editing.peek() && !event.shiftKey && !event.ctrlKey) {
-      event.preventDefault();
-      void last();
     }
   };
 
@@ -271,8 +263,8 @@ function Writing({ chat }) {
         onClick=${(/** @type {any} */ e) => setCaret(e.target.selectionStart)}
       ></textarea>
       ${(long || near) && html`<span class=${long ? "composer-room wrong" : "composer-room quiet"} role="status">${t("bytes left", { n: MOST - size(now, MOST) })}</span>`}
-      ${scheduled.length > 0 && html`<${IconButton} name="clock" class="accent" label=${t("scheduled count", { n: scheduled.length })} onClick=${() => openDialog(ScheduledList, { chat })} />`}
-      ${(chat.expiry ?? 0) > 0 && html`<${IconButton} name="timer" class="accent" label=${t("messages go after", { time: lasting(chat.expiry) })} onClick=${() => openDialog(Disappearing, { chat })} />`}
+      ${scheduled.length > 0 && html`<${IconButton} name="clock" class="lit" label=${t("scheduled count", { n: scheduled.length })} onClick=${() => openDialog(ScheduledList, { chat })} />`}
+      ${(chat.expiry ?? 0) > 0 && html`<${IconButton} name="timer" class="lit" label=${t("messages go after", { time: lasting(chat.expiry) })} onClick=${() => openDialog(Disappearing, { chat })} />`}
       <${IconButton} name="smile" label=${t("emoji")} aria-haspopup="dialog" aria-expanded=${emoji} onClick=${() => setEmoji(!emoji)} />
       ${now || edited || !possible()
         ? html`<${IconButton} type="submit" name=${edited ? "check" : "send"} class="send" label=${t(edited ? "save message" : "send")}

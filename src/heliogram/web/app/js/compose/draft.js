@@ -6,6 +6,19 @@ import { tell } from "../store.js";
 /** Milliseconds without a key until it is kept. */
 const PAUSE = 400;
 
+/** Drafts that went to the node a moment ago: it may not have told of them yet. @type {Map<string, string>} */
+const going = new Map();
+const MOMENT = 3000;
+
+/** What is being written in a conversation. @param {any} chat @returns {string} */
+export const draftOf = (chat) => going.get(chat.id) ?? chat.draft ?? "";
+
+/** @param {string} chat @param {string} text */
+function went(chat, text) {
+  going.set(chat, text);
+  setTimeout(() => going.get(chat) === text && going.delete(chat), MOMENT);
+}
+
 export class Draft {
   /** @param {string} chat @param {string} text as the node has it */
   constructor(chat, text) {
@@ -28,6 +41,7 @@ export class Draft {
     clearTimeout(this.timer);
     if (this.wanted === this.kept) return;
     this.kept = this.wanted;
+    went(this.chat, this.kept);
     tell("draft", { chat: this.chat, text: this.kept });
   }
 
@@ -35,5 +49,6 @@ export class Draft {
   sent() {
     clearTimeout(this.timer);
     this.wanted = this.kept = "";
+    went(this.chat, "");
   }
 }

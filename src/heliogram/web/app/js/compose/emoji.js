@@ -36,8 +36,11 @@ export function EmojiPicker({ onPick, onClose }) {
   };
   /** @param {KeyboardEvent} event */
   const pressed = (event) => {
-    if (event.key === "Escape") onClose();
-    else if (event.key === "Enter" && event.target instanceof HTMLInputElement) first()?.click();
+    if (event.key === "Escape") {
+      // In a dialog, Escape is for that.
+      if (ref.current?.closest("dialog")) return;
+      onClose();
+    } else if (event.key === "Enter" && event.target instanceof HTMLInputElement) first()?.click();
     else if (!event.key.startsWith("Arrow") || !move(/** @type {HTMLElement} */ (ref.current), event.key)) return;
     event.preventDefault();
     event.stopPropagation();
@@ -45,7 +48,7 @@ export function EmojiPicker({ onPick, onClose }) {
   const first = () => ref.current?.querySelector(/** @type {"button"} */ (".emoji-grid button"));
   const found = query && all ? search(all, query, 120) : null;
 
-  return html`<div ref=${ref} class="emoji" role="dialog" aria-label=${t("emoji")} onKeyDown=${pressed}>
+  return html`<div ref=${ref} class="emoji-picker" role="dialog" aria-label=${t("emoji")} onKeyDown=${pressed}>
     <div class="emoji-head">
       <input type="search" aria-label=${t("find emoji")} placeholder=${t("find emoji")} value=${query}
         onInput=${(/** @type {any} */ e) => setQuery(e.target.value)} />

@@ -62,7 +62,7 @@ async function go(one) {
     const code = error instanceof Refused ? error.code : "internal";
     if (code === "stopped" || !outgoing.value.some((each) => each.id === one.id)) return;
     // The node has forgotten them: it was closed, or started anew.
-    if (code === "no upload") paths.length = 0;
+    if (code === "no such upload") paths.length = 0;
     change(one, { code });
   }
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** A poll is made: `openDialog(NewPoll, { chat })`. */
 
-import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
+import { html, useLayoutEffect, useRef, useState } from "../../vendor/preact.js";
 import { Sheet } from "../parts/dialog.js";
 import { IconButton } from "../parts/icon.js";
 import { ask } from "../store.js";
@@ -21,7 +21,7 @@ export function NewPoll({ chat, close, titleId }) {
   const [busy, setBusy] = useState(false);
   const list = useRef(/** @type {HTMLElement | null} */ (null));
   const goTo = useRef(-1);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (goTo.current < 0) return;
     list.current?.querySelectorAll("input")[goTo.current]?.focus();
     goTo.current = -1;
