@@ -15,13 +15,9 @@ export function Settings({ close, titleId, section = "" }) {
   const View = at?.view;
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
-    // Where one of the two is shown, what was pressed has gone: the focus goes along.
-    const node = place.current;
-    if (!node || node.contains(document.activeElement?.closest("li, .settings-section") ?? null)) {
-      const hidden = document.activeElement instanceof HTMLElement && !document.activeElement.offsetParent;
-      if (!hidden && document.activeElement !== document.body) return;
-    }
-    /** @type {HTMLElement | null | undefined} */ (node?.querySelector(chosen ? ".settings-back" : "[aria-current]"))?.focus();
+    // On a narrow screen one of the two is shown: what was pressed has gone, and the focus goes along.
+    if (/** @type {HTMLElement | null} */ (document.activeElement)?.offsetParent) return;
+    /** @type {HTMLElement | null | undefined} */ (place.current?.querySelector(chosen ? ".settings-back" : "[aria-current]"))?.focus();
   }, [chosen]);
   return html`<${Sheet} title=${t("settings")} titleId=${titleId} close=${close}>
     <div class="settings" ref=${place} data-shows=${chosen ? "section" : "sections"}>
