@@ -1,5 +1,4 @@
-"""`init`, `restore`, `status`, `lock`, `serve`, `web`: a profile and its node. `demo`: some of others."""
-"""`init`, `restore`, `status`, `passphrase`, `lock`, `serve`: a profile and its node. `demo`: of others."""
+"""A profile and its node: `init`, `restore`, `status`, `passphrase`, `lock`, `serve`, `web`. `demo`: others."""
 
 from __future__ import annotations
 
