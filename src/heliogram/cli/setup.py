@@ -1,4 +1,4 @@
-"""A profile and its node: `init`, `restore`, `status`, `passphrase`, `lock`, `serve`, `web`. `demo`: others."""
+"""A profile and its node: `init`, `restore`, `status`, `passphrase`, `lock`, `serve`, `web`; and `demo`."""
 
 from __future__ import annotations
 
