@@ -174,6 +174,56 @@ async def test_66_uploads_are_bounded(
         assert (await browser.ask("POST", f"api/uploads{query}", data=b"")).code == "unreadable"
 
 
+async def test_an_upload_that_breaks_off_leaves_nothing(
+    browser: Browser, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts = urlsplit(browser.web.url)
+    for framing in ("Content-Length: 1000000", "Transfer-Encoding: chunked"):
+        _, writer = await asyncio.open_connection("127.0.0.1", parts.port)
+        head = request(
+            f"{parts.path}api/uploads?name=x",
+            method="POST",
+            headers={
+                "Host": parts.netloc,
+                "Heliogram-Secret": browser.secret,
+                framing.partition(":")[0]: framing.partition(": ")[2],
+            },
+        )
+        writer.write(head + b"4000\r\n" + bytes(0x4000))
+        await writer.drain()
+        async with asyncio.timeout(PATIENCE):
+            while not waiting(tmp_path):
+                await asyncio.sleep(0.01)
+            writer.transport.abort()
+            while waiting(tmp_path) or browser.web.uploads._coming:
+                await asyncio.sleep(0.01)
+    assert caplog.text == ""
+
+
+async def test_an_upload_while_the_profile_is_locked_is_not_taken(
+    browser: Browser, node: FilesNode, tmp_path: Path
+) -> None:
+    more = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"begun"
+        await more.wait()
+        yield b"ended"
+
+    sending = asyncio.ensure_future(browser.ask("POST", "api/uploads?name=x", data=slowly()))
+    async with browser.events() as socket:
+        await heard(socket, "state", state="open")
+        async with asyncio.timeout(PATIENCE):
+            while not waiting(tmp_path):
+                await asyncio.sleep(0.01)
+        await browser.good("api/lock")
+        await heard(socket, "state", state="locked")
+    more.set()
+    refused = await sending
+    assert refused.code == "not open"
+    assert waiting(tmp_path) == [] and not browser.web.uploads._coming
+
+
 async def test_51_names_of_uploads_are_safe(
     browser: Browser, node: FilesNode, tmp_path: Path
 ) -> None:
@@ -316,7 +366,7 @@ async def test_a_picture_is_shown_from_another_origin(
     assert found.headers["Content-Disposition"].startswith('inline; filename="tea.png"')
     assert found.headers["X-Content-Type-Options"] == "nosniff"
     assert found.headers["Cache-Control"] == "no-store"
-    assert found.headers["Cross-Origin-Resource-Policy"] == "same-site"
+    assert found.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert found.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
     assert "Access-Control-Allow-Origin" not in found.headers
 

@@ -48,7 +48,6 @@ PERMISSIONS: Final = ", ".join(
     f"{name}=({'self' if name == 'microphone' else ''})"
     for name in (
         "accelerometer",
-        "bluetooth",
         "browsing-topics",
         "camera",
         "display-capture",
@@ -68,7 +67,6 @@ PERMISSIONS: Final = ", ".join(
         "serial",
         "storage-access",
         "usb",
-        "web-share",
         "xr-spatial-tracking",
     )
 )

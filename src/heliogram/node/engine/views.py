@@ -225,6 +225,7 @@ class Views:
             expiry=row.expiry,
             picture=bool(row.picture) and self._desk.pictures.is_here(row.number, row.picture),
             folders=self._desk.folders.of(row.number),
+            peer=None if row.peer is None else self._desk.people.person(row.peer),
             predecessor=self._id(row.predecessor),
             successor=self._id(row.successor),
         )

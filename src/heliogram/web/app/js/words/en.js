@@ -2,6 +2,8 @@
 /** English: the law for keys. A value is a text, or its forms by number. */
 
 import errors from "./en/errors.js";
+import chat from "./en/chat.js";
+import compose from "./en/compose.js";
 import groups from "./en/groups.js";
 import list from "./en/list.js";
 import people from "./en/people.js";
@@ -11,6 +13,8 @@ import start from "./en/start.js";
 export default {
   ...start,
   ...list,
+  ...chat,
+  ...compose,
   ...people,
   ...groups,
   ...settings,
@@ -45,4 +49,10 @@ export default {
   "choose a chat": "Choose a chat",
   message: "Message",
   send: "Send",
+
+  // What went wrong, by code
+  "error unknown": "That did not work ({code}).",
+  "error no node": "Heliogram does not answer. Is it still running?",
+  "error internal": "Something went wrong inside of Heliogram. Please report what you did.",
+
 };

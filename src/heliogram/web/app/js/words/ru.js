@@ -2,6 +2,8 @@
 /** Русский. Ключи — в en.js. */
 
 import errors from "./ru/errors.js";
+import chat from "./ru/chat.js";
+import compose from "./ru/compose.js";
 import groups from "./ru/groups.js";
 import list from "./ru/list.js";
 import people from "./ru/people.js";
@@ -11,6 +13,8 @@ import start from "./ru/start.js";
 export default {
   ...start,
   ...list,
+  ...chat,
+  ...compose,
   ...people,
   ...groups,
   ...settings,
@@ -45,4 +49,10 @@ export default {
   "choose a chat": "Выберите чат",
   message: "Сообщение",
   send: "Отправить",
+
+  // Что пошло не так, по кодам
+  "error unknown": "Не получилось ({code}).",
+  "error no node": "Heliogram не отвечает. Он ещё запущен?",
+  "error internal": "В Heliogram что-то сломалось. Пожалуйста, сообщите, что вы делали.",
+
 };

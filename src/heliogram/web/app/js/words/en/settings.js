@@ -2,7 +2,10 @@
 /** Settings: in English. */
 
 export default {
+  "key escape": "Close what is on top",
   settings: "Settings",
+  "add relay": "Add relay",
+  "relay address": "Address",
   "settings me": "My account",
   "settings look": "Look and language",
   "settings notifications": "Notifications",
@@ -56,6 +59,9 @@ export default {
   "typing text": "You see who types only if you tell it, too.",
   "lock after": "Lock by itself",
   "lock after text": "After this time without a sign of you. Then the passphrase is needed.",
+  "blocked people": "Blocked people",
+  "nobody blocked": "You have blocked nobody.",
+  "unblock one": "Unblock {name}",
   "lock now": "Lock now",
 
   // Relays
@@ -63,8 +69,6 @@ export default {
   "begun with": "What you begin now:",
   "check relays": "Check all",
   checking: "Checking…",
-  "add relay": "Add relay",
-  "relay address": "Address",
   "relay address text": "As its operator gives it: where it is, then # and its key.",
   "relay added": "{name} is added.",
   "remove relay": "Remove this relay?",
@@ -143,7 +147,6 @@ export default {
   "passphrase changed": "The passphrase is changed.",
 
   // Keyboard
-  "key escape": "Close what is on top",
 
   // About
   "about text": "Heliogram is a private messenger. Only those who talk can read what is said; relays store it sealed, and learn as little as can be. This page comes from your own machine, and nothing is fetched from anywhere else.",
