@@ -20,7 +20,7 @@ def test_two_get_in_touch_by_a_link(people: People, anna: Person) -> None:
     ben.presses("Escape")
 
     anna.clicks("New chat")
-    anna.chooses("Add contact by link")
+    anna.chooses("Add contact")
     anna.fills("Their link", "heliogram:contact/nonsense")
     anna.clicks("Add")
     anna.sees(anna.page.get_by_role("alert").filter(has_text="link"))
