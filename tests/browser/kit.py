@@ -39,7 +39,7 @@ from tests.cli.town import Person as Neighbour
 T = TypeVar("T")
 
 #: Milliseconds until what should be seen must be seen: only a broken app needs them.
-PATIENCE_MS = 60_000
+PATIENCE_MS = int(os.environ.get("HELIOGRAM_BROWSER_PATIENCE", "60")) * 1000
 
 _ARGUMENTS = (
     "--no-sandbox",
@@ -154,6 +154,8 @@ class Person(Someone):
         self._server = WebServer(self._host, relays=self.town.addresses)
         self._contexts: list[BrowserContext] = []
         self.page: Page
+        #: The words of an account that `creates` made.
+        self.words: list[str] = []
         self.troubles: list[str] = []
         self.do(self._server.start())
 
@@ -312,6 +314,31 @@ class Person(Someone):
         return found if every else found.first
 
     # --- The app ----------------------------------------------------------------------------------
+
+    def creates(self, name: str | None = None, *, skip: bool = False) -> Self:
+        """Make an account from the first page on. With `skip`, the words are not written down."""
+        self.clicks("Create an account")
+        self.fills("Your name", name or self.name)
+        self.clicks("Next")
+        self.fills("Passphrase", PHRASE)
+        self.fills("Passphrase again", PHRASE)
+        self.clicks("Next")
+        self.clicks("Create account")
+        self.sees("Write these words down")
+        cells = self.page.locator(".words li > span:last-child")
+        self.words = self.do(cells.all_inner_texts())
+        if skip:
+            self.clicks("Skip")
+            self.clicks("Skip anyway")
+        else:
+            self.clicks("I wrote them down")
+            fields = self.page.locator("[data-place]")
+            for n in range(3):
+                place = self.do(fields.nth(n).get_attribute("data-place"))
+                self.fills(fields.nth(n), self.words[int(place or 0)])
+            self.clicks("Check")
+        self.clicks("To the chats")
+        return self
 
     def row(self, chat: str) -> Locator:
         """A conversation's row in the list."""

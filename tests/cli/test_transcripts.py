@@ -159,6 +159,7 @@ class Names:
 _VARYING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "<time>"),
     (r'("(?:time|received|created|expires)": )\d+', r"\1<time>"),
+    (r"http://127\.0\.0\.1:\d+/[\w-]{43}/#[\w-]{43}", "<start link>"),
     (r"\b\d+ ms\b", "<n> ms"),
     (r"^[█▀▄ ]{20,}\n(?:[█▀▄ ]{20,}\n)*", "<QR>\n"),
     (r'("round_trip_ms": )[\d.]+', r"\1<n>"),
@@ -256,7 +257,7 @@ class Player:
             )
             return self._names.normal(done.stdout, []).splitlines()
         if arguments[-1] == "&":
-            said = "".join(self._world.serve(*arguments[1:-1]))
+            said = "".join(self._world.serve(*arguments[1:-1], command=arguments[0]))
             self._world.wait(_settled)
             return self._names.normal(said, arguments).splitlines()
         input = None

@@ -6,7 +6,8 @@
 
 A killed program loses nothing of what the kernel holds; a machine without power does. `lose` undoes whatever
 was not durable (the rules stand in `powerloss.c`), or leaves a random part of it: any writes in any order,
-cut at sectors, and files that were to be cut down to a size half cut. Without a loss the journal goes on: after `mend`, the next program's notes follow.
+cut at sectors, and files that were to be cut down to a size half cut. Without a loss the journal goes on:
+after `mend`, the next program's notes follow.
 """
 
 from __future__ import annotations

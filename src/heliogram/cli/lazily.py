@@ -19,6 +19,7 @@ COMMANDS: Final = (
     ("init", "setup", "Make a profile: your account on this machine."),
     ("restore", "setup", "Make a profile from the 24 words of an account."),
     ("serve", "setup", "Run the node until Ctrl-C, SIGTERM or `heliogram lock`."),
+    ("web", "setup", "Run the node and show the app in your browser, until Ctrl-C or SIGTERM."),
     ("status", "setup", "Show who you are and how the node is."),
     ("passphrase", "setup", "Choose another passphrase for the profile."),
     ("lock", "setup", "Let the running node forget all keys and stop."),

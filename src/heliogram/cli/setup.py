@@ -1,4 +1,4 @@
-"""`init`, `restore`, `status`, `passphrase`, `lock`, `serve`: a profile and its node. `demo`: of others."""
+"""`init`, `restore`, `status`, `passphrase`, `lock`, `serve`, `web`: a profile, its node. `demo`: of others."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def add(app: typer.Typer) -> None:
     command(app, "status", "status", "status --json")(status)
     command(app, "serve", "serve", "serve --home ~/anna")(serve)
     command(app, "passphrase", "passphrase", "passphrase --new-file new.txt")(passphrase)
+    command(app, "web", "web", "web --no-browser", "web --port 8080")(web)
     command(app, "lock", "lock")(lock)
     command(app, "demo", "demo", "demo --keep what-happened")(demo)
 
@@ -154,6 +155,28 @@ def serve(face: Face) -> None:
     from heliogram.cli.serving import serve as run
 
     run(face)
+
+
+def web(
+    face: Face,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="The app's port. Else any that is free.")
+    ] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print a link that works once; open no browser.")
+    ] = False,
+    relay: Annotated[
+        list[str],
+        typer.Option("--relay", metavar="ADDRESS", help="Suggest it to who begins. Repeatable."),
+    ] = [],  # noqa: B006
+) -> None:
+    """Run the node and show the app in your browser, until Ctrl-C or SIGTERM.
+
+    The app is for this machine only. If it runs already, it is opened once more.
+    """
+    from heliogram.cli.browsing import web as run
+
+    run(face, port, relay, browser=not no_browser)
 
 
 def demo(

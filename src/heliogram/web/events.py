@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -36,13 +37,14 @@ _encode: Final = msgspec.json.Encoder().encode
 class _Listener:
     """One socket's queue."""
 
-    def __init__(self) -> None:
+    def __init__(self, drop: Callable[[], None]) -> None:
+        """`drop` ends the connection, for who does not read."""
+        self._drop = drop
         self._waiting: deque[str] = deque()
         self._size = 0
         self._more = asyncio.Event()
-        #: Whether it is to end, after what waits has gone; and whether that is lost.
+        #: Whether it is to end, after what waits has gone.
         self.over = False
-        self.too_slow = False
 
     def put(self, line: str) -> None:
         """One more."""
@@ -53,8 +55,8 @@ class _Listener:
         if len(self._waiting) > MAX_NOTICES or self._size > MAX_WAITING:
             self._waiting.clear()
             self._size = 0
-            self.too_slow = True
             self.over = True
+            self._drop()
         self._more.set()
 
     def end(self) -> None:
@@ -116,7 +118,7 @@ class Events:
             protocols=(PROTOCOL,), heartbeat=HEARTBEAT, max_msg_size=1024, compress=False
         )
         socket.headers["Server"] = "heliogram"
-        listener = _Listener()
+        listener = _Listener(lambda: _abort(request))
         self._listeners.add(listener)
         listener.put(_encode(_state(state)).decode())
         reading: asyncio.Task[None] | None = None
@@ -124,29 +126,30 @@ class Events:
             await socket.prepare(request)
             reading = asyncio.create_task(_until_gone(socket))
             reading.add_done_callback(lambda _: listener.end())
-            await self._send(socket, listener, reading)
+            await self._send(request, socket, listener, reading)
         finally:
             self._listeners.discard(listener)
             if reading is not None:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
-        transport = request.transport
-        if listener.too_slow and transport is not None:
-            transport.abort()
         with suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(self._slowest):
                 await socket.close(code=WSCloseCode.GOING_AWAY)
         return socket
 
     async def _send(
-        self, socket: web.WebSocketResponse, listener: _Listener, reading: asyncio.Task[None]
+        self,
+        request: web.BaseRequest,
+        socket: web.WebSocketResponse,
+        listener: _Listener,
+        reading: asyncio.Task[None],
     ) -> None:
         while not reading.done() and (line := await listener.take()) is not None:
             try:
                 async with asyncio.timeout(self._slowest):
                     await socket.send_str(line)
             except (ConnectionError, TimeoutError):
-                listener.too_slow = True
+                _abort(request)
                 return
 
 
@@ -154,6 +157,11 @@ async def _until_gone(socket: web.WebSocketResponse) -> None:
     """Nothing is expected of a browser here but its going: whatever it says ends it."""
     with suppress(ConnectionError, RuntimeError):
         await socket.receive()
+
+
+def _abort(request: web.BaseRequest) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _state(state: str) -> dict[str, str]:

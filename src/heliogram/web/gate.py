@@ -150,6 +150,7 @@ class Doors:
 class Kind(Enum):
     """What a request is for. Each can come from one kind of place in a page."""
 
+    START = "start"
     PAGE = "page"
     FILE = "file"
     CALL = "call"
@@ -172,6 +173,8 @@ def _rule(methods: str, sites: str, modes: str, destinations: str) -> _Rule:
 
 
 _RULES: Final = {
+    # A browser that was started with a file says that it comes from another site.
+    Kind.START: _rule("GET", "none same-origin same-site cross-site", "navigate", "document"),
     Kind.PAGE: _rule("GET", "none same-origin", "navigate", "document"),
     Kind.FILE: _rule(
         "GET",
@@ -210,25 +213,19 @@ class Gate:
             return None
         return raw[len(self._base) :]
 
-    def fits(self, request: web.BaseRequest, kind: Kind, *, starting: bool = False) -> bool:
-        """Whether a page of ours, or no page, would send such a request.
-
-        `starting`: somebody is about to open the page, from a file; browsers call that another site.
-        """
+    def fits(self, request: web.BaseRequest, kind: Kind) -> bool:
+        """Whether a page of ours, or no page, would send such a request."""
         rule = _RULES[kind]
         if request.method not in rule.methods:
             return False
         headers = request.headers
-        # Only a request that changes something, or a socket, must say where it comes from, if a browser sent
-        # it: that is where all browsers say it.
-        told = "Sec-Fetch-Site" in headers
-        if told:
-            sites = rule.sites | {"cross-site"} if starting and kind is Kind.PAGE else rule.sites
+        if "Sec-Fetch-Site" in headers:
             return (
-                _only(headers, "Sec-Fetch-Site") in sites
+                _only(headers, "Sec-Fetch-Site") in rule.sites
                 and _only(headers, "Sec-Fetch-Mode") in rule.modes
                 and _only(headers, "Sec-Fetch-Dest") in rule.destinations
             )
+        # No browser, or an old one: a secret that no page knows must do.
         return "Sec-Fetch-Mode" not in headers and "Sec-Fetch-Dest" not in headers
 
 

@@ -10,14 +10,15 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from heliogram.node import api
 from heliogram.node.control.client import Client
-from heliogram.node.control.faults import InvalidCommand, NotRunning, UnsafePlace
+from heliogram.node.control.faults import Interrupted, InvalidCommand, NotRunning
 from heliogram.node.control.place import Place
 from heliogram.node.control.server import Server
 from heliogram.node.engine.relay_list import described
@@ -80,8 +81,8 @@ class Host:
         self._turn = asyncio.Lock()
         self._local: _Local | None = None
         self._client: Client | None = None
+        self._hearing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
         self._wrong = 0
         self._attempts = 0
         self._trying = asyncio.Lock()
@@ -196,12 +197,13 @@ class Host:
     async def lock(self) -> None:
         """Close the profile and forget its keys; a node in another process stops."""
         if self._client is not None:
-            await self._client.call(api.Lock())
+            # Whoever stops may be gone before it has answered.
+            with suppress(Interrupted, NotRunning):
+                await self._client.call(api.Lock())
         await self._shut(rewrite=True)
 
     async def close(self) -> None:
         """Go. A node of ours stops; one in another process goes on."""
-        self._closed = True
         await self._shut(rewrite=False)
 
     # --- Open -------------------------------------------------------------------------------------
@@ -212,16 +214,16 @@ class Host:
         try:
             notices = await client.subscribe()
             await client.connect()
-        except (NotRunning, UnsafePlace):
+        except NodeError:
             await client.close()
             return False
         self._client = client
-        self._start(self._hear_client(client, notices))
+        self._hearing = self._start(self._hear_client(client, notices))
         return True
 
-    async def _hear_client(self, client: Client, notices: object) -> None:
+    async def _hear_client(self, client: Client, notices: AsyncIterator[api.AnyNotice]) -> None:
         try:
-            async for notice in notices:  # type: ignore[attr-defined]
+            async for notice in notices:
                 self._tell(notice)
         except NodeError:
             pass
@@ -260,6 +262,10 @@ class Host:
             client, self._client = self._client, None
             if client is not None:
                 await client.close()
+                hearing, self._hearing = self._hearing, None
+                if hearing is not None and hearing is not asyncio.current_task():
+                    hearing.cancel()
+                    await asyncio.gather(hearing, return_exceptions=True)
             if local is not None:
                 await local.server.close()
                 await local.node.close()
@@ -271,10 +277,11 @@ class Host:
 
     # --- Telling ----------------------------------------------------------------------------------
 
-    def _start(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work)  # type: ignore[arg-type]
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

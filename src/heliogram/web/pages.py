@@ -33,6 +33,14 @@ TYPES: Final = {
     ".wasm": "application/wasm",
 }
 
+#: A page that leads on to the app. A browser that was started with a file remembers of what it opens that it
+#: came from there; of the page after it, that it came from us. So the app can be loaded again.
+_START: Final = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Heliogram</title>'
+    '<script src="start.js"></script></html>\n'
+)
+_START_SCRIPT: Final = 'location.replace("./" + location.hash);\n'
+
 _TEXT: Final = ("text/", "application/json", "application/manifest+json", "image/svg+xml")
 
 #: What the page may ask the browser for: the microphone, for voice notes.
@@ -40,8 +48,6 @@ PERMISSIONS: Final = ", ".join(
     f"{name}=({'self' if name == 'microphone' else ''})"
     for name in (
         "accelerometer",
-        "autoplay",
-        "bluetooth",
         "browsing-topics",
         "camera",
         "display-capture",
@@ -61,7 +67,6 @@ PERMISSIONS: Final = ", ".join(
         "serial",
         "storage-access",
         "usb",
-        "web-share",
         "xr-spatial-tracking",
     )
 )
@@ -74,7 +79,7 @@ def policy(origin: str, base: str, attachments: str) -> str:
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src {files}",
+            f"script-src {files} {origin}{base}start.js",
             f"style-src {files}",
             f"font-src {files}",
             f"manifest-src {files}",
@@ -103,7 +108,10 @@ class Pages:
 
     def __init__(self, policy: str, folder: Path = APP) -> None:
         """Read them. Raises `OSError`."""
-        self._files: dict[str, _File] = {}
+        self._files = {
+            "start": _File("text/html", _START.encode()),
+            "start.js": _File("text/javascript", _START_SCRIPT.encode()),
+        }
         for path in sorted(folder.rglob("*")):
             kind = TYPES.get(path.suffix)
             if kind is not None and path.is_file() and not path.is_symlink():
@@ -113,7 +121,6 @@ class Pages:
             **COMMON,
             "Content-Security-Policy": policy,
             "Cross-Origin-Opener-Policy": "same-origin",
-            "Cross-Origin-Embedder-Policy": "require-corp",
             "Origin-Agent-Cluster": "?1",
             "Permissions-Policy": PERMISSIONS,
             "X-Frame-Options": "DENY",

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs
 
 import segno
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import PayloadEncodingError
 from msgspec import Meta, Struct
 
 import heliogram
@@ -233,8 +234,10 @@ class WebServer:
         if path is None:
             return refuse(request)
         if not path.startswith("api/"):
-            kind = Kind.FILE if path else Kind.PAGE
-            if not self._gate.fits(request, kind, starting=self.sessions.starting):
+            kind = {"": Kind.PAGE, "start": Kind.START}.get(path, Kind.FILE)
+            if not self._gate.fits(request, kind):
+                return refuse(request)
+            if kind is Kind.START and not self.sessions.starting:
                 return refuse(request)
             _let_in(request)
             return self._pages.get(path) or failure(NoSuchPath())
@@ -265,8 +268,8 @@ class WebServer:
                 self._under_way -= 1
         except NodeError as error:
             return _closing(request, failure(error))
-        except ConnectionError:
-            return refuse(request)
+        except (ConnectionError, web.RequestPayloadError, PayloadEncodingError):
+            return refuse(request)  # its body broke off, or cannot be read
         except Exception as error:
             # The text of an error that nobody foresaw may hold anything.
             _log.error("a call failed: %s", type(error).__name__)

@@ -1,7 +1,7 @@
 """Who may speak: start tokens that are good once, and the secrets that they are changed for.
 
 A start token is in a link or a file for a moment. Whoever brings it first gets a secret; the browser keeps
-that in the memory of one tab. Only hashes are kept here, so that a look into this process finds none.
+that for one tab. Only hashes are kept here, so that a look into this process finds none.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from heliogram.node.control.faults import InvalidCommand
 from heliogram.node.errors import StoreError, StoreFull
 from heliogram.node.store.disk import make_directory
 from heliogram.node.transfer.naming import safe_name
-from heliogram.web.errors import Busy, NoUpload, TooLarge, TooManyUploads, Unreadable
+from heliogram.web.errors import Busy, NotOpen, NoUpload, TooLarge, TooManyUploads, Unreadable
 
 #: What stands before an id, where a command has a path.
 PREFIX: Final = "upload:"
@@ -87,40 +87,47 @@ class Uploads:
         self._all = all_bytes
         self._slowest = slowest
         self._waiting: dict[str, _Waiting] = {}
-        self._coming = 0
-        self._bytes = 0
+        #: Bytes of those that are coming.
+        self._coming: dict[str, int] = {}
+        #: How often all were forgotten: what began before is not taken.
+        self._round = 0
+
+    @property
+    def _bytes(self) -> int:
+        return sum(one.size for one in self._waiting.values()) + sum(self._coming.values())
 
     # --- In ---------------------------------------------------------------------------------------
 
     async def receive(self, name: str, content: Source, length: int | None) -> Upload:
         """Write what comes. `length` is how much there will be, if that was said.
 
-        Raises `TooLarge`, `TooManyUploads`, `Busy`, `Unreadable` if it breaks off, `StoreError`.
+        Raises `TooLarge`, `TooManyUploads`, `Busy`, `Unreadable` if it stops, `NotOpen` if all were forgotten
+        meanwhile, `StoreError`.
         """
         if length is not None and length > self._largest:
             raise TooLarge
         if len(self._waiting) >= MAX_UPLOADS or self._bytes + (length or 0) > self._all:
             raise TooManyUploads
-        if self._coming >= MAX_COMING:
+        if len(self._coming) >= MAX_COMING:
             raise Busy
         key = self._entropy(16).hex()
         path = self._folder / key / safe_name(name)
-        self._coming += 1
+        self._coming[key] = 0
         try:
-            size = await self._write(path, content)
+            await self._write(key, path, content)
         except BaseException as error:
             await asyncio.to_thread(_remove, path.parent)
             if isinstance(error, OSError):
                 raise _unwritten(error) from None
             raise
         finally:
-            self._coming -= 1
+            size = self._coming.pop(key)
         self._waiting[key] = _Waiting(path, size)
         return Upload(key, size)
 
-    async def _write(self, path: Path, content: Source) -> int:
+    async def _write(self, key: str, path: Path, content: Source) -> None:
+        begun = self._round
         file = await asyncio.to_thread(_create, path)
-        size = 0
         try:
             piece = bytearray()
             while True:
@@ -129,9 +136,8 @@ class Uploads:
                         data = await content.readany()
                 except TimeoutError:
                     raise Unreadable from None
-                size += len(data)
-                self._bytes += len(data)
-                if size > self._largest:
+                self._coming[key] += len(data)
+                if self._coming[key] > self._largest:
                     raise TooLarge
                 if self._bytes > self._all:
                     raise TooManyUploads
@@ -139,11 +145,10 @@ class Uploads:
                 if len(piece) >= _PIECE or not data:
                     await asyncio.to_thread(_write_all, file, bytes(piece))
                     piece.clear()
+                if self._round != begun:
+                    raise NotOpen
                 if not data:
-                    return size
-        except BaseException:
-            self._bytes -= size
-            raise
+                    return
         finally:
             os.close(file)
 
@@ -194,7 +199,6 @@ class Uploads:
         for file in files:
             waiting = self._waiting.pop(file.removeprefix(PREFIX), None)
             if waiting is not None:
-                self._bytes -= waiting.size
                 waiting.gone = not keep
                 if waiting.gone and not waiting.used:
                     _remove(waiting.path.parent)
@@ -208,7 +212,7 @@ class Uploads:
     def clear(self) -> None:
         """Forget all, those that an earlier run left, too."""
         self._waiting.clear()
-        self._bytes = 0
+        self._round += 1
         _remove(self._folder)
 
     async def tidy(self, node: api.Node) -> None:

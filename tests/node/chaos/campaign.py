@@ -5,7 +5,8 @@
 
 Three people, each with a node in a process of its own, and four relays. They get in touch, found groups,
 talk, edit, react, rename, add and remove each other and send files; all of it while one of them is killed:
-after a time that is drawn, or when so many frames have passed. Every second time the power is lost as well.
+after a time that is drawn, or when so many frames have passed; at times while it ends as it was told to.
+Every second time the power is lost as well.
 Then the node starts again, and all goes on; every few kills everybody waits until all is settled, and
 `ledger` is asked.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -66,13 +68,14 @@ class Figures:
 
 
 class Kill:
-    """When the victim dies: after so many seconds, or so many frames."""
+    """When the victim dies: after so many seconds, or so many frames; and for how long it was ending then."""
 
     def __init__(self, victim: Node, rng: Random, betweens: list[Between]) -> None:
         self.victim = victim
         self._seconds = rng.uniform(0, 0.3) if rng.random() < 0.6 else None
         self._frames = rng.randrange(1, 40)
         self._reached = asyncio.Event()
+        self._ending = rng.uniform(0, 0.15) if rng.random() < 0.25 else None
         for one in betweens:
             one.asked = self._count
 
@@ -87,6 +90,9 @@ class Kill:
             await asyncio.wait_for(self._reached.wait(), self._seconds or 1.5)
         except TimeoutError:
             pass
+        if self._ending is not None:
+            self.victim.signal(signal.SIGTERM)
+            await asyncio.sleep(self._ending)
         await self.victim.kill()
 
 

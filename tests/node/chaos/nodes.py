@@ -20,7 +20,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -141,9 +141,10 @@ class Node:
         return answer
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send it a signal, if it has not ended."""
         if self._process is not None:
-            signal.pidfd_send_signal(self._process, number)
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._process, number)
 
     async def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""

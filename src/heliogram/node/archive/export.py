@@ -54,7 +54,7 @@ chats/*.jsonl
   number, kind (text, file, poll, location, unknown, deleted, unreadable, line), time
   of a message: id, sender, mine, text, markdown, received, reply_to, edited (time of the last edit), state,
   expires, reactions (emoji, who, time), reports (who, status, time),
-  pinned (for all)
+  pinned (for all), forwarded (name, time: where it comes from)
   of a poll: poll (question, most, options: text, votes),
   files (name, type, size, state, duration, path: where it is in this export, if it was saved or kept)
   of a line, which says what happened in the conversation: event, text

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from heliogram.content.errors import ContentError
+from heliogram.content.forwarded import Forwarded
 from heliogram.content.status import Status
 from heliogram.node.engine import reading, sentences
 from heliogram.node.files import SealedFile
@@ -113,7 +115,7 @@ class Chats:
         while True:
             rows = self._source.query(
                 "SELECT number, sent, id, sender, mine, kind, text, content, received, reply_to, state,"
-                " edited, expires, event, data, version FROM messages WHERE conversation = ?"
+                " edited, expires, event, data, version, origin FROM messages WHERE conversation = ?"
                 " AND (sent, ifnull(id, x''), number) > (?, ?, ?)"
                 " ORDER BY sent, ifnull(id, x''), number LIMIT ?",
                 (conversation, *at, _BLOCK),
@@ -143,7 +145,7 @@ class Chats:
 
     def _message(self, row: tuple[Any, ...]) -> dict[str, Any]:
         number, sent, id, sender, mine, kind, text, content, received, reply_to, state = row[:11]
-        edited, expires, event, data, version = row[11:]
+        edited, expires, event, data, version, origin = row[11:]
         base = {"number": number, "kind": kind, "time": min(sent // 1000, received)}
         if kind in ("line", "unreadable"):
             known = {} if data is None else msgspec.msgpack.decode(data)
@@ -151,6 +153,8 @@ class Chats:
         said = reading.of_bytes(content) if kind in ("text", "file") else None
         if kind == "poll":
             base["poll"] = self._poll(number, content, version or id)
+        if origin is not None:
+            base["forwarded"] = self._origin(sender, origin)
         return base | {
             "id": "" if id is None else id.hex(),
             "sender": None if sender is None else sender.hex(),
@@ -189,6 +193,14 @@ class Chats:
                 for at, text in enumerate(asked.options)
             ],
         }
+
+    def _origin(self, sender: bytes | None, data: bytes) -> dict[str, Any] | None:
+        """Where a message was forwarded from, as its sender says."""
+        try:
+            found = Forwarded.from_bytes(data)
+        except ContentError:
+            return None
+        return {"name": found.name or self.name(sender), "time": found.time // 1000 or None}
 
     def _is_pinned(self, message: int) -> bool:
         row = self._source.one("SELECT pinned FROM pins WHERE message = ?", (message,))

@@ -30,7 +30,7 @@ def sent(
         thumbnail=file.thumbnail or None,
         state="sending",
         spool=file.spool.name,
-        path=str(file.path),
+        path=None if file.path is None else str(file.path),
         seed=seed,
     )
 

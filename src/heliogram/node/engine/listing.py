@@ -43,6 +43,7 @@ class Listing:
             api.GetChat: self._chat,
             api.GetHistory: self._history,
             api.GetPlace: self._place,
+            api.GetMedia: self._media,
             api.GetMessage: self._message,
             api.Search: self._search,
             api.SetChat: self._set,
@@ -108,6 +109,13 @@ class Listing:
             return api.Place(many, many)
         at = messages.position(chat, row.sent, row.id or b"", row.number)
         return api.Place(at, many, row.number)
+
+    def _media(self, command: api.GetMedia, extra: object) -> list[api.Message]:
+        chat = naming.chat(self._desk, command.chat)
+        rows = self._desk.messages.with_media(
+            chat.number, command.what, before=command.before, limit=command.limit
+        )
+        return self._views.messages(rows)
 
     def _message(self, command: api.GetMessage, extra: object) -> api.Message:
         return self._views.message(naming.message(self._desk, command.message), whole=True)

@@ -7,6 +7,7 @@ content that is none becomes a line, what we do not know is shown as unknown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,7 @@ from heliogram.content import bodies, revisions
 from heliogram.content.bodies import Kind
 from heliogram.content.errors import ContentError
 from heliogram.content.forms import Pin, Vote
+from heliogram.content.forwarded import FORWARDED
 from heliogram.content.limits import MAX_EMOJI
 from heliogram.content.mimi import Message, SinglePart, message_id
 from heliogram.node.decisions import DECISIONS, WANTED
@@ -26,12 +28,16 @@ from heliogram.node.identity.accounts import account_uri
 from heliogram.node.inbox.card import CARD
 from heliogram.node.store.logs import ConversationRow
 from heliogram.node.store.marks import EarlyRow, ReactionRow
-from heliogram.node.store.messages import MessageRow
+from heliogram.node.store.messages import MEDIA, MessageRow
 from heliogram.node.store.pins import PinRow
 from heliogram.node.store.votes import VoteRow
+from heliogram.node.transfer import sniffing
+from heliogram.node.transfer.prepare import duration_of
 
 #: Media types of what nodes say to each other, and nobody sees.
 ASIDE = frozenset((DECISIONS, WANTED))
+
+_LINK = re.compile(r"https?://[^\s)>]|\bwww\.\w", re.IGNORECASE)
 
 #: Characters of one emoji, as it is shown.
 MAX_SHOWN_EMOJI = 16
@@ -150,6 +156,8 @@ class Messages:
             files=len(seen.files),
             expires=ends,
             also=_file_names(seen),
+            origin=message.extension(FORWARDED),
+            media=_media(seen),
         )
         # Faces hear of it in this turn: its content is not decoded for that again.
         desk.markdown.keep((number, 0, None), seen.markdown)
@@ -305,6 +313,7 @@ class Messages:
             reply_to=row.reply_to,
             files=len(seen.files),
             also=_file_names(seen),
+            media=_media(seen),
         )
         if [one.part for one in seen.files] != [one.part for one in before.files]:
             desk.files.gone(row.number)
@@ -352,6 +361,19 @@ def _emoji(message: Message) -> str:
         if short:
             found.append(short)
     return SEVERAL.join(found)
+
+
+def _media(seen: reading.Shown) -> int:
+    """What of `MEDIA` it has, as its sender says."""
+    found = MEDIA["links"] if _LINK.search(seen.text) else 0
+    for one in seen.files:
+        kind = sniffing.essence(one.part.content_type)
+        if kind in sniffing.PICTURES or kind.startswith("video/"):
+            what = "pictures"
+        else:
+            what = "files" if duration_of(one.part.content_type) is None else "voice"
+        found |= MEDIA[what]
+    return found
 
 
 def _file_names(seen: reading.Shown) -> str:

@@ -124,6 +124,11 @@ def pin(message: Message) -> Pin | None:
     return _form(message, Pin) if message.in_reply_to is not None else None
 
 
+def location(message: Message) -> Location | None:
+    """The place that a message is, if it is one."""
+    return _form(message, Location)
+
+
 def mentions(text: str) -> list[bytes]:
     """Accounts that a Markdown text links to, in order, each once."""
     found = dict.fromkeys(one[1] for one in _MENTION.finditer(text))

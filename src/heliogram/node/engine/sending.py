@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from heliogram.content import making
+from heliogram.content.forwarded import origin
 from heliogram.content.limits import MAX_EMOJI_SIZE
 from heliogram.content.mimi import ExternalPart, Message, MultiPart, Part
 from heliogram.node import api
@@ -72,6 +73,8 @@ class Sending:
         chat = self._speaking.open_number(row.conversation)
         if row.kind not in ("text", "file"):
             raise NotAllowed("there is no text in this message")
+        if origin(first) is not None:
+            raise NotAllowed("what was forwarded stays as it was said")
         files = _files(first.part)
         if not command.text and not files:
             raise NotAllowed("a message needs a text or a file")

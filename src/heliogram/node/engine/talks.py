@@ -24,6 +24,7 @@ from heliogram.node.engine.catching import Catching
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.desk import Desk, FilesSide
 from heliogram.node.engine.folders import Folders
+from heliogram.node.engine.forwarding import Forwarding
 from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configured
 from heliogram.node.engine.happenings import Happenings
 from heliogram.node.engine.listing import Listing
@@ -96,6 +97,7 @@ class Talks:
         self.happenings.watchers.append(self._pictures.happened)
         self._handlers: dict[type[api.Command], Handler] = {
             **Sending(desk, speaking, self._messages, self._reports).handlers,
+            **Forwarding(desk, self.views, speaking, self.circuit).handlers,
             **Polls(desk, speaking).handlers,
             **Pins(desk, self.views, speaking, self._messages).handlers,
             **Listing(desk, self.views, self._inside, self._health).handlers,

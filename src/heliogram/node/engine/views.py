@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from heliogram.content.errors import ContentError
+from heliogram.content.forwarded import Forwarded
 from heliogram.content.status import Status
 from heliogram.node import api
 from heliogram.node.components import Role
@@ -132,6 +134,7 @@ class Views:
             expires=row.expires,
             poll=self._poll(row, about.votes.get(row.number, ())) if row.kind == "poll" else None,
             pinned=row.number in about.pinned,
+            forwarded=None if row.origin is None else self._origin(row, row.origin),
         )
 
     def stored_by(self, row: MessageRow) -> list[str]:
@@ -169,6 +172,17 @@ class Views:
         ours = chosen.get(self._desk.account, ())
         return api.PollInfo(reading.bounded(asked.question), options, asked.most, ours)
 
+    def _origin(self, row: MessageRow, data: bytes) -> api.Origin | None:
+        """Where a message was forwarded from. Only of their own words senders tell who said them."""
+        try:
+            found = Forwarded.from_bytes(data)
+        except ContentError:
+            return None
+        if found.name:
+            return api.Origin(clean(found.name) or found.name[:1])
+        who = self._desk.people.person(row.sender or b"")
+        return api.Origin(who.name, who, found.time // 1000)
+
     def _reports(self, rows: Sequence[ReportRow]) -> tuple[api.Reported, ...]:
         return tuple(
             api.Reported(self._desk.people.person(one.account), _STATUSES[one.status], one.time)  # type: ignore[index]
@@ -200,7 +214,7 @@ class Views:
             name=self.name(row),
             kind=cast(Literal["direct", "group", "self"], row.kind),
             phase=row.phase,
-            unread=row.unread,
+            unread=self._desk.messages.count_unread(row.number),
             last=None if last is None else self.message(last),
             members=max(1, logs.member_count(row.number)),
             draft=row.draft,
@@ -211,6 +225,7 @@ class Views:
             expiry=row.expiry,
             picture=bool(row.picture) and self._desk.pictures.is_here(row.number, row.picture),
             folders=self._desk.folders.of(row.number),
+            peer=None if row.peer is None else self._desk.people.person(row.peer),
             predecessor=self._id(row.predecessor),
             successor=self._id(row.successor),
         )
@@ -244,7 +259,7 @@ class Views:
     @staticmethod
     def configuration(row: ConversationRow) -> Configuration | None:
         """The relays of a conversation, as far as we follow."""
-        return _configuration(row.relays)
+        return configuration_of(row.relays)
 
     def _id(self, number: int | None) -> str | None:
         row = None if number is None else self._desk.logs.get(number)
@@ -252,7 +267,8 @@ class Views:
 
 
 @lru_cache(256)
-def _configuration(data: bytes) -> Configuration | None:
+def configuration_of(data: bytes) -> Configuration | None:
+    """Encoded relays as what they are; None if they are none."""
     try:
         return Configuration.from_bytes(data)
     except RemoteError:
@@ -261,7 +277,7 @@ def _configuration(data: bytes) -> Configuration | None:
 
 @lru_cache(256)
 def _relay_names(data: bytes) -> dict[bytes, str]:
-    configuration = _configuration(data)
+    configuration = configuration_of(data)
     if configuration is None:
         return {}
     return {one.key: relay_name(one) for one in configuration.relays}

@@ -198,9 +198,9 @@ class Store(Connection):
         """
         self.execute(f"PRAGMA busy_timeout={CHECKPOINT_PATIENCE}")
         try:
-            # A file may be cut piece by piece (Btrfs does), and the power may go between two of them. What is
-            # left of a WAL is whole as far as it goes: its older pages would be read over the newer ones of
-            # the file. So it begins anew first, with one page that is the file's own: no piece of that is old.
+            # A file may be cut piece by piece (Btrfs does), and the power may go between two of them. What
+            # is left of a WAL is whole as far as it goes: its older pages would be read over the newer ones
+            # of the file. So it begins anew first, with one page that is the file's own: no piece is old.
             busy, frames, _ = self._checkpoint("RESTART")
             if busy:
                 return False

@@ -163,13 +163,20 @@ CREATE TABLE messages (
     event        TEXT NOT NULL DEFAULT '',
     data         BLOB,                       -- of a line: msgpack of what happened
     words        TEXT,                       -- what is searched, where that is not `text`
-    facets       TEXT NOT NULL DEFAULT ''    -- for filters: words.py. Empty for what is not searched
+    facets       TEXT NOT NULL DEFAULT '',   -- for filters: words.py. Empty for what is not searched
+    origin       BLOB,                       -- where it was forwarded from: the extension's bytes
+    media        INTEGER NOT NULL DEFAULT 0  -- what it has: 1 pictures, 2 files, 4 voice notes, 8 links
 );
 CREATE INDEX messages_in_order ON messages (conversation, sent, ifnull(id, x''), number);
 CREATE UNIQUE INDEX messages_by_id ON messages (id, conversation) WHERE id IS NOT NULL;
 CREATE INDEX messages_to_go ON messages (expires) WHERE expires IS NOT NULL;
 CREATE INDEX messages_unread ON messages (conversation, sent, ifnull(id, x''), number)
     WHERE mine = 0 AND state = 'received' AND id IS NOT NULL;
+
+CREATE INDEX messages_pictures ON messages (conversation, sent, ifnull(id, x''), number) WHERE media & 1;
+CREATE INDEX messages_files ON messages (conversation, sent, ifnull(id, x''), number) WHERE media & 2;
+CREATE INDEX messages_voice ON messages (conversation, sent, ifnull(id, x''), number) WHERE media & 4;
+CREATE INDEX messages_links ON messages (conversation, sent, ifnull(id, x''), number) WHERE media & 8;
 
 -- How many messages and lines there are in a time, to find the one at a position without counting all before
 -- it: kept by triggers. `level` 1: `block` is `sent` / 2^20 (17 minutes); 2: / 2^32 (50 days).

@@ -29,8 +29,8 @@ class PreparedFile:
     external: ExternalPart = field(repr=False)
     #: The sealed copy.
     spool: Path = field(repr=False)
-    #: Where the file itself lies.
-    path: Path = field(repr=False)
+    #: Where the file itself lies; None if it is nowhere but in the sealed copy.
+    path: Path | None = field(repr=False)
     #: Whether it is a picture that is shown in its place; then it has a thumbnail, if there was room for one.
     inline: bool = False
     thumbnail: bytes = field(default=b"", repr=False)

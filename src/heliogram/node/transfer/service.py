@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 from heliogram.node import api
 from heliogram.node.errors import InvalidFile, NotHere
 from heliogram.node.network.dialling import Dialler
+from heliogram.node.transfer.again import Original, PlanForward, seal_again
 from heliogram.node.transfer.mover import Mover
 from heliogram.node.transfer.moves import FindFile, GetSaved, LoseCopy, Saved, Where
 from heliogram.node.transfer.pieces import Piece, Pieces, are_there
 from heliogram.node.transfer.prepare import prepare, prepare_picture
+from heliogram.node.transfer.prepared import Prepared
 from heliogram.node.transfer.spool import Spool
 
 #: Bytes that are read at once.
@@ -47,11 +49,13 @@ class Transfers:
         self._shell = shell
         self._spool = spool
         self._clock = clock
+        self._dialler = dialler
         self._mover = Mover(dialler, spool, shell.turn)
         self._sending: set[asyncio.Task[Any]] = set()
         self._pieces = Pieces(spool)
         shell.outside |= {
             api.SendMessage: self._send,
+            api.ForwardMessages: self._forward,
             api.SetProfile: self._set_profile,
             api.KeepFile: self._keep,
             api.ReadFile: self._read,
@@ -66,6 +70,7 @@ class Transfers:
     def use(self, dialler: Dialler) -> None:
         """Go another way from now on. What is under way ends with the old dialler, and is moved again."""
         self._mover.use(dialler)
+        self._dialler = dialler
 
     async def run(self) -> None:
         """Move until cancelled."""
@@ -74,8 +79,33 @@ class Transfers:
     async def _send(self, command: api.SendMessage) -> Any:
         if not command.files:
             return await self._shell.turn(command)
-        # Who called may be gone any moment; whether the message was sent must not hang on that.
-        task = asyncio.create_task(self._send_files(command))
+        return await self._kept(self._send_files(command))
+
+    async def _forward(self, command: api.ForwardMessages) -> Any:
+        plan = await self._shell.turn(PlanForward(command.messages, command.chat))
+        if not any(plan):
+            return await self._shell.turn(command)
+        return await self._kept(self._forward_files(command, plan))
+
+    async def _forward_files(
+        self, command: api.ForwardMessages, plan: tuple[tuple[Original, ...], ...]
+    ) -> Any:
+        done: list[Prepared] = []
+        try:
+            for originals in plan:
+                made = await seal_again(
+                    originals, dialler=self._dialler, spool=self._spool, time=int(self._clock())
+                )
+                done.append(made)
+            return await self._shell.turn(command, tuple(done))
+        except BaseException:
+            for one in done:
+                await asyncio.to_thread(one.discard)
+            raise
+
+    async def _kept(self, doing: Coroutine[Any, Any, Any]) -> Any:
+        """Do it to its end: who called may be gone any moment, and what is sent must not hang on that."""
+        task = asyncio.create_task(doing)
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
         return await asyncio.shield(task)

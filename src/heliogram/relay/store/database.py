@@ -70,7 +70,7 @@ class Database:
             if writes:
                 # What a killed process wrote may be readable and not on disk, and after an fsync that failed
                 # no later one says that it is. Nothing may be answered on the strength of it.
-                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                self._cut()
         except apsw.BusyError as error:
             self.close()
             raise StoreError(
@@ -164,12 +164,24 @@ class Database:
         """
         self._connection.set_busy_timeout(patience)
         try:
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._cut()
         except _TROUBLE:
             return False
         finally:
             self._connection.set_busy_timeout(PATIENCE)
         return True
+
+    def _cut(self) -> None:
+        # A file may be cut piece by piece (Btrfs does), and the power may go between two of them. What is
+        # left of a WAL is whole as far as it goes: its older pages would be read over the newer ones of the
+        # file. So it begins anew first, with one page that is the file's own: no piece of that is old.
+        pages, _ = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+        if pages > 0:
+            self._set("user_version", str(SCHEMA_VERSION))
+            pages, _ = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+            if pages != 1:
+                raise apsw.BusyError("somebody reads the WAL")
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def _roll_back(self) -> None:
         # SQLite has rolled back by itself after some errors: a full disk, a failed write.

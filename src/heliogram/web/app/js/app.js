@@ -10,8 +10,11 @@ import { Dialogs } from "./parts/dialog.js";
 import { Menu } from "./parts/menu.js";
 import { Toasts } from "./parts/toasts.js";
 import { Panel } from "./people/panel.js";
+import { Beginning } from "./start/beginning.js";
 import { Closed } from "./start/closed.js";
 import { First } from "./start/first.js";
+import { fresh } from "./start/fresh.js";
+import { AutoLock } from "./start/lock.js";
 import { Unlock } from "./start/unlock.js";
 import { opened, panel, stage, unread } from "./store.js";
 import { look } from "./look.js";
@@ -33,6 +36,8 @@ export function App() {
 }
 
 function Screen() {
+  // A new account is open before its owner has its words: they come first, unless it is locked meanwhile.
+  if (fresh.value && stage.value !== "locked") return fresh.value.words ? html`<${Beginning} />` : html`<${First} />`;
   switch (stage.value) {
     case "open":
       return html`<${Main} />`;
@@ -56,5 +61,6 @@ function Main() {
     ${panel.value && html`<${Panel} />`}
     <${Keys} />
     <${Notifications} />
+    <${AutoLock} />
   </div>`;
 }

@@ -152,6 +152,10 @@ function heard(notice) {
           ...contacts.value.filter((one) => one.who.account !== notice.contact.who.account),
           notice.contact,
         ].sort((a, b) => a.who.name.localeCompare(b.who.name));
+        // A conversation of two is called as the other one is.
+        for (const one of chats.value.values())
+          if (one.kind === "direct" && (one.id === notice.contact.chat || one.peer?.account === notice.contact.who.account))
+            chats.value = put(chats.value, one.id, { ...one, name: notice.contact.who.name, peer: notice.contact.who });
         break;
       case "request added":
         requests.value = [...requests.value.filter((one) => one.id !== notice.request.id), notice.request];

@@ -46,11 +46,19 @@ export function t(key, values = {}) {
 
 const number = computed(() => new Intl.NumberFormat(language.value));
 
-/** The sentence for the code of an error or a warning. @param {string} code */
-export function sentence(code) {
-  const key = `error ${code}`;
-  const words = t(key);
-  return words === key ? t("error unknown", { code }) : words;
+/** Codes that end with what is missing or meant twice. */
+const FAMILIES = ["no such ", "ambiguous "];
+
+/**
+ * The sentence for the code of an error or a warning, with what came with it.
+ * @param {string} code @param {Record<string, any>} [about] as in `Refused`
+ */
+export function sentence(code, about = {}) {
+  const family = FAMILIES.find((one) => code.startsWith(one) && !(`error ${code}` in en));
+  const key = family ? `error ${family.trim()}` : `error ${code}` in en ? `error ${code}` : "error unknown";
+  const fields = about.fields ?? {};
+  const close = Array.isArray(fields.close) && fields.close.length ? t("maybe", { words: fields.close.join(", ") }) : "";
+  return t(key, { position: "", count: "", n: fields.count ?? 0, ...fields, code, close }).trim();
 }
 
 /** @param {Intl.DateTimeFormatOptions} how */

@@ -17,3 +17,8 @@ effect(() => {
   replyTo.value = editing.value = null;
   selected.value = new Set();
 });
+
+/** What is loaded of the conversation that is shown. @type {import("../../vendor/preact.js").Signal<import("./history.js").History | null>} */
+export const shownHistory = signal(null);
+/** Where it stands. @type {import("../../vendor/preact.js").Signal<import("./scroller.js").Scroller | null>} */
+export const shownScroller = signal(null);

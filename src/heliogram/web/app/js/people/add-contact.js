@@ -31,7 +31,7 @@ export function AddContact({ close, titleId, link: given = "" }) {
       setAccount(contact.who.account);
     });
   return html`<${Sheet} title=${t("add contact")} titleId=${titleId} close=${close}>
-    <form class="form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void submit())}>
+    <form class="p-form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void submit())}>
       <p>${t("add contact text")}</p>
       <label>${t("their link")}
         <textarea
@@ -54,7 +54,7 @@ export function AddContact({ close, titleId, link: given = "" }) {
       </label>
       <${Wrong} text=${wrong} id="add-contact-wrong" />
       ${wrong && html`<p class="quiet">${t("link advice")}</p>`}
-      <div class="buttons">
+      <div class="p-buttons">
         <button type="button" onClick=${close}>${t("cancel")}</button>
         <button class="primary" disabled=${busy || !link.trim()}>${t(busy ? "adding" : "add")}</button>
       </div>
@@ -66,24 +66,26 @@ const STEPS = ["adding", "waiting", "known"];
 
 /** How far it is: sent, waiting for them, there. @param {any} props */
 function Added({ contact, close, titleId, again }) {
-  const at = STEPS.indexOf(contact.state);
-  const feet = html`${contact.state === "failed" && OF_LINK.test(contact.trouble ?? "") &&
+  // What is as usual is left out of answers.
+  const { state = "known", trouble = "" } = contact;
+  const at = STEPS.indexOf(state);
+  const feet = html`${state === "failed" && OF_LINK.test(trouble) &&
     html`<button type="button" onClick=${again}>${t("another link")}</button>`}
-    ${contact.state === "known" && html`<button type="button" onClick=${() => openDialog(Compare, { account: contact.who.account })}>${t("compare codes")}</button>`}
-    ${contact.chat && contact.state !== "failed"
+    ${state === "known" && html`<button type="button" onClick=${() => openDialog(Compare, { account: contact.who.account })}>${t("compare codes")}</button>`}
+    ${contact.chat && state !== "failed"
       ? html`<button type="button" class="primary" autofocus onClick=${() => (close(), openChat(contact.chat))}>${t("open chat")}</button>`
       : html`<button type="button" class="primary" onClick=${close}>${t("done")}</button>`}`;
   return html`<${Sheet} title=${t("add contact")} titleId=${titleId} close=${close} feet=${feet}>
     <${Who} who=${contact.who} size=${56} />
     <${Warnings} who=${contact.who} />
-    <div role="status" data-state=${contact.state}>
-      ${contact.state === "failed"
-        ? html`<p class="wrong"><${Icon} name="warning" size=${18} /> ${sentence(contact.trouble || "not reached")}</p><p>${t("link advice")}</p>`
-        : html`<ol class="steps">
+    <div role="status" data-state=${state}>
+      ${state === "failed"
+        ? html`<p class="wrong"><${Icon} name="warning" size=${18} /> ${sentence(trouble || "not reached")}</p><p>${t("link advice")}</p>`
+        : html`<ol class="p-steps">
             ${STEPS.map(
               (step, index) => html`<li key=${step} class=${index < at ? "past" : index === at ? "now" : "later"} aria-current=${index === at ? "step" : undefined}>
-                <${Icon} name=${index < at || contact.state === "known" ? "check" : index === at ? "clock" : "timer"} size=${18} />
-                <span><strong>${t(`contact ${step}`)}</strong>${index === at && html`<span class="quiet small block">${t(`contact ${step} text`)}</span>`}</span>
+                <${Icon} name=${index < at || state === "known" ? "check" : index === at ? "clock" : "timer"} size=${18} />
+                <span><strong>${t(`contact ${step}`)}</strong>${index === at && html`<span class="quiet p-small p-block">${t(`contact ${step} text`)}</span>`}</span>
               </li>`,
             )}
           </ol>`}

@@ -26,7 +26,7 @@ export function ChoosePeople({ chosen, onChange, without = new Set(), label }) {
     if (!next.delete(account)) next.add(account);
     onChange(next);
   };
-  return html`<fieldset class="choose" onKeyDown=${arrows}>
+  return html`<fieldset class="p-choose" onKeyDown=${arrows}>
     <legend>${label}${chosen.size > 0 && html` <span class="badge">${chosen.size}</span>`}</legend>
     ${all.length > 5 || query ? html`<input
       type="search"
@@ -41,10 +41,10 @@ export function ChoosePeople({ chosen, onChange, without = new Set(), label }) {
         if (found.length === 1) turn(found[0].who.account);
       }}
     />` : null}
-    <ul class="lines scroll">
+    <ul class="p-lines scroll">
       ${found.map(
         (one) => html`<li key=${one.who.account}>
-          <label class="across line">
+          <label class="across p-line">
             <input type="checkbox" data-stop checked=${chosen.has(one.who.account)} onChange=${() => turn(one.who.account)} />
             <${Who} who=${one.who} size=${36} />
           </label>

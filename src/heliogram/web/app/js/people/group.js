@@ -55,11 +55,11 @@ export function GroupHead({ chat, info, may }) {
         ),
     });
   const avatar = html`<${Avatar} id=${chat.id} name=${chat.name} picture=${chat.picture} version=${info.epoch} size=${88} />`;
-  return html`<div class="person-head">
+  return html`<div class="p-person-head">
     ${may
       ? html`<button
             type="button"
-            class="bare-button"
+            class="p-bare-button"
             disabled=${busy}
             aria-label=${t("change picture")}
             title=${t("change picture")}
@@ -74,7 +74,7 @@ export function GroupHead({ chat, info, may }) {
           <input ref=${file} type="file" class="visually-hidden" tabindex="-1" aria-hidden="true" data-picture accept="image/png,image/jpeg,image/webp" onChange=${(/** @type {any} */ e) => (void picture(e.target.files[0]), (e.target.value = ""))} />`
       : avatar}
     <${Editable} label=${t("rename group")} text=${chat.name} may=${may} save=${rename}>
-      <strong class="big"><bdi>${chat.name}</bdi></strong>
+      <strong class="p-big"><bdi>${chat.name}</bdi></strong>
     </${Editable}>
     <p class="quiet">${t("n members", { n: info.members.length })}</p>
     <${Editable} label=${t("change description")} text=${info.description} empty=${may ? t("no description") : ""} long most=${1024} may=${may} save=${describe} />
@@ -103,7 +103,7 @@ export function GroupFeet({ chat, info, me }) {
       }),
     );
   return html`<${Wrong} text=${wrong} />
-    <div class="buttons start">
+    <div class="p-buttons left">
       <button type="button" class="danger" disabled=${busy} onClick=${() => openDialog(Confirm, {
         title: t(chat.kind === "group" ? "leave group" : "leave chat"),
         text: text.filter(Boolean).join(" "),

@@ -26,17 +26,17 @@ export function Health({ health, children, detail = false }) {
   const { relay, state, round_trip_ms: trip, faults = [] } = health;
   const known = t(`relay ${state}`);
   const itself = relay.key === relay.operator;
-  return html`<div class="health" data-state=${state}>
-    <span class=${`lamp ${kindOf(health)}`} aria-hidden="true"></span>
-    <div class="grow">
-      <bdi class="strong">${relay.name}</bdi>
-      <span class="small block">${known === `relay ${state}` ? state : known}${typeof trip === "number" &&
+  return html`<div class="p-health" data-state=${state}>
+    <span class=${`p-lamp ${kindOf(health)}`} aria-hidden="true"></span>
+    <div class="p-grow">
+      <bdi class="p-strong">${relay.name}</bdi>
+      <span class="p-small p-block">${known === `relay ${state}` ? state : known}${typeof trip === "number" &&
         html`<span class="quiet"> · ${t("round trip", { n: Math.round(trip) })}</span>`}</span>
-      ${faults.map((/** @type {string} */ one) => html`<p key=${one} class="wrong small"><${Icon} name="warning" size=${16} /> ${faultWords(one)}</p>`)}
-      ${detail && html`<dl class="facts small">
-        ${relay.endpoints.map((/** @type {string} */ one) => html`<div class="fact" key=${one}><dt>${t("address")}</dt><dd><code class="long" dir="ltr">${one}</code></dd></div>`)}
-        <div class="fact"><dt>${t("key")}</dt><dd><code class="long">${relay.key}</code></dd></div>
-        <div class="fact"><dt>${t("operator")}</dt><dd>${itself ? t("operator unknown") : html`<code class="long">${relay.operator}</code>`}</dd></div>
+      ${faults.map((/** @type {string} */ one) => html`<p key=${one} class="wrong p-small"><${Icon} name="warning" size=${16} /> ${faultWords(one)}</p>`)}
+      ${detail && html`<dl class="p-facts p-small">
+        ${relay.endpoints.map((/** @type {string} */ one) => html`<div class="p-fact" key=${one}><dt>${t("address")}</dt><dd><code class="p-long" dir="ltr">${one}</code></dd></div>`)}
+        <div class="p-fact"><dt>${t("key")}</dt><dd><code class="p-long">${relay.key}</code></dd></div>
+        <div class="p-fact"><dt>${t("operator")}</dt><dd>${itself ? t("operator unknown") : html`<code class="p-long">${relay.operator}</code>`}</dd></div>
       </dl>`}
     </div>
     ${children}

@@ -75,19 +75,19 @@ export function Members({ chat, info, me, may }) {
     ]);
   };
   return html`<${Card} title=${t("members")}>
-    ${may && html`<button type="button" class="line line-main accent" onClick=${() => openDialog(AddMembers, { chat, there: info.members.map((/** @type {Member} */ one) => one.who.account), owner: me?.role === "owner" })}>
-      <span class="round"><${Icon} name="add" /></span>${t("add members")}
+    ${may && html`<button type="button" class="p-line p-line-main accent" onClick=${() => openDialog(AddMembers, { chat, there: info.members.map((/** @type {Member} */ one) => one.who.account), owner: me?.role === "owner" })}>
+      <span class="p-round"><${Icon} name="add" /></span>${t("add members")}
     </button>`}
     ${all.length > MANY && html`<input type="search" aria-label=${t("search members")} placeholder=${t("search members")} value=${query} onInput=${(/** @type {any} */ e) => setQuery(e.target.value)} />`}
-    <ul class="lines" onKeyDown=${arrows}>
+    <ul class="p-lines" onKeyDown=${arrows}>
       ${found.map(
-        (one) => html`<li key=${one.who.account} class="line" data-member=${one.who.account} onContextMenu=${(/** @type {MouseEvent} */ e) => !(one.who.me && !may) && menu(e, one)}>
-          <button type="button" class="line-main" data-stop disabled=${one.who.me} onClick=${() => (panel.value = { kind: "person", account: one.who.account, back: { kind: "info" } })}>
+        (one) => html`<li key=${one.who.account} class="p-line" data-member=${one.who.account} onContextMenu=${(/** @type {MouseEvent} */ e) => !(one.who.me && !may) && menu(e, one)}>
+          <button type="button" class="p-line-main" data-stop disabled=${one.who.me} onClick=${() => (panel.value = { kind: "person", account: one.who.account, back: { kind: "info" } })}>
             <${Who} who=${one.who} />
           </button>
           ${(one.who.warnings ?? []).length > 0 && html`<span class="wrong"><${Icon} name="warning" size=${18} label=${t(`warning ${one.who.warnings[0]}`)} /></span>`}
-          ${one.role !== "member" && html`<span class="tag">${t(`role ${one.role}`)}</span>`}
-          ${one.devices > 1 && html`<span class="quiet small">${t("n devices", { n: one.devices })}</span>`}
+          ${one.role !== "member" && html`<span class="p-tag">${t(`role ${one.role}`)}</span>`}
+          ${one.devices > 1 && html`<span class="quiet p-small">${t("n devices", { n: one.devices })}</span>`}
           ${!one.who.me && html`<${IconButton} name="more" size=${18} label=${t("more about", { name: one.who.name })} onClick=${(/** @type {MouseEvent} */ e) => menu(e, one)} />`}
         </li>`,
       )}

@@ -8,7 +8,7 @@ import { Qr } from "../parts/qr.js";
 import { openDialog, status } from "../store.js";
 import { call } from "../wire.js";
 import { moment, t } from "../words.js";
-import { arrows, Card, Copy, Toggle, useTry, Wrong } from "./pieces.js";
+import { arrows, Card, Copy, Field, Toggle, useTry, Wrong } from "./pieces.js";
 
 /** @param {{ close: () => void, titleId: string }} props */
 export function MyLink({ close, titleId }) {
@@ -42,13 +42,13 @@ export function MyLink({ close, titleId }) {
       if (made) await load(made.id);
     }} />`}
     ${links && links.length > 0 && html`<${Card} title=${t("all links")}>
-      <ul class="lines" onKeyDown=${arrows}>
-        ${links.map((one) => html`<li key=${one.id} class="line">
-          <button type="button" class="line-main" data-stop aria-pressed=${one.id === shown} onClick=${() => setShown(one.id)}>
+      <ul class="p-lines" onKeyDown=${arrows}>
+        ${links.map((one) => html`<li key=${one.id} class="p-line">
+          <button type="button" class="p-line-main" data-stop aria-pressed=${one.id === shown} onClick=${() => setShown(one.id)}>
             <${Icon} name=${one.person ? "person" : one.one_time ? "timer" : "link"} size=${18} />
-            <span class="grow">
+            <span class="p-grow">
               <bdi>${one.person?.name ?? (one.name || t("no name"))}</bdi>
-              <span class="quiet small block">${t(one.person ? "link for person" : one.one_time ? "link one-time" : "link open")} · ${moment(one.created)}</span>
+              <span class="quiet p-small p-block">${t(one.person ? "link for person" : one.one_time ? "link one-time" : "link open")} · ${moment(one.created)}</span>
             </span>
           </button>
           <button type="button" class="plain danger" onClick=${() => revoke(one)} aria-label=${t("revoke one", { name: one.person?.name ?? one.name })}>${t("revoke")}</button>
@@ -60,11 +60,11 @@ export function MyLink({ close, titleId }) {
 
 /** @param {{ link: any, revoke: () => void }} props */
 function Shown({ link, revoke }) {
-  return html`<div class="qr-card">
+  return html`<div class="p-qr-card">
     <${Qr} text=${link.scan} label=${t("qr of link")} />
     <p><strong><bdi>${link.name || t("no name")}</bdi></strong> · ${t(link.one_time ? "link one-time" : "link open")}</p>
-    <code class="long" dir="ltr" data-link>${link.uri}</code>
-    <div class="buttons">
+    <code class="p-long" dir="ltr" data-link>${link.uri}</code>
+    <div class="p-buttons">
       <button type="button" class="plain danger" onClick=${revoke}>${t("revoke")}</button>
       <${Copy} text=${link.uri} label=${t("copy link")} class="primary" />
     </div>
@@ -80,15 +80,12 @@ function Make({ busy, open, make }) {
     await make({ one_time: oneTime, name: name.trim() });
     setName("");
   };
-  return html`<details class="card" open=${open}>
+  return html`<details class="p-card" open=${open}>
     <summary>${t("new link")}</summary>
-    <form class="form" onSubmit=${submit}>
-      <label>${t("name in link")}
-        <input dir="auto" maxlength="128" placeholder=${status.value?.me.name} value=${name} onInput=${(/** @type {any} */ e) => setName(e.target.value)} />
-        <span class="quiet small">${t("name in link text")}</span>
-      </label>
+    <form class="p-form" onSubmit=${submit}>
+      <${Field} label=${t("name in link")} note=${t("name in link text")} dir="auto" maxlength="128" placeholder=${status.value?.me.name} value=${name} onInput=${setName} />
       <${Toggle} label=${t("one-time")} note=${t("one-time text")} checked=${oneTime} onChange=${setOneTime} />
-      <div class="buttons"><button class="primary" disabled=${busy}>${t("make link")}</button></div>
+      <div class="p-buttons"><button class="primary" disabled=${busy}>${t("make link")}</button></div>
     </form>
   </details>`;
 }

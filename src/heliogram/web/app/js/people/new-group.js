@@ -33,7 +33,7 @@ export function NewGroup({ close, titleId, members = [] }) {
       openChat(chat.id);
     });
   return html`<${Sheet} title=${t("new group")} titleId=${titleId} close=${close}>
-    <form class="form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void submit())}>
+    <form class="p-form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void submit())}>
       <label>${t("group name")}
         <input required autofocus dir="auto" maxlength="128" value=${name} onInput=${(/** @type {any} */ e) => setName(e.target.value)} />
       </label>
@@ -41,13 +41,13 @@ export function NewGroup({ close, titleId, members = [] }) {
         <input dir="auto" maxlength="1024" placeholder=${t("optional")} value=${description} onInput=${(/** @type {any} */ e) => setDescription(e.target.value)} />
       </label>
       <${ChoosePeople} label=${t("members")} chosen=${chosen} onChange=${setChosen} />
-      <details class="card">
+      <details class="p-card">
         <summary>${t("relays of group")} <span class="quiet">· ${t("n relays", { n: count })}</span></summary>
         <${ChooseRelays} own=${own} chosen=${relays ?? usual} onChange=${setRelays} />
       </details>
-      ${own.length > 0 && html`<p class="quiet small" role="status">${promise(count)}</p>`}
+      ${own.length > 0 && html`<p class="quiet p-small" role="status">${promise(count)}</p>`}
       <${Wrong} text=${wrong} />
-      <div class="buttons">
+      <div class="p-buttons">
         <button type="button" onClick=${close}>${t("cancel")}</button>
         <button class="primary" disabled=${busy || !name.trim() || (relays !== null && relays.length === 0)}>${t(busy ? "making group" : "make group")}</button>
       </div>

@@ -2,6 +2,8 @@
 /** The panel at the end side: what `store.panel` says. */
 
 import { html, useEffect, useRef } from "../../vendor/preact.js";
+import { Media } from "../chat/media.js";
+import { Pins } from "../chat/pins.js";
 import { IconButton } from "../parts/icon.js";
 import { chat, chats, panel } from "../store.js";
 import { t } from "../words.js";
@@ -11,6 +13,8 @@ import { Person } from "./person.js";
 /** What it can show, by kind. @type {Record<string, { title: string, view: any }>} */
 const VIEWS = {
   info: { title: "about chat", view: Info },
+  media: { title: "media", view: Media },
+  pins: { title: "pinned messages", view: Pins },
   person: { title: "about person", view: Person },
 };
 

@@ -11,12 +11,9 @@ import { sentence, t } from "../words.js";
 /** What an error says to a person, with its reason where there is one. @param {unknown} error */
 export function trouble(error) {
   if (!(error instanceof Refused)) return sentence("internal");
-  const why = error.about.why;
-  if (error.code === "not allowed" && typeof why === "string") {
-    const words = t(`why ${why}`);
-    if (words !== `why ${why}`) return words;
-  }
-  return sentence(error.code);
+  const why = `why ${/** @type {any} */ (error.about).fields?.why}`;
+  const words = t(why);
+  return error.code === "not allowed" && words !== why ? words : sentence(error.code, error.about);
 }
 
 /**
@@ -48,25 +45,25 @@ export const Wrong = ({ text, id }) => html`<p id=${id} class="wrong" role="aler
 /** A part with a heading. @param {{ title?: string, children?: any, class?: string }} props */
 export function Card({ title, children, class: also = "" }) {
   const id = useId();
-  return html`<section class=${`card ${also}`} aria-labelledby=${title ? id : undefined}>
+  return html`<section class=${`p-card ${also}`} aria-labelledby=${title ? id : undefined}>
     ${title && html`<h3 id=${id}>${title}</h3>`}${children}
   </section>`;
 }
 
 /** A name, so that nothing in it disturbs what stands around, and whether it is verified. @param {{ who: any }} props */
 export function Name({ who }) {
-  return html`<span class="name"><bdi>${who.name}</bdi>${who.me
-      ? html` <span class="quiet">${t("you")}</span>`
+  return html`<span class="p-name"><bdi>${who.name}</bdi>${who.me
+      ? html` <span class="quiet">${t("this is you")}</span>`
       : who.verified && html` <${Icon} name="verified" size=${16} label=${t("verified")} />`}</span>`;
 }
 
 /** A person as a line: picture, name, mark, and what else is to say. @param {{ who: any, note?: any, size?: number, children?: any }} props */
 export function Who({ who, note, size = 40, children }) {
-  return html`<span class="who">
+  return html`<span class="p-who">
     <${Avatar} id=${who.account} name=${who.name} size=${size} />
-    <span class="who-words">
+    <span class="p-who-words">
       <${Name} who=${who} />
-      <span class="quiet small"><bdi>${note ?? who.mark}</bdi></span>
+      <span class="quiet p-small"><bdi>${note ?? who.mark}</bdi></span>
     </span>
     ${children}
   </span>`;
@@ -75,7 +72,7 @@ export function Who({ who, note, size = 40, children }) {
 /** What to beware of with a person, loud and explained. @param {{ who: any }} props */
 export function Warnings({ who }) {
   return (who.warnings ?? []).map(
-    (/** @type {string} */ one) => html`<div class="caution" role="note" key=${one}>
+    (/** @type {string} */ one) => html`<div class="p-caution" role="note" key=${one}>
       <${Icon} name="warning" />
       <div><strong>${t(`warning ${one}`)}</strong><p>${t(`warning ${one} text`)}</p></div>
     </div>`,
@@ -91,25 +88,26 @@ export function Copy({ text, label, class: also = "" }) {
     setTimeout(() => setDone(false), 2000);
   };
   const [done, setDone] = useState(false);
-  return html`<button type="button" class=${`with-icon ${also}`} onClick=${() => void copy().catch(() => {})}>
+  return html`<button type="button" class=${`p-with-icon ${also}`} onClick=${() => void copy().catch(() => {})}>
     <${Icon} name=${done ? "check" : "copy"} size=${18} /><span aria-live="polite">${done ? t("copied") : label}</span>
   </button>`;
 }
 
 /** A line that says something and its value. @param {{ name: string, children?: any }} props */
-export const Fact = ({ name, children }) => html`<div class="fact"><dt>${name}</dt><dd>${children}</dd></div>`;
+export const Fact = ({ name, children }) => html`<div class="p-fact"><dt>${name}</dt><dd>${children}</dd></div>`;
 
 /** A switch with its words. @param {{ label: string, note?: string, checked: boolean, onChange: (on: boolean) => void, disabled?: boolean }} props */
 export function Toggle({ label, note, checked, onChange, disabled }) {
   const id = useId();
-  return html`<label class="across toggle">
-    <span class="grow">${label}${note && html`<span class="quiet small block" id=${id}>${note}</span>`}</span>
+  return html`<label class="across p-toggle">
+    <span class="p-grow"><span id=${`${id}-label`}>${label}</span>${note && html`<span class="quiet p-small p-block" id=${`${id}-note`}>${note}</span>`}</span>
     <input
       type="checkbox"
       role="switch"
       checked=${checked}
       disabled=${disabled}
-      aria-describedby=${note ? id : undefined}
+      aria-labelledby=${`${id}-label`}
+      aria-describedby=${note ? `${id}-note` : undefined}
       onChange=${(/** @type {any} */ e) => onChange(e.target.checked)}
     />
   </label>`;
@@ -117,13 +115,24 @@ export function Toggle({ label, note, checked, onChange, disabled }) {
 
 /** One of some. @param {{ label: string, value: any, options: [any, string][], onChange: (value: string) => void, disabled?: boolean, note?: string }} props */
 export function Choice({ label, value, options, onChange, disabled, note }) {
-  return html`<label>
-    <span>${label}</span>
-    <select disabled=${disabled} onChange=${(/** @type {any} */ e) => onChange(e.target.value)}>
+  const id = useId();
+  return html`<div class="p-choice">
+    <label for=${id}>${label}</label>
+    <select id=${id} disabled=${disabled} aria-describedby=${note ? `${id}-note` : undefined} onChange=${(/** @type {any} */ e) => onChange(e.target.value)}>
       ${options.map(([key, words]) => html`<option key=${key} value=${key} selected=${String(key) === String(value)}>${words}</option>`)}
     </select>
-    ${note && html`<span class="quiet small">${note}</span>`}
-  </label>`;
+    ${note && html`<p id=${`${id}-note`} class="quiet p-small">${note}</p>`}
+  </div>`;
+}
+
+/** A field with its words, and a note below. @param {{ label: string, note?: string, value: string, onInput: (text: string) => void, [more: string]: any }} props */
+export function Field({ label, note, value, onInput, ...rest }) {
+  const id = useId();
+  return html`<div class="p-choice">
+    <label for=${id}>${label}</label>
+    <input id=${id} value=${value} aria-describedby=${note ? `${id}-note` : undefined} onInput=${(/** @type {any} */ e) => onInput(e.target.value)} ...${rest} />
+    ${note && html`<p id=${`${id}-note`} class="quiet p-small">${note}</p>`}
+  </div>`;
 }
 
 /**
@@ -134,8 +143,8 @@ export function Editable({ label, text, empty = "", long = false, most = 128, ma
   const [draft, setDraft] = useState(/** @type {string | null} */ (null));
   const { busy, wrong, run } = useTry();
   if (draft === null) {
-    return html`<div class="editable">
-      ${children ?? html`<span class=${text ? "grow" : "grow quiet"} dir="auto">${text || empty}</span>`}
+    return html`<div class="p-editable">
+      ${children ?? html`<span class=${text ? "p-grow" : "p-grow quiet"} dir="auto">${text || empty}</span>`}
       ${may && html`<${IconButton} name="edit" size=${18} label=${label} onClick=${() => setDraft(text)} />`}
     </div>`;
   }
@@ -159,10 +168,10 @@ export function Editable({ label, text, empty = "", long = false, most = 128, ma
       setDraft(null);
     },
   };
-  return html`<form class="editing" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void keep())}>
+  return html`<form class="p-editing" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void keep())}>
     ${long ? html`<textarea rows="3" ...${field}></textarea>` : html`<input ...${field} />`}
     <${Wrong} text=${wrong} />
-    <div class="buttons">
+    <div class="p-buttons">
       <button type="button" onClick=${() => setDraft(null)}>${t("cancel")}</button>
       <button class="primary" disabled=${busy}>${t("save")}</button>
     </div>

@@ -29,18 +29,18 @@ export function ChooseRelays({ own, chosen, onChange }) {
   const turn = (/** @type {string} */ key) =>
     onChange(own.map((one) => one.relay.key).filter((one) => (one === key) !== chosen.includes(one)));
   const operators = own.filter((one) => chosen.includes(one.relay.key)).map((one) => one.relay.operator);
-  return html`<div class="form" onKeyDown=${arrows}>
-    <p class="quiet small">${t("relays of group text")}</p>
-    <ul class="lines">
+  return html`<div class="p-form" onKeyDown=${arrows}>
+    <p class="quiet p-small">${t("relays of group text")}</p>
+    <ul class="p-lines">
       ${own.map(
         (one) => html`<li key=${one.relay.key}>
-          <label class="across line">
+          <label class="across p-line">
             <input type="checkbox" data-stop checked=${chosen.includes(one.relay.key)} onChange=${() => turn(one.relay.key)} />
             <${Health} health=${one} />
           </label>
         </li>`,
       )}
     </ul>
-    ${new Set(operators).size < operators.length && html`<p class="caution small">${t("same operator")}</p>`}
+    ${new Set(operators).size < operators.length && html`<p class="p-caution p-small">${t("same operator")}</p>`}
   </div>`;
 }

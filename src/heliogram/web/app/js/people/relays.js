@@ -29,18 +29,18 @@ export function ChatRelays({ chat, info, may }) {
   if (!n) return null;
   const how = standing(info);
   return html`<${Card} title=${t("relays")}>
-    <p class="small">${t("relays hold", { n })} ${promise(n, info.quorum, info.lying, info.silent)}</p>
-    <p class=${how === "well" ? "good small" : how === "unknown" ? "quiet small" : "caution small"} role="status" data-standing=${how}>
+    <p class="p-small">${t("relays hold", { n })} ${promise(n, info.quorum, info.lying, info.silent)}</p>
+    <p class=${how === "well" ? "p-good p-small p-with-note" : how === "unknown" ? "quiet p-small p-with-note" : "p-caution p-small"} role="status" data-standing=${how}>
       <${Icon} name=${how === "well" ? "check" : how === "unknown" ? "clock" : "warning"} size=${18} /> ${t(`relays ${how}`)}
     </p>
-    <ul class="lines">
+    <ul class="p-lines">
       ${info.relays.map(
-        (/** @type {any} */ one) => html`<li key=${one.relay.key} class="line">
-          <details class="grow bare"><summary><${Health} health=${one} /></summary><${Health} health=${one} detail /></details>
+        (/** @type {any} */ one) => html`<li key=${one.relay.key} class="p-line">
+          <details class="p-grow p-bare"><summary><${Health} health=${one} /></summary><${Health} health=${one} detail /></details>
         </li>`,
       )}
     </ul>
-    ${may && html`<div class="buttons start"><button type="button" onClick=${() => openDialog(ChangeRelays, { chat, info })}>${t("change relays")}</button></div>`}
+    ${may && html`<div class="p-buttons left"><button type="button" onClick=${() => openDialog(ChangeRelays, { chat, info })}>${t("change relays")}</button></div>`}
   </${Card}>`;
 }
 
@@ -97,23 +97,23 @@ function ChangeRelays({ chat, info, close, titleId }) {
     <button type="button" class="primary" disabled=${busy || n === 0 || nothing} onClick=${asked}>${t("change relays")}</button>`;
   return html`<${Sheet} title=${t("change relays")} titleId=${titleId} close=${close} feet=${feet}>
     <p class="quiet">${t("change relays text")}</p>
-    <ul class="lines" onKeyDown=${arrows}>
+    <ul class="p-lines" onKeyDown=${arrows}>
       ${known.map(
         (one) => html`<li key=${one.relay.key}>
-          <label class="across line"><input type="checkbox" data-stop checked=${staying.has(one.relay.key)} onChange=${() => turn(one.relay.key)} /><${Health} health=${one} /></label>
+          <label class="across p-line"><input type="checkbox" data-stop checked=${staying.has(one.relay.key)} onChange=${() => turn(one.relay.key)} /><${Health} health=${one} /></label>
         </li>`,
       )}
       ${added.map(
         (one) => html`<li key=${one}>
-          <label class="across line"><input type="checkbox" data-stop checked onChange=${() => (setAdded(added.filter((other) => other !== one)), setQuorum(0))} /><code class="long" dir="ltr">${one}</code></label>
+          <label class="across p-line"><input type="checkbox" data-stop checked onChange=${() => (setAdded(added.filter((other) => other !== one)), setQuorum(0))} /><code class="p-long" dir="ltr">${one}</code></label>
         </li>`,
       )}
     </ul>
-    <form class="form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), address.trim() && take())}>
+    <form class="p-form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), address.trim() && take())}>
       <label>${t("another relay")}
         <input dir="ltr" spellcheck=${false} autocomplete="off" placeholder="wss://relay.example/ws#KEY" maxlength="8192" value=${address} onInput=${(/** @type {any} */ e) => setAddress(e.target.value)} />
       </label>
-      <div class="buttons start"><button disabled=${!address.trim()}>${t("add")}</button></div>
+      <div class="p-buttons left"><button disabled=${!address.trim()}>${t("add")}</button></div>
     </form>
     ${n > 0 && html`<${Choice} label=${t("how many decide")} value=${q} options=${quorums.map((one) => [one, t("q of n", { q: one, n })])} onChange=${(/** @type {string} */ one) => setQuorum(Number(one))} />`}
     <p role="status">${promise(n, q, mayLie(n, q))}</p>

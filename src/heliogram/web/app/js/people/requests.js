@@ -42,16 +42,16 @@ function One({ request, close }) {
       ${request.kind === "group"
         ? html`${t("asks into group")} <strong><bdi>${request.name || t("no name")}</bdi></strong> · ${t("n members", { n: request.members ?? 2 })}`
         : t("asks for chat")}
-      <span class="quiet small block">${moment(request.time)}</span>
+      <span class="quiet p-small p-block">${moment(request.time)}</span>
     </p>
     <${Warnings} who=${who} />
     <details>
       <summary>${t("safety code")}</summary>
-      <p class="quiet small">${t("safety code before")}</p>
+      <p class="quiet p-small">${t("safety code before")}</p>
       <${Digits} digits=${request.safety} />
     </details>
     <${Wrong} text=${wrong} />
-    <div class="buttons">
+    <div class="p-buttons">
       <button type="button" class="danger plain" disabled=${busy} onClick=${() => decline(true)}>${t("decline and block")}</button>
       <button type="button" disabled=${busy} onClick=${() => decline(false)}>${t("decline")}</button>
       <button type="button" class="primary" disabled=${busy} onClick=${() => void accept()}>${t("accept")}</button>

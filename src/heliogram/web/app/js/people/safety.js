@@ -11,12 +11,12 @@ import { t } from "../words.js";
 import { Copy, useTry, Warnings, Who, Wrong } from "./pieces.js";
 
 /** Groups of five, as one reads them aloud. @param {{ digits: string }} props */
-export const Digits = ({ digits }) => html`<ol class="digits" dir="ltr" data-digits=${digits} aria-label=${t("safety code")}>
+export const Digits = ({ digits }) => html`<ol class="p-digits" dir="ltr" data-digits=${digits} aria-label=${t("safety code")}>
   ${digits.split(" ").map((group, index) => html`<li key=${index}>${group}</li>`)}
 </ol>`;
 
 /** @param {{ words: string }} props */
-const Words = ({ words }) => html`<ol class="code-words" dir="ltr" lang="en">
+const Words = ({ words }) => html`<ol class="p-code-words" dir="ltr" lang="en">
   ${words.split(" ").map((word, index) => html`<li key=${index}>${word}</li>`)}
 </ol>`;
 
@@ -51,34 +51,34 @@ export function Compare({ account, close, titleId }) {
     <${Who} who=${who} size=${48} />
     <${Warnings} who=${who} />
     <p>${t("compare text")}</p>
-    ${code && html`<div class="tabs" role="tablist" aria-label=${t("ways to compare")} onKeyDown=${turn(way, setWay)}>
+    ${code && html`<div class="p-tabs" role="tablist" aria-label=${t("ways to compare")} onKeyDown=${turn(way, setWay)}>
         ${WAYS.map((one) => html`<button key=${one} type="button" role="tab" id=${`way-${one}`} aria-selected=${one === way} aria-controls="way" tabindex=${one === way ? 0 : -1} onClick=${() => setWay(one)}>${t(`code as ${one}`)}</button>`)}
       </div>
-      <div id="way" role="tabpanel" aria-labelledby=${`way-${way}`} class="code-card">
+      <div id="way" role="tabpanel" aria-labelledby=${`way-${way}`} class="p-code-card">
         ${way === "digits" && html`<${Digits} digits=${code.digits} />`}
         ${way === "words" && html`<${Words} words=${code.words} />`}
         ${way === "qr" && html`<${Qr} text=${code.scan} label=${t("qr of code")} />`}
         <${Copy} text=${way === "digits" ? code.digits : way === "words" ? code.words : code.scan} label=${t(`copy ${way}`)} />
       </div>`}
-    ${differs && html`<div class="caution bad" role="alert">
+    ${differs && html`<div class="p-caution bad" role="alert">
       <${Icon} name="warning" />
       <div><strong>${t("codes differ title")}</strong><p>${t("codes differ text", { name: who.name })}</p></div>
     </div>`}
     <${Wrong} text=${wrong} />
     ${who.verified
-      ? html`<p class="good" role="status"><${Icon} name="verified" /> ${t("is verified", { name: who.name })}</p>
-          <div class="buttons"><button type="button" class="danger" disabled=${busy} onClick=${() => openDialog(Confirm, {
+      ? html`<p class="p-good" role="status"><${Icon} name="verified" /> ${t("is verified", { name: who.name })}</p>
+          <div class="p-buttons"><button type="button" class="danger" disabled=${busy} onClick=${() => openDialog(Confirm, {
             title: t("unverify"),
             text: t("unverify text", { name: who.name }),
             yes: t("unverify"),
             danger: true,
             run: () => void verify({ verified: false }),
           })}>${t("unverify")}</button></div>`
-      : html`<form class="form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void verify({ code: theirs.trim() }))}>
+      : html`<form class="p-form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void verify({ code: theirs.trim() }))}>
             <label>${t("their code")}
               <textarea rows="2" dir="ltr" spellcheck=${false} autocomplete="off" placeholder=${t("their code hint")} value=${theirs} onInput=${(/** @type {any} */ e) => (setTheirs(e.target.value), setDiffers(false))}></textarea>
             </label>
-            <div class="buttons">
+            <div class="p-buttons">
               <button type="button" disabled=${busy || !contact} onClick=${() => openDialog(Confirm, {
                 title: t("same code"),
                 text: t("same code text", { name: who.name }),

@@ -12,13 +12,13 @@ import { arrows, useTry, Who, Wrong } from "./pieces.js";
 /** What is wrong with a conversation, and what to do. @param {{ chat: any, info: any }} props */
 export function Ended({ chat, info }) {
   if (chat.successor)
-    return html`<div class="caution"><${Icon} name="forward" /><div>
+    return html`<div class="p-caution"><${Icon} name="forward" /><div>
       <p>${t("goes on elsewhere")}</p>
       <button type="button" class="primary" onClick=${() => openChat(chat.successor)}>${t("open successor")}</button>
     </div></div>`;
   if (!["dead", "wounded", "out", "opening"].includes(chat.phase)) return null;
   const loud = chat.phase === "dead" || chat.phase === "wounded";
-  return html`<div class=${loud ? "caution bad" : "caution"} role=${loud ? "alert" : "note"} data-phase=${chat.phase}>
+  return html`<div class=${loud ? "p-caution bad" : "p-caution"} role=${loud ? "alert" : "note"} data-phase=${chat.phase}>
     <${Icon} name=${chat.phase === "opening" ? "clock" : chat.phase === "out" ? "leave" : "warning"} />
     <div>
       <strong>${t(`phase ${chat.phase}`)}</strong><p>${t(`phase ${chat.phase} text`)}</p>
@@ -47,10 +47,10 @@ function GoOn({ chat, info, close, titleId }) {
     <button type="button" class="primary" disabled=${busy} onClick=${() => void begin()}>${t("go on anew")}</button>`;
   return html`<${Sheet} title=${t("go on anew")} titleId=${titleId} close=${close} feet=${feet}>
     <p>${t("go on text")}</p>
-    <ul class="lines" onKeyDown=${arrows}>
+    <ul class="p-lines" onKeyDown=${arrows}>
       ${others.map(
         (/** @type {any} */ one) => html`<li key=${one.who.account}>
-          <label class="across line"><input type="checkbox" data-stop checked=${!without.has(one.who.account)} onChange=${() => turn(one.who.account)} /><${Who} who=${one.who} /></label>
+          <label class="across p-line"><input type="checkbox" data-stop checked=${!without.has(one.who.account)} onChange=${() => turn(one.who.account)} /><${Who} who=${one.who} /></label>
         </li>`,
       )}
     </ul>

@@ -14,12 +14,12 @@ export function About() {
     event.target.open && !licences && void run(async () => setLicences(await text("vendor/LICENCES.txt")));
   const state = status.value;
   return html`<p>${t("about text")}</p>
-    <dl class="facts">
+    <dl class="p-facts">
       <${Fact} name=${t("version")}>${state?.version ?? about.value.version}</${Fact}>
       <${Fact} name=${t("profile")}><bdi>${state?.profile ?? about.value.profile}</bdi></${Fact}>
-      <${Fact} name=${t("suite")}><span class="wrap">${state?.suite ?? ""}</span></${Fact}>
+      <${Fact} name=${t("suite")}><span class="p-wrap">${state?.suite ?? ""}</span></${Fact}>
     </dl>
-    <details class="card" onToggle=${load}>
+    <details class="p-card" onToggle=${load}>
       <summary>${t("licences")}</summary>
       <${Wrong} text=${wrong} />
       ${licences && html`<pre class="licences" tabindex="0" lang="en" dir="ltr">${licences}</pre>`}

@@ -13,13 +13,13 @@ export function Devices() {
   useEffect(() => void run(async () => setDevices(await call("devices"))), []);
   return html`<p class="quiet">${t("devices text")}</p>
     <${Wrong} text=${wrong} />
-    <ul class="lines">
+    <ul class="p-lines">
       ${devices.map(
-        (one) => html`<li key=${one.id} class="line">
+        (one) => html`<li key=${one.id} class="p-line">
           <${Icon} name="device" />
-          <span class="grow">
-            <code>${one.id}</code>${one.this && html` <span class="tag">${t("this device")}</span>`}${one.revoked && html` <span class="tag bad">${t("revoked")}</span>`}
-            ${one.added > 0 && html`<span class="quiet small block">${t("added at", { time: moment(one.added) })}</span>`}
+          <span class="p-grow">
+            <code>${one.id}</code>${one.this && html` <span class="p-tag">${t("this device")}</span>`}${one.revoked && html` <span class="p-tag bad">${t("revoked")}</span>`}
+            ${one.added > 0 && html`<span class="quiet p-small p-block">${t("added at", { time: moment(one.added) })}</span>`}
           </span>
         </li>`,
       )}

@@ -10,7 +10,7 @@ const SCALES = [80, 90, 100, 110, 125, 140, 160];
 
 export function Look() {
   const { theme = "system", scale = 100, enter = "send" } = own.value;
-  return html`<div class="form">
+  return html`<div class="p-form">
     <fieldset class="radios">
       <legend>${t("theme")}</legend>
       ${["system", "light", "dark"].map(
@@ -26,7 +26,7 @@ export function Look() {
       ${["send", "line"].map(
         (one) => html`<label key=${one} class="across">
           <input type="radio" name="enter" value=${one} checked=${enter === one} onChange=${() => setOwn({ enter: one })} />
-          <span>${t(`enter ${one}`)}<span class="quiet small block">${t(`enter ${one} text`)}</span></span>
+          <span>${t(`enter ${one}`)}<span class="quiet p-small p-block">${t(`enter ${one} text`)}</span></span>
         </label>`,
       )}
     </fieldset>

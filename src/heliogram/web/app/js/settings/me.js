@@ -19,19 +19,19 @@ export function Me() {
   };
   return html`<div class="settings-me">
       <${Avatar} id=${me.account} name=${me.name} size=${72} />
-      <div class="grow">
+      <div class="p-grow">
         <${Editable} label=${t("change name")} text=${me.name} save=${rename}>
-          <strong class="grow big" dir="auto">${me.name}</strong>
+          <strong class="p-grow p-big" dir="auto">${me.name}</strong>
         </${Editable}>
-        <p class="quiet small">${t("my name text")}</p>
+        <p class="quiet p-small">${t("my name text")}</p>
       </div>
     </div>
-    <dl class="facts">
-      <${Fact} name=${t("mark")}>${me.mark}<span class="quiet small block">${t("mark text")}</span></${Fact}>
-      <${Fact} name=${t("account")}><code class="long">${me.account}</code></${Fact}>
+    <dl class="p-facts">
+      <${Fact} name=${t("mark")}>${me.mark}<span class="quiet p-small p-block">${t("mark text")}</span></${Fact}>
+      <${Fact} name=${t("account")}><code class="p-long">${me.account}</code></${Fact}>
       <${Fact} name=${t("device")}><code>${status.value.device}</code></${Fact}>
     </dl>
-    <div class="buttons start">
+    <div class="p-buttons left">
       <button type="button" class="primary" onClick=${() => openDialog(MyLink)}>${t("my link")}</button>
       <${Copy} text=${me.account} label=${t("copy account")} />
     </div>`;

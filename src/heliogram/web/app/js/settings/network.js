@@ -48,24 +48,24 @@ export function Network() {
       run: () => void trust.run(async () => take(await call("network", { authority: "" }))),
     });
   return html`<${Card} title=${t("proxy")}>
-      <form class="form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void (proxy.trim() ? set(proxy.trim()) : clear()))}>
-        <p class="quiet small">${t("proxy text")}</p>
+      <form class="p-form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void (proxy.trim() ? set(proxy.trim()) : clear()))}>
+        <p class="quiet p-small">${t("proxy text")}</p>
         <label>${t("proxy address")}
           <input dir="ltr" spellcheck=${false} autocomplete="off" maxlength="256" placeholder="socks5://127.0.0.1:9050" value=${proxy} onInput=${(/** @type {any} */ e) => setProxy(e.target.value)} />
         </label>
-        <p role="status" class="small">${network && t(network.proxy ? "proxy on" : "proxy off")}</p>
+        <p role="status" class="p-small">${network && t(network.proxy ? "proxy on" : "proxy off")}</p>
         <${Wrong} text=${way.wrong} />
-        <div class="buttons">
+        <div class="p-buttons">
           ${network?.proxy && html`<button type="button" class="danger" disabled=${way.busy} onClick=${clear}>${t("connect directly")}</button>`}
           <button class="primary" disabled=${way.busy || !network || proxy.trim() === network.proxy}>${t("save")}</button>
         </div>
       </form>
     </${Card}>
     <${Card} title=${t("authority")}>
-      <p class="quiet small">${t("authority text")}</p>
-      <p role="status" class="small">${network && t(!network.authority ? "authority off" : network.readable === false ? "authority unreadable" : "authority on")}</p>
+      <p class="quiet p-small">${t("authority text")}</p>
+      <p role="status" class="p-small">${network && t(!network.authority ? "authority off" : network.readable === false ? "authority unreadable" : "authority on")}</p>
       <${Wrong} text=${trust.wrong} />
-      <div class="buttons start">
+      <div class="p-buttons left">
         <label class="file-button">${t("choose file")}<input type="file" class="visually-hidden" accept=".pem,.crt,.cer" disabled=${trust.busy} onChange=${(/** @type {any} */ e) => (void give(e.target.files[0]), (e.target.value = ""))} /></label>
         ${network?.authority && html`<button type="button" class="danger" disabled=${trust.busy} onClick=${forget}>${t("forget authority")}</button>`}
       </div>

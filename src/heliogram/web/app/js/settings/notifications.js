@@ -9,7 +9,7 @@ import { Choice, Toggle } from "../people/pieces.js";
 export function NotificationSettings() {
   const there = "Notification" in globalThis;
   const [allowed, setAllowed] = useState(there ? Notification.permission : "denied");
-  const { notify = false, contents = "name", sound = false } = own.value;
+  const { notify = false, contents = "nothing", sound = false } = own.value;
   const turn = async (/** @type {boolean} */ on) => {
     let now = allowed;
     if (on && allowed === "default") {
@@ -18,9 +18,9 @@ export function NotificationSettings() {
     }
     setOwn({ notify: on && now === "granted" });
   };
-  return html`<div class="form">
+  return html`<div class="p-form">
     <${Toggle} label=${t("notify")} note=${t("notify text")} checked=${notify && allowed === "granted"} disabled=${allowed === "denied"} onChange=${(/** @type {boolean} */ on) => void turn(on)} />
-    ${allowed === "denied" && html`<p class="caution">${t(there ? "notify denied" : "notify missing")}</p>`}
+    ${allowed === "denied" && html`<p class="p-caution">${t(there ? "notify denied" : "notify missing")}</p>`}
     <${Choice} label=${t("notify contents")} value=${contents} disabled=${!notify} note=${t("notify contents text")} options=${["all", "name", "nothing"].map((one) => [one, t(`contents ${one}`)])} onChange=${(/** @type {string} */ one) => setOwn({ contents: one })} />
     <${Toggle} label=${t("sound")} checked=${sound} onChange=${(/** @type {boolean} */ on) => setOwn({ sound: on })} />
   </div>`;

@@ -33,7 +33,7 @@ export function Passphrase() {
     ["new passphrase", one, setOne, "new-password"],
     ["new passphrase again", again, setAgain, "new-password"],
   ];
-  return html`<form class="form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), change())}>
+  return html`<form class="p-form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), change())}>
     <p class="quiet">${t("change passphrase text")}</p>
     ${fields.map(
       ([words, value, set, kind]) => html`<label key=${words}>${t(words)}
@@ -41,7 +41,7 @@ export function Passphrase() {
       </label>`,
     )}
     <${Wrong} text=${wrong} />
-    ${done && html`<p class="good" role="status">${t("passphrase changed")}</p>`}
-    <div class="buttons"><button class="primary" disabled=${busy || !old || !one || !again}>${t(busy ? "changing passphrase" : "change passphrase")}</button></div>
+    ${done && html`<p class="p-good" role="status">${t("passphrase changed")}</p>`}
+    <div class="p-buttons"><button class="primary" disabled=${busy || !old || !one || !again}>${t(busy ? "changing passphrase" : "change passphrase")}</button></div>
   </form>`;
 }

@@ -25,16 +25,16 @@ export function Recovery() {
       setPassphrase("");
     });
   return html`<p>${t("recovery text")}</p>
-    <div class="caution"><${Icon} name="warning" /><p>${t("recovery warning")}</p></div>
+    <div class="p-caution"><${Icon} name="warning" /><p>${t("recovery warning")}</p></div>
     ${words
       ? html`<ol class="recovery-words" dir="ltr" lang="en">${words.split(/\s+/).map((word, index) => html`<li key=${index}><span>${word}</span></li>`)}</ol>
-          <p class="quiet small">${t("recovery hidden soon", { n: SHOWN / 60 })}</p>
-          <div class="buttons start"><button type="button" onClick=${() => setWords("")}>${t("hide words")}</button></div>`
-      : html`<form class="form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void show())}>
+          <p class="quiet p-small">${t("recovery hidden soon", { n: SHOWN / 60 })}</p>
+          <div class="p-buttons left"><button type="button" onClick=${() => setWords("")}>${t("hide words")}</button></div>`
+      : html`<form class="p-form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void show())}>
           <label>${t("passphrase")}
             <input type="password" required autocomplete="current-password" maxlength="1024" value=${passphrase} onInput=${(/** @type {any} */ e) => setPassphrase(e.target.value)} />
           </label>
           <${Wrong} text=${wrong} />
-          <div class="buttons"><button class="primary" disabled=${busy || !passphrase}>${t(busy ? "checking passphrase" : "show words")}</button></div>
+          <div class="p-buttons"><button class="primary" disabled=${busy || !passphrase}>${t(busy ? "checking passphrase" : "show words")}</button></div>
         </form>`}`;
 }

@@ -9,7 +9,7 @@ import { call } from "../wire.js";
 import { t } from "../words.js";
 import { Health } from "../people/health.js";
 import { usualRelays } from "../people/new-group.js";
-import { Card, useTry, Wrong } from "../people/pieces.js";
+import { Card, Field, useTry, Wrong } from "../people/pieces.js";
 import { promise } from "../people/promise.js";
 
 export function Relays() {
@@ -48,24 +48,21 @@ export function Relays() {
     });
   return html`<p class="quiet">${t("own relays text")}</p>
     <${Wrong} text=${listing.wrong} />
-    ${relays && html`<ul class="lines">
+    ${relays && html`<ul class="p-lines">
       ${relays.map(
-        (one) => html`<li key=${one.relay.key} class="line top" data-relay=${one.relay.name}>
-          <details class="grow bare"><summary><${Health} health=${one} /></summary><${Health} health=${one} detail /></details>
+        (one) => html`<li key=${one.relay.key} class="p-line top" data-relay=${one.relay.name}>
+          <details class="p-grow p-bare"><summary><${Health} health=${one} /></summary><${Health} health=${one} detail /></details>
           <${IconButton} name="trash" size=${18} label=${t("remove one", { name: one.relay.name })} onClick=${() => remove(one.relay)} />
         </li>`,
       )}
     </ul>
-    <p class="small" role="status">${t("begun with")} ${promise(usualRelays(relays).length)}</p>
-    ${relays.length > 0 && html`<div class="buttons start"><button type="button" disabled=${listing.busy} onClick=${() => void load(true)}>${t(listing.busy ? "checking" : "check relays")}</button></div>`}`}
+    <p class="p-small" role="status">${t("begun with")} ${promise(usualRelays(relays).length)}</p>
+    ${relays.length > 0 && html`<div class="p-buttons left"><button type="button" disabled=${listing.busy} onClick=${() => void load(true)}>${t(listing.busy ? "checking" : "check relays")}</button></div>`}`}
     <${Card} title=${t("add relay")}>
-      <form class="form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void add())}>
-        <label>${t("relay address")}
-          <input dir="ltr" spellcheck=${false} autocomplete="off" maxlength="8192" placeholder="wss://relay.example/ws#KEY" value=${address} onInput=${(/** @type {any} */ e) => setAddress(e.target.value)} aria-describedby="relay-wrong" />
-          <span class="quiet small">${t("relay address text")}</span>
-        </label>
-        <${Wrong} text=${adding.wrong} id="relay-wrong" />
-        <div class="buttons"><button class="primary" disabled=${adding.busy || !address.trim()}>${t("add")}</button></div>
+      <form class="p-form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void add())}>
+        <${Field} label=${t("relay address")} note=${t("relay address text")} dir="ltr" spellcheck=${false} autocomplete="off" maxlength="8192" placeholder="wss://relay.example/ws#KEY" value=${address} onInput=${setAddress} />
+        <${Wrong} text=${adding.wrong} />
+        <div class="p-buttons"><button class="primary" disabled=${adding.busy || !address.trim()}>${t("add")}</button></div>
       </form>
     </${Card}>`;
 }

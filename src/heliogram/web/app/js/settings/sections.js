@@ -1,9 +1,9 @@
 // @ts-check
 /** The sections of the settings, in their order. */
 
+import { KeyTable } from "../list/help.js";
 import { About } from "./about.js";
 import { Devices } from "./devices.js";
-import { Keyboard } from "./keyboard.js";
 import { Look } from "./look.js";
 import { Me } from "./me.js";
 import { Network } from "./network.js";
@@ -26,6 +26,6 @@ export const SECTIONS = [
   { key: "storage", icon: "disk", view: StorageSettings },
   { key: "recovery", icon: "shield", view: Recovery },
   { key: "passphrase", icon: "lock", view: Passphrase },
-  { key: "keyboard", icon: "keyboard", view: Keyboard },
+  { key: "keyboard", icon: "keyboard", view: KeyTable },
   { key: "about", icon: "bookmark", view: About },
 ];

@@ -16,17 +16,17 @@ export function Settings({ close, titleId, section = "" }) {
   return html`<${Sheet} title=${t("settings")} titleId=${titleId} close=${close}>
     <div class="settings" data-shows=${chosen ? "section" : "sections"}>
       <nav aria-label=${t("settings")}>
-        <ul class="lines" onKeyDown=${arrows}>
+        <ul class="p-lines" onKeyDown=${arrows}>
           ${SECTIONS.map(
             ({ key, icon }) => html`<li key=${key}>
-              <button type="button" class="line line-main" data-stop data-section=${key} aria-current=${at?.key === key ? "page" : undefined} onClick=${() => setChosen(key)}>
-                <${Icon} name=${icon} size=${20} /><span class="grow">${t(`settings ${key}`)}</span>
+              <button type="button" class="p-line p-line-main" data-stop data-section=${key} autofocus=${at?.key === key} aria-current=${at?.key === key ? "page" : undefined} onClick=${() => setChosen(key)}>
+                <${Icon} name=${icon} size=${20} /><span class="p-grow">${t(`settings ${key}`)}</span>
               </button>
             </li>`,
           )}
         </ul>
       </nav>
-      <div class="settings-section" key=${at?.key}>
+      <div class="settings-section" key=${at?.key} data-section-shown=${at?.key}>
         <header>
           <${IconButton} class="settings-back" name="back" label=${t("back")} onClick=${() => setChosen("")} />
           <h3>${t(`settings ${at?.key}`)}</h3>

@@ -28,11 +28,11 @@ export function StorageSettings() {
         }),
     });
   return html`<${Card} title=${t("on this disk")}>
-      ${sizes && html`<dl class="facts">
+      ${sizes && html`<dl class="p-facts">
         ${PARTS.map((one) => html`<${Fact} key=${one} name=${t(`storage ${one}`)}>${one === "messages" ? t("n messages", { n: sizes[one] }) : bytes(sizes[one])}</${Fact}>`)}
       </dl>`}
       <${Wrong} text=${wrong} />
-      <div class="buttons start"><button type="button" class="danger" disabled=${busy || !sizes?.kept} onClick=${clear}>${t("clear kept")}</button></div>
+      <div class="p-buttons left"><button type="button" class="danger" disabled=${busy || !sizes?.kept} onClick=${clear}>${t("clear kept")}</button></div>
     </${Card}>
     <${Write} what="backup" field="file" />
     <${Write} what="export" field="directory" ask />`;
@@ -50,12 +50,12 @@ function Write({ what, field, ask = false }) {
   const asked = () =>
     openDialog(Confirm, { title: t(what), text: t(`${what} ask`), yes: t(`make ${what}`), danger: true, run: begin });
   return html`<${Card} title=${t(what)}>
-    <p class="quiet small">${t(`${what} text`)}</p>
+    <p class="quiet p-small">${t(`${what} text`)}</p>
     <${Wrong} text=${wrong} />
     <div role="status">
-      ${path && html`<p>${t("it lies at")}</p><code class="long" dir="ltr" data-written=${what}>${path}</code>`}
+      ${path && html`<p>${t("it lies at")}</p><code class="p-long" dir="ltr" data-written=${what}>${path}</code>`}
     </div>
-    <div class="buttons start">
+    <div class="p-buttons left">
       <button type="button" disabled=${busy} onClick=${ask ? asked : begin}>${t(busy ? `making ${what}` : `make ${what}`)}</button>
       ${path && html`<${Copy} text=${path} label=${t("copy path")} />`}
     </div>

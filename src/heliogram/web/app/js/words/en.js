@@ -1,14 +1,24 @@
 // @ts-check
 /** English: the law for keys. A value is a text, or its forms by number. */
 
+import errors from "./en/errors.js";
+import chat from "./en/chat.js";
+import compose from "./en/compose.js";
 import groups from "./en/groups.js";
+import list from "./en/list.js";
 import people from "./en/people.js";
 import settings from "./en/settings.js";
+import start from "./en/start.js";
 
 export default {
+  ...start,
+  ...list,
+  ...chat,
+  ...compose,
   ...people,
   ...groups,
   ...settings,
+  ...errors,
 
   starting: "Starting",
   close: "Close",
@@ -44,4 +54,5 @@ export default {
   "error unknown": "That did not work ({code}).",
   "error no node": "Heliogram does not answer. Is it still running?",
   "error internal": "Something went wrong inside of Heliogram. Please report what you did.",
+
 };

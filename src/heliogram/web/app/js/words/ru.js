@@ -1,14 +1,24 @@
 // @ts-check
 /** Русский. Ключи — в en.js. */
 
+import errors from "./ru/errors.js";
+import chat from "./ru/chat.js";
+import compose from "./ru/compose.js";
 import groups from "./ru/groups.js";
+import list from "./ru/list.js";
 import people from "./ru/people.js";
 import settings from "./ru/settings.js";
+import start from "./ru/start.js";
 
 export default {
+  ...start,
+  ...list,
+  ...chat,
+  ...compose,
   ...people,
   ...groups,
   ...settings,
+  ...errors,
 
   starting: "Запуск",
   close: "Закрыть",
@@ -44,4 +54,5 @@ export default {
   "error unknown": "Не получилось ({code}).",
   "error no node": "Heliogram не отвечает. Он ещё запущен?",
   "error internal": "В Heliogram что-то сломалось. Пожалуйста, сообщите, что вы делали.",
+
 };

@@ -2,8 +2,11 @@
 /** Groups, and the relays of conversations: in English. */
 
 export default {
-  // A new group
   "new group": "New group",
+  leave: "Leave",
+  "leave text": "You read nothing that is said there from now on. What was said stays here. All see that you left.",
+  relays: "Relays",
+  // A new group
   "group name": "Name of the group",
   description: "Description",
   members: "Members",
@@ -56,10 +59,8 @@ export default {
   "remove person text": "{name} reads nothing that is said from now on, on any device. What was said before stays with them. All see that you removed them.",
   removing: "{name} is being removed…",
   "was removed": "{name} is out.",
-  leave: "Leave",
   "leave group": "Leave group",
   "leave chat": "End this chat",
-  "leave text": "You read nothing that is said there from now on. What was said stays here. All see that you left.",
   "leave direct text": "Neither of you can say anything here any more. What was said stays. {name} sees that you left.",
   "leave owner": "You are its only owner: whoever is longest in it becomes the owner.",
   "leave owner admin": "You are its only owner: the admin who was appointed first becomes the owner.",
@@ -68,7 +69,6 @@ export default {
   left: "You have left {name}.",
 
   // Its relays
-  relays: "Relays",
   "relays of group": "Relays",
   "relays of group text": "They store and order what is said, and cannot read it. More relays stand more: with one, nothing works without it; of three, one may be away; of four, one may be away or lie.",
   "no relays yet": "You have no relays yet. Add some in the settings.",

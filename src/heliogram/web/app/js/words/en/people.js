@@ -2,11 +2,15 @@
 /** People, groups, requests, relays of a conversation: in English. */
 
 export default {
-  // Everywhere here
-  you: "you",
   verified: "Verified",
   copied: "Copied",
   save: "Save",
+  mute: "Mute",
+  "add contact": "Add contact",
+  "my link": "My link",
+  requests: "Requests",
+  "this is you": "(you)",
+  // Everywhere here
   add: "Add",
   adding: "Adding…",
   done: "Done",
@@ -78,13 +82,10 @@ export default {
   "unverify text": "Count {name} as not verified again? Nothing else changes.",
 
   // What is ours in a conversation
-  media: "Media",
-  pins: "Pinned",
-  "search here": "Search",
-  mute: "Mute",
   "mute text": "No notifications from here.",
   "reports here": "Tell what I have read",
   "reports here text": "Others here see what has reached you and what you have read.",
+  media: "Media",
   timer: "Disappearing messages",
   "timer text": "For all: messages go this long after they are read.",
   "timer admins": "Only admins change this.",
@@ -101,7 +102,6 @@ export default {
   "open predecessor": "What was before",
 
   // A link to others
-  "add contact": "Add contact",
   "add contact text": "Paste the link that they gave you. They are asked before anything else happens.",
   "their link": "Their link",
   "name for them": "What you call them",
@@ -117,7 +117,6 @@ export default {
   "contact failed": "Not reached",
 
   // Our links
-  "my link": "My link",
   "my link text": "Give it to somebody, and they can ask to get in touch. You decide about each one.",
   "qr of link": "Your contact link as a QR code",
   "no qr": "The QR code cannot be shown.",
@@ -139,7 +138,6 @@ export default {
   "revoke link person text": "This contact reaches you by it. They get a new one by themselves; whoever else has it can do nothing with it.",
 
   // Requests
-  requests: "Requests",
   "no requests": "Nobody waits for an answer.",
   "requests text": "Nobody notices that a request has come, or that you have seen it, until you accept.",
   "asks for chat": "wants to write to you.",
@@ -149,4 +147,13 @@ export default {
   "decline text": "The request of {name} goes. They are not told.",
   "decline and block": "Decline and block",
   "decline and block text": "The request goes, and {name} cannot ask again. They are not told.",
+
+  // Why something is not allowed
+  "why a group needs a name": "A group needs a name.",
+  "why a name or a description is too long": "The name or the description is too long.",
+  "why so many relays with this quorum decide nothing safely": "So many relays, with so many that decide, decide nothing safely.",
+  "why there are too many links: revoke one": "There are too many links: revoke one.",
+  "why they are blocked": "You have blocked them. Unblock them first.",
+  "why this is you": "This is you.",
+  "why this link leads to you": "This link leads to you. Give it to somebody else.",
 };

@@ -3,6 +3,8 @@
 
 export default {
   settings: "Settings",
+  "add relay": "Add relay",
+  "relay address": "Address",
   "settings me": "My account",
   "settings look": "Look and language",
   "settings notifications": "Notifications",
@@ -56,6 +58,9 @@ export default {
   "typing text": "You see who types only if you tell it, too.",
   "lock after": "Lock by itself",
   "lock after text": "After this time without a sign of you. Then the passphrase is needed.",
+  "blocked people": "Blocked people",
+  "nobody blocked": "You have blocked nobody.",
+  "unblock one": "Unblock {name}",
   "lock now": "Lock now",
 
   // Relays
@@ -63,8 +68,6 @@ export default {
   "begun with": "What you begin now:",
   "check relays": "Check all",
   checking: "Checking…",
-  "add relay": "Add relay",
-  "relay address": "Address",
   "relay address text": "As its operator gives it: where it is, then # and its key.",
   "relay added": "{name} is added.",
   "remove relay": "Remove this relay?",
@@ -143,7 +146,6 @@ export default {
   "passphrase changed": "The passphrase is changed.",
 
   // Keyboard
-  "key escape": "Close what is on top",
 
   // About
   "about text": "Heliogram is a private messenger. Only those who talk can read what is said; relays store it sealed, and learn as little as can be. This page comes from your own machine, and nothing is fetched from anywhere else.",
