@@ -1,4 +1,4 @@
-"""`init`, `restore`, `status`, `passphrase`, `lock`, `serve`, `web`: a profile, its node. `demo`: of others."""
+"""`init`, `restore`, `status`, `passphrase`, `lock`, `serve`, `web`: a profile, its node. `demo`: others'."""
 
 from __future__ import annotations
 
