@@ -69,7 +69,9 @@ def test_a_request_is_declined_and_its_sender_blocked(people: People, anna: Pers
     entry = anna.page.locator(".list .entry").filter(has_text="Requests")
     anna.clicks(entry)
     anna.clicks("Decline and block")
-    anna.clicks(anna.page.get_by_role("dialog").last.get_by_role("button", name="Decline and block"))
+    anna.clicks(
+        anna.page.get_by_role("dialog").last.get_by_role("button", name="Decline and block")
+    )
     anna.sees("Nobody waits for an answer.")
     anna.presses("Escape")
     anna.misses(entry)
