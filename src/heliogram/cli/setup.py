@@ -1,4 +1,4 @@
-"""`init`, `restore`, `status`, `passphrase`, `lock`, `serve`, `web`: a profile, its node. `demo`: others'."""
+"""A profile and its node: `init`, `restore`, `status`, `passphrase`, `lock`, `serve`, `web`; and `demo`."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def add(app: typer.Typer) -> None:
     )(restore)
     command(app, "status", "status", "status --json")(status)
     command(app, "serve", "serve", "serve --home ~/anna")(serve)
-    command(app, "passphrase", "passphrase", "passphrase --new-file new.txt")(passphrase)
     command(app, "web", "web", "web --no-browser", "web --port 8080")(web)
+    command(app, "passphrase", "passphrase", "passphrase --new-file new.txt")(passphrase)
     command(app, "lock", "lock")(lock)
     command(app, "demo", "demo", "demo --keep what-happened")(demo)
 
