@@ -1,22 +1,24 @@
-"""The main job: four relays, your node, and Echo, who answers. `make run` starts it.
+"""The main job: four relays, your node with its app, and Echo, who answers. `make run` starts it.
 
 Everything runs on this machine and lives in one directory: `.heliogram` beside the Makefile, unless you name
-another. A second start finds the same relays, people and history. In a terminal you are in a conversation
-with Echo at once; otherwise one message is sent, and what becomes of it is checked.
+another. A second start finds the same relays, people and history. From a terminal the app opens in your
+browser, or says its link; otherwise one message is sent, and what becomes of it is checked.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import secrets
 import signal
 import sys
-from asyncio.subprocess import create_subprocess_exec
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 
-from heliogram.cli.demo import Actor, NotAsTold, check, say, until
+from heliogram.cli.demo import PATIENCE, Actor, NotAsTold, check, say, until
 from heliogram.cli.processes import (
     DidNotStart,
     NodeProcess,
@@ -27,6 +29,7 @@ from heliogram.cli.processes import (
 )
 from heliogram.cli.sentences import sentence
 from heliogram.node import api
+from heliogram.node.control.client import Client
 from heliogram.node.errors import NodeError, ProfileBusy
 from heliogram.node.profile.lock import Lock
 
@@ -64,35 +67,75 @@ async def try_it(me: Actor) -> None:
     await me.node.call(api.MarkRead("Echo"))
 
 
-async def talk(environment: dict[str, str]) -> None:
-    """Give the terminal to `heliogram chat Echo`. Ctrl-C belongs to it meanwhile."""
-    chat = await create_subprocess_exec(*CLI, "chat", "Echo", env=environment)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+async def look(link: str) -> None:
+    """See that the app is where its link says, as a browser would."""
+    page = await asyncio.to_thread(_page, link.partition("#")[0])
+    check("<title>Heliogram</title>" in page, "the app's page is there: a link opens it once")
+
+
+def _page(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310
+        return str(answer.read().decode())
+
+
+async def introduce(home: Path, echo: NodeProcess) -> None:
+    """Let Echo be among the contacts of whoever uses the app, as soon as they have an account."""
+    while True:
+        with suppress(NodeError, OSError):
+            async with Client.of_home(home) as node:
+                contacts: list[api.Contact] = await node.call(api.GetContacts())
+                if not any(one.who.name == "Echo" for one in contacts):
+                    await node.call(api.AddContact((echo.home / "link").read_text(), "Echo"))
+                return
+        await asyncio.sleep(0.2)
+
+
+async def show(app: NodeProcess, echo: NodeProcess) -> None:
+    """The app is in the browser: wait until somebody has had enough."""
+    if link := str(json.loads(app.said).get("link", "")):
+        print("\nOpen this in a browser of this machine. It works once:")
+        say(link)
+    else:
+        print("\nHeliogram is open in your browser.")
+    say("Echo answers whatever you say. Ctrl-C stops everything, and nothing is lost.")
+    enough = asyncio.Event()
+    with suppress(NotImplementedError):  # Windows: there Ctrl-C ends it as anywhere else
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, enough.set)
+    introducing = asyncio.create_task(introduce(app.home, echo))
+    waiting = [asyncio.create_task(one) for one in (enough.wait(), app.ended())]
     try:
-        await chat.wait()
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        signal.signal(signal.SIGINT, before)
-        if chat.returncode is None:
-            chat.terminate()
-            await chat.wait()
+        for one in (introducing, *waiting):
+            one.cancel()
 
 
 async def run(directory: Path) -> None:
     """Start everything, let somebody talk, stop everything."""
+    shown = sys.stdin.isatty() and sys.stdout.isatty()
     relays = [Relay(directory / f"relay-{number}") for number in range(1, 5)]
-    home = directory / "echo"
+    home, mine = directory / "echo", directory / "me"
     program = (sys.executable, HERE / "echo.py", home)
     echo = NodeProcess(home, passphrase_file(directory, "echo"), program)
-    me = Actor("You", NodeProcess(directory / "me", passphrase_file(directory, "me")))
+    # Whoever sits here chooses a passphrase in the app, unless there is a profile that was made without them.
+    known = not shown or (directory / "me.passphrase").exists()
+    key = passphrase_file(directory, "me") if known else None
+    app: NodeProcess
 
     async def wake_echo() -> None:
         await echo.init("Echo", relays)
         await echo.start()
 
+    async def open_app() -> None:
+        if not shown:
+            await app.init("You", relays)
+        await app.start()
+
     print(f"Starting four relays, your node, and Echo, in {directory}", flush=True)
-    if not me.process.home.exists():
+    if not home.exists():
         say("The first time takes a little longer: keys are made.")
-    async with ending([*relays, echo, me]):
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(ending([*relays, echo]))
         await in_order(
             [relay.start() for relay in relays],
             [
@@ -100,22 +143,30 @@ async def run(directory: Path) -> None:
                 for relay in relays
             ],
         )
+        suggested = [one for relay in relays for one in ("--relay", relay.address)]
+        quiet = () if shown else ("--no-browser",)
+        app = NodeProcess(mine, key, (*CLI, "web", "--json", *quiet, *suggested))
+        await stack.enter_async_context(ending([app]))
         await in_order(
-            [wake_echo(), me.start(relays)],
+            [wake_echo(), open_app()],
             [
                 lambda: say(f"Echo     process {echo.pid}, an account that answers"),
-                lambda: say(f"you      process {me.process.pid}, your node"),
+                lambda: say(f"you      process {app.pid}, your node and its app"),
             ],
         )
-        await befriend(me, echo)
-        print("\nYour node is yours to use from any other terminal:")
-        say(f"export HELIOGRAM_HOME={me.process.home}")
-        say(f"export HELIOGRAM_PASSPHRASE_FILE={directory / 'me.passphrase'}")
-        say(f"{Path(sys.executable).with_name('heliogram')} --help\n")
-        if sys.stdin.isatty() and sys.stdout.isatty():
-            await talk(me.process.environment)
+        print("\nYour node is yours to use from any other terminal, too:")
+        say(f"export HELIOGRAM_HOME={mine}")
+        say(f"{Path(sys.executable).with_name('heliogram')} --help")
+        if shown:
+            await show(app, echo)
         else:
+            me = Actor("You", app)
+            await me.connect()
+            stack.push_async_callback(me.leave)
+            await befriend(me, echo)
+            print()
             await try_it(me)
+            await look(str(json.loads(app.said)["link"]))
         print("\nStopping …", flush=True)
 
 

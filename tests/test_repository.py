@@ -68,6 +68,9 @@ def test_all_walls_stand(copy: Path) -> None:
         ("content/new.py", "import heliogram.wire", "Layers"),
         ("content/new.py", "import secrets", "The protocol core does no I/O"),
         ("relay/new.py", "import heliogram.mls", "The relay cannot read messages"),
+        ("node/new.py", "import heliogram.web", "Layers"),
+        ("web/new.py", "import heliogram.cli", "Layers"),
+        ("web/new.py", "import heliogram.wire", "Faces speak only to the node"),
         ("relay/slots.py", "import time", "The protocol core does no I/O"),
     ],
 )

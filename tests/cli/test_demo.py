@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import pty
 import re
@@ -10,8 +12,11 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,40 +151,41 @@ def test_a_run_and_what_comes_after_it(tmp_path: Path) -> None:
 
 
 def _in_a_terminal(directory: Path) -> None:
-    """Somebody types a message, sees what becomes of it and the answer, and ends with Ctrl-D."""
+    """The app's link is told; who opens it says something, sees the answer, and ends it with Ctrl-C."""
     screen, inner = pty.openpty()
     running = subprocess.Popen(
         [sys.executable, RUN, directory],
         stdin=inner,
         stdout=inner,
         stderr=inner,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"},
+        env={one: value for one, value in os.environ.items() if one not in BROWSERS},
+        preexec_fn=_take_the_terminal,
         start_new_session=True,
     )
     os.close(inner)
     seen = ""
 
-    def until(text: str) -> None:
+    def until(pattern: str) -> re.Match[str]:
         nonlocal seen
         end = time.monotonic() + PATIENCE
-        while text not in seen:
+        while (found := re.search(pattern, seen)) is None:
             ready, _, _ = select.select([screen], [], [], 1)
             try:
                 more = os.read(screen, 65536) if ready else None
             except OSError:
                 more = b""
-            assert more != b"" and time.monotonic() < end, f"{text!r} did not come: {seen}"
+            assert more != b"" and time.monotonic() < end, f"{pattern!r} did not come: {seen}"
             seen += (more or b"").decode(errors="replace")
+        return found
 
     try:
-        until("You said: Hello, number 1.")
-        until("Ctrl-D ends")
-        os.write(screen, b"Good morning\r")
-        until("stored by 4 of 4 relays")
-        until("You said: Good morning")
-        until(" read")
-        os.write(screen, b"\x04")
-        until("The next start goes on from here.")
+        link = until(r"(http://127\.0\.0\.1:\d+/\S+/)#(\S+)")
+        until("Ctrl-C stops everything")
+        app = App(link[1], link[2])
+        app.call("send", {"chat": "Echo", "text": "Good morning"})
+        app.until("history", {"chat": "Echo"}, "You said: Good morning")
+        os.write(screen, b"\x03")
+        until("The next start goes on from here")
         assert running.wait(PATIENCE) == 0
     finally:
         if running.poll() is None:
@@ -188,6 +194,45 @@ def _in_a_terminal(directory: Path) -> None:
         os.close(screen)
     found = pids(seen.replace("\r", ""))
     assert len(found) == 6 and all(map(gone, found))
+
+
+#: Without them there is no browser: the link is told.
+BROWSERS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+
+
+def _take_the_terminal() -> None:
+    """Ctrl-C comes from the terminal that a process has taken."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+class App:
+    """The app, as a program of its owner sees it."""
+
+    def __init__(self, base: str, token: str) -> None:
+        self._base = base
+        self._secret = ""
+        self._secret = self._post("session", {"token": token})["secret"]
+
+    def call(self, tag: str, fields: dict[str, object]) -> Any:
+        return self._post(f"call/{tag}", fields)
+
+    def until(self, tag: str, fields: dict[str, object], text: str) -> None:
+        """Ask until one of what comes has this text."""
+        end = time.monotonic() + PATIENCE
+        while not any(one.get("text") == text for one in self.call(tag, fields)):
+            assert time.monotonic() < end, f"{text!r} did not come"
+            time.sleep(0.05)
+
+    def _post(self, path: str, body: dict[str, object]) -> Any:
+        headers = {
+            "Content-Type": "application/json",
+            "Heliogram-Secret": self._secret,
+        }
+        asked = urllib.request.Request(
+            f"{self._base}api/{path}", json.dumps(body).encode(), headers=headers
+        )
+        with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
+            return json.load(answer)
 
 
 def _interrupted(directory: Path) -> None:

@@ -44,7 +44,7 @@ from PIL import Image
 
 from heliogram.cli.lazily import COMMANDS, load
 from heliogram.node import api
-from tests.cli.town import RELAYS, World, write_private
+from tests.cli.town import PHRASE, RELAYS, World, write_private
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 
@@ -159,6 +159,7 @@ class Names:
 _VARYING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "<time>"),
     (r'("(?:time|received|created|expires)": )\d+', r"\1<time>"),
+    (r"http://127\.0\.0\.1:\d+/[\w-]{43}/#[\w-]{43}", "<start link>"),
     (r"\b\d+ ms\b", "<n> ms"),
     (r"^[█▀▄ ]{20,}\n(?:[█▀▄ ]{20,}\n)*", "<QR>\n"),
     (r'("round_trip_ms": )[\d.]+', r"\1<n>"),
@@ -256,7 +257,7 @@ class Player:
             )
             return self._names.normal(done.stdout, []).splitlines()
         if arguments[-1] == "&":
-            said = "".join(self._world.serve(*arguments[1:-1]))
+            said = "".join(self._world.serve(*arguments[1:-1], command=arguments[0]))
             self._world.wait(_settled)
             return self._names.normal(said, arguments).splitlines()
         input = None
@@ -318,6 +319,8 @@ def test_transcript(path: Path, newcomer: World) -> None:
     if path.stem == "groups":
         Image.new("RGB", (600, 400), "teal").save(newcomer.desk / "tea.png")
     write_private(newcomer.desk / "wrong.txt", "another passphrase")
+    if path.stem == "beginning":
+        write_private(newcomer.desk / "right.txt", PHRASE)
     written = path.read_text()
     player = Player(newcomer)
     try:

@@ -207,10 +207,10 @@ class World:
 
         self.town.do(make())
 
-    def serve(self, *arguments: str) -> list[str]:
-        """Start the node; what it says when it is ready."""
+    def serve(self, *arguments: str, command: str = "serve") -> list[str]:
+        """Start the node, by itself or with the app; what it says when it is ready."""
         self._serving = subprocess.Popen(
-            [*CLI, "serve", *arguments],
+            [*CLI, command, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,

@@ -96,13 +96,21 @@ class Actor:
         """Make the profile if it is new, start its node, connect to it."""
         await self.process.init(self.name, list(relays))
         await self.process.start()
+        await self.connect()
+
+    async def connect(self) -> None:
+        """Connect to its node, which somebody has started."""
         self.node = self._client = Client.of_home(self.process.home)
         await self._client.connect()
 
-    async def stop(self) -> None:
-        """Leave its node, ask that to end, and wait."""
+    async def leave(self) -> None:
+        """Leave its node, which goes on."""
         if self._client is not None:
             await self._client.close()
+
+    async def stop(self) -> None:
+        """Leave its node, ask that to end, and wait."""
+        await self.leave()
         await self.process.stop()
 
     async def link(self) -> str:

@@ -106,15 +106,16 @@ class NodeProcess:
     """A node on a profile's directory: `heliogram serve`, or another program that says when it is ready."""
 
     def __init__(
-        self, home: Path, passphrase_file: Path, command: tuple[str | Path, ...] = ()
+        self, home: Path, passphrase_file: Path | None, command: tuple[str | Path, ...] = ()
     ) -> None:
-        """Nothing is started yet."""
+        """Nothing is started yet. Without `passphrase_file` the passphrase is its owner's matter."""
         self.home = home
-        self.environment = {
-            **os.environ,
-            "HELIOGRAM_HOME": str(home),
-            "HELIOGRAM_PASSPHRASE_FILE": str(passphrase_file),
-        }
+        self.environment = {**os.environ, "HELIOGRAM_HOME": str(home)}
+        self.environment.pop("HELIOGRAM_PASSPHRASE_FILE", None)
+        if passphrase_file is not None:
+            self.environment["HELIOGRAM_PASSPHRASE_FILE"] = str(passphrase_file)
+        #: The line by which it said that it is ready.
+        self.said = ""
         self._command = command or (*_NODE, "serve")
         self._process: Process | None = None
 
@@ -122,6 +123,11 @@ class NodeProcess:
     def pid(self) -> int | None:
         """Its process, while it runs."""
         return None if self._process is None else self._process.pid
+
+    async def ended(self) -> None:
+        """Wait until it has ended by itself."""
+        if self._process is not None:
+            await self._process.wait()
 
     async def init(self, name: str, relays: list[Relay]) -> None:
         """Make the profile, if it is new. Raises `DidNotStart`."""
@@ -141,7 +147,8 @@ class NodeProcess:
             stderr=STDOUT,
             start_new_session=True,
         )
-        await _line(f"The node in {self.home}", self._process, rb".*\bready\b.*")
+        line = await _line(f"The node in {self.home}", self._process, rb".*\bready\b.*")
+        self.said = line[0].decode(errors="replace")
 
     async def stop(self) -> None:
         """Ask it to end, and wait."""

@@ -20,13 +20,13 @@ from heliogram.node.store.upkeep import rewrite_is_due
 
 def serve(face: Face) -> None:
     """Run until a signal comes, or until the node is locked."""
-    with open_profile(face) as profile, asyncio.Runner(loop_factory=_loop) as runner:
+    with open_profile(face) as profile, asyncio.Runner(loop_factory=new_loop) as runner:
         place = Place(profile.directory.socket())
 
         async def run() -> bool:
             """Whether it was locked."""
             stop, asked = asyncio.Event(), False
-            _stop_on_signals(stop)
+            stop_on_signals(stop)
             node = await open_node(profile)
             try:
                 async with Server(node, place):
@@ -44,7 +44,8 @@ def serve(face: Face) -> None:
         profile.close(rewrite=locked or rewrite_is_due(profile.store, int(time.time())))
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def new_loop() -> asyncio.AbstractEventLoop:
+    """The loop that a node runs in."""
     if sys.platform == "win32":
         return asyncio.new_event_loop()
     # Loaded here: no other command needs it.
@@ -58,7 +59,8 @@ async def _until_locked(node: LocalNode, stop: asyncio.Event) -> None:
     stop.set()
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Have `stop` set when somebody wants this program to end."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""`init`, `restore`, `status`, `lock`, `serve`: a profile and its node. `demo`: some of others."""
+"""A profile and its node: `init`, `restore`, `status`, `passphrase`, `lock`, `serve`, `web`; and `demo`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def add(app: typer.Typer) -> None:
     )(restore)
     command(app, "status", "status", "status --json")(status)
     command(app, "serve", "serve", "serve --home ~/anna")(serve)
+    command(app, "web", "web", "web --no-browser", "web --port 8080")(web)
+    command(app, "passphrase", "passphrase", "passphrase --new-file new.txt")(passphrase)
     command(app, "lock", "lock")(lock)
     command(app, "demo", "demo", "demo --keep what-happened")(demo)
 
@@ -113,6 +115,22 @@ def status(face: Face) -> None:
         face.screen.pairs(showing.status(now))
 
 
+def passphrase(
+    face: Face,
+    new_file: Annotated[
+        Path | None,
+        typer.Option("--new-file", metavar="FILE", help="The new one is its first line."),
+    ] = None,
+) -> None:
+    """Choose another passphrase for the profile. Backups keep the one that they were made with.
+
+    Asks for the old one ($HELIOGRAM_PASSPHRASE_FILE names a file with it), then for the new one.
+    """
+    from heliogram.cli.passphrases import change
+
+    change(face, new_file)
+
+
 def lock(face: Face) -> None:
     """Let the running node forget all keys and stop."""
     from heliogram.cli.reaching import Running
@@ -137,6 +155,28 @@ def serve(face: Face) -> None:
     from heliogram.cli.serving import serve as run
 
     run(face)
+
+
+def web(
+    face: Face,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="The app's port. Else any that is free.")
+    ] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print a link that works once; open no browser.")
+    ] = False,
+    relay: Annotated[
+        list[str],
+        typer.Option("--relay", metavar="ADDRESS", help="Suggest it to who begins. Repeatable."),
+    ] = [],  # noqa: B006
+) -> None:
+    """Run the node and show the app in your browser, until Ctrl-C or SIGTERM.
+
+    The app is for this machine only. If it runs already, it is opened once more.
+    """
+    from heliogram.cli.browsing import web as run
+
+    run(face, port, relay, browser=not no_browser)
 
 
 def demo(

@@ -15,11 +15,13 @@ from heliogram.content.errors import ContentError
 from heliogram.content.forms import (
     KEYBOARD,
     LOCATION,
+    PIN,
     POLL,
     PRESS,
     VOTE,
     Keyboard,
     Location,
+    Pin,
     Poll,
     Press,
     Vote,
@@ -117,7 +119,7 @@ class Unknown:
 
 
 Body: TypeAlias = (
-    Nothing | Text | File | Poll | Vote | Location | Keyboard | Press | Several | Unknown
+    Nothing | Text | File | Poll | Vote | Location | Keyboard | Press | Pin | Several | Unknown
 )
 
 #: What our own media types hold.
@@ -127,6 +129,7 @@ _FORMS: dict[str, Callable[[bytes], Body]] = {
     LOCATION: Location.from_bytes,
     KEYBOARD: Keyboard.from_bytes,
     PRESS: Press.from_bytes,
+    PIN: Pin.from_bytes,
 }
 
 

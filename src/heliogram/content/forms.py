@@ -32,6 +32,7 @@ VOTE = "application/vnd.heliogram.vote"
 LOCATION = "application/vnd.heliogram.location"
 KEYBOARD = "application/vnd.heliogram.keyboard"
 PRESS = "application/vnd.heliogram.press"
+PIN = "application/vnd.heliogram.pin"
 
 _PLACE = "Forms"
 
@@ -267,3 +268,27 @@ class Press:
         press = cls(reader.octets())
         reader.finish()
         return press
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Pin the message which this replies to for all, or no longer: `[1, pinned bool]`."""
+
+    pinned: bool
+
+    def encode(self) -> bytes:
+        """The bytes of this pin."""
+        return cbor.array((cbor.integer(VERSION), cbor.boolean(self.pinned)))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The pin that is the whole of `data`. Raises `ContentError`."""
+        reader = cbor.Reader(data)
+        _begin(reader, 2)
+        pin = cls(reader.boolean())
+        reader.finish()
+        return pin
+
+    def fallback(self) -> str:
+        """The pin as text."""
+        return "📌" if self.pinned else "📌 ✗"

@@ -15,11 +15,13 @@ from heliogram.content.errors import ContentError
 from heliogram.content.forms import (
     KEYBOARD,
     LOCATION,
+    PIN,
     POLL,
     PRESS,
     VOTE,
     Keyboard,
     Location,
+    Pin,
     Poll,
     Press,
     Vote,
@@ -28,6 +30,7 @@ from heliogram.content.limits import MAX_EMOJI, MAX_EMOJI_SIZE, SALT_SIZE
 from heliogram.content.mimi import (
     Disposition,
     Expiry,
+    Extension,
     ExternalPart,
     Message,
     MultiPart,
@@ -163,6 +166,12 @@ def press(label: str, data: bytes) -> MultiPart:
     return with_fallback(SinglePart(PRESS, Press(data).encode()), label)
 
 
+def pin(pinned: bool) -> MultiPart:
+    """A message pinned for all, or no longer, to be sent as a reply to it; or as text, a sign."""
+    form = Pin(pinned)
+    return with_fallback(SinglePart(PIN, form.encode()), form.fallback())
+
+
 def _text(content_type: str, text: str, language: str) -> SinglePart:
     if not text:
         raise ContentError("5", "a text is empty")
@@ -181,11 +190,18 @@ def post(
     in_reply_to: bytes | None = None,
     topic_id: bytes = b"",
     expires: Expiry | None = None,
+    extensions: tuple[Extension, ...] = (),
     entropy: Entropy,
 ) -> Message:
     """A new message. `in_reply_to` is the newest version of what it answers."""
-    salt = entropy(SALT_SIZE)
-    return Message(salt, part, topic_id=topic_id, expires=expires, in_reply_to=in_reply_to)
+    return Message(
+        entropy(SALT_SIZE),
+        part,
+        topic_id=topic_id,
+        expires=expires,
+        in_reply_to=in_reply_to,
+        extensions=extensions,
+    )
 
 
 def react(target: bytes, emoji: Sequence[str], *, entropy: Entropy) -> Message:

@@ -123,6 +123,11 @@ class Roles:
         """The role of an account."""
         return next((role for one, role in self.appointments if one == account), Role.MEMBER)
 
+    @property
+    def admins(self) -> frozenset[bytes]:
+        """Accounts that are admins or owners."""
+        return frozenset(account for account, _ in self.appointments)
+
     def appoint(self, account: bytes, role: Role) -> Roles:
         """These roles with one changed. A new appointment comes last; a changed one stays in its place."""
         if self.of(account) is Role.MEMBER:

@@ -74,7 +74,7 @@ def found(
     standing = Standing(seat, (seat.id,) * configuration.n, device.key.secret)
     held = Held(standing, config, group)
     held.open(keys)
-    return held, (EpochStarted(0, own=True),)
+    return held, (EpochStarted(0, True, charter.roles.admins),)
 
 
 def join(
@@ -104,7 +104,8 @@ def join(
     keys = EpochKeys.of(group)
     check_joined(group, keys, chain, invitation)
     events: list[Event] = []
-    predecessor = Charter.of(group.context).predecessor
+    charter = Charter.of(group.context)
+    predecessor = charter.predecessor
     ground = None if predecessor is None else grounds(predecessor.log)
     if ground is not None:
         events.append(successor.check(ground, group, invitation.inviter))
@@ -120,4 +121,5 @@ def join(
     held.open(keys)
     inviter = lines.person(group.tree.leaf(invitation.inviter), invitation.inviter)
     joined = Joined(inviter, group.epoch, package.reference)
-    return held, (joined, *events, EpochStarted(group.epoch, own=False))
+    started = EpochStarted(group.epoch, False, charter.roles.admins)
+    return held, (joined, *events, started)

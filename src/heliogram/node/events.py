@@ -191,6 +191,8 @@ class EpochStarted:
 
     epoch: int
     own: bool
+    #: Accounts of its admins and owners.
+    admins: frozenset[bytes] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,10 @@ from heliogram.node.engine.overview import Overview
 from heliogram.node.engine.people import People
 from heliogram.node.engine.talks import Talks
 from heliogram.node.errors import NodeError
+from heliogram.node.guard import Guard
 from heliogram.node.profile.profile import Profile
 from heliogram.node.shell import Shell
+from heliogram.node.store.files import Files
 from heliogram.node.store.upkeep import Upkeep
 from heliogram.node.transfer.mover import fetch_blob
 from heliogram.node.transfer.moves import Fetch
@@ -79,6 +81,8 @@ class LocalNode:
         store = profile.store
         self._way = WayOut(store, entropy)
         self._spool = Spool(profile.directory.spool, entropy)
+        # What a process before this one began to write, and did not come to know.
+        self._spool.sweep(Files(store).spooled())
         self._overview: Overview
         self._people: People
         self._transfers: Transfers | None = None
@@ -93,6 +97,7 @@ class LocalNode:
             api.Lock: self._lock,
         }
         self.shell.outside |= self._archives.outside
+        self.shell.outside |= Guard(profile, entropy).outside
         self._tasks: list[asyncio.Task[None]] = []
         self._locked = asyncio.Event()
 

@@ -83,7 +83,7 @@ class Driven(LocalNode):
             number = talks.desk.logs.number_of(bytes.fromhex(chat))
             row = talks.desk.logs.get(number or 0)
             assert row is not None
-            talks._sending.profile(row, part)
+            talks._speaking.aside(row, part)
             return api.Done()
 
         await self.shell.turn(Do(), post)

@@ -64,9 +64,9 @@ def test_a_message_is_queued_stored_delivered_read(world: World, two: Two) -> No
     assert sent.state == "queued"
     world.run(until=lambda: bob.texts(chat) == ["Hello"])
     world.run(until=lambda: alice.message(sent.id).state == "delivered")
-    assert bob.chat(chat).unread == 1
+    assert bob.chat(chat).unread == bob.heard(api.ChatChanged)[-1].chat.unread == 1
     bob.call(api.MarkRead(chat))
-    assert bob.chat(chat).unread == 0
+    assert bob.chat(chat).unread == bob.heard(api.ChatChanged)[-1].chat.unread == 0
     world.run(until=lambda: alice.message(sent.id).state == "read")
     assert [one.status for one in alice.message(sent.id).reports] == ["read"]
     states = [one.message.state for one in alice.heard(api.MessageChanged)]

@@ -20,6 +20,7 @@ from heliogram.node.asking import Ask, LogScope
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.engine import Engine
 from heliogram.node.engine.files import FilesPart
+from heliogram.node.engine.kept import MOST
 from heliogram.node.errors import NotFound, NotNow
 from heliogram.node.network.dialling import Dialler
 from heliogram.node.shell import Shell
@@ -236,8 +237,15 @@ def body(text: str, parts: tuple[Part, ...]) -> Part:
 class Node:
     """A node on a directory, for as long as it runs."""
 
-    def __init__(self, root: Path, fleet: Fleet | None = None, configuration: bytes = b"") -> None:
+    def __init__(
+        self,
+        root: Path,
+        fleet: Fleet | None = None,
+        configuration: bytes = b"",
+        most_kept: int = MOST,
+    ) -> None:
         """With the relays of `fleet`, or those of an encoded configuration."""
+        self.most_kept = most_kept
         self.root = root
         root.mkdir(exist_ok=True)
         made = Configuration.from_bytes(configuration) if fleet is None else fleet.configuration
@@ -258,6 +266,7 @@ class Node:
             downloads=str(self.downloads),
             forget=self.spool.forget,
             spool_name=self.spool.name,
+            most_kept=self.most_kept,
         )
         part.talks = self.words
         self.words.part = part
@@ -333,6 +342,28 @@ class Node:
         await self.shell.call(api.GetFile(message, index, directory))
         await self.until(lambda one: one.state in ("done", "failed") and one.message == message)
         return (await self.infos(message))[index]
+
+    async def keep(self, message: str, index: int = 0) -> api.FileInfo:
+        """Keep a file, to whatever end."""
+        moving = await self.shell.call(api.KeepFile(message, index))
+        if moving.state not in ("done", "failed"):
+            await self.until(lambda one: one.state in ("done", "failed") and one.message == message)
+        return (await self.infos(message))[index]
+
+    async def read(self, message: str, offset: int = 0, length: int = 1 << 18) -> api.FileBytes:
+        """A piece of the first file."""
+        found = await self.shell.call(api.ReadFile(message, 0, offset, length))
+        assert isinstance(found, api.FileBytes)
+        return found
+
+    async def all_of(self, message: str) -> bytes:
+        """All of the first file, in pieces of an odd size."""
+        out = bytearray()
+        while True:
+            piece = await self.read(message, len(out), 200_001)
+            out += piece.data
+            if len(out) >= piece.size:
+                return bytes(out)
 
     def spooled(self) -> list[str]:
         """Names in the spool."""

@@ -24,6 +24,8 @@ GIF = b"GIF89a\1\0\1\0"
 WEBP = b"RIFF\x24\0\0\0WEBPVP8 "
 AVIF = b"\0\0\0\x1cftypavif\0\0\0\0avifmif1"
 OGG = b"OggS\0\2" + bytes(20) + b"OpusHead"
+WEBM = b"\x1aE\xdf\xa3\1\0"
+MP4 = b"\0\0\0\x20ftypiso5\0\0\2\0iso5iso6mp41"
 PDF = b"%PDF-1.7\n"
 ELF = b"\x7fELF\2\1\1"
 HTML = b"<!DOCTYPE html><script>alert(1)</script>"
@@ -50,7 +52,9 @@ def zipped() -> bytes:
         ("image/avif", "a.avif", AVIF),
         ("audio/ogg;codecs=opus;duration=3.5", "a.ogg", OGG),
         ("audio/ogg", "a.opus", OGG),
-        ("audio/webm", "a.webm", b"\x1aE\xdf\xa3\1\0"),
+        ("audio/webm", "a.webm", WEBM),
+        ("audio/webm;duration=3.5", "a.weba", WEBM),
+        ("audio/mp4;duration=3.5", "a.m4a", MP4),
     ],
 )
 def test_what_is_what_it_says_may_be_shown(kind: str, name: str, head: bytes) -> None:
@@ -154,5 +158,8 @@ def test_what_we_say_of_our_own_files() -> None:
     assert type_of("a.jpg", JPEG) == "image/jpeg"
     assert type_of("table.csv", b"a,b\n") == "text/plain"
     assert type_of("voice.ogg", OGG) == "audio/ogg"
+    assert type_of("voice.weba", WEBM) == "audio/webm"
+    assert type_of("voice.m4a", MP4) == "audio/mp4"
+    assert type_of("voice.weba", PNG) == "image/png"
     assert type_of("a.unknown", b"\0\1") == "application/octet-stream"
     assert type_of("a.exe", b"\0\1") == "application/octet-stream"

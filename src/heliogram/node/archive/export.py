@@ -23,7 +23,8 @@ from typing import Any
 
 from heliogram.node.archive import pages
 from heliogram.node.archive.reading import Chats, Conversation
-from heliogram.node.errors import BackupFault, InvalidBackup
+from heliogram.node.errors import BackupFault, InvalidBackup, InvalidFile
+from heliogram.node.files import Receiver, SealedFile
 from heliogram.node.store.database import Store
 from heliogram.node.store.disk import make_directory, sync_directory
 from heliogram.node.transfer.naming import safe_name
@@ -53,14 +54,24 @@ chats/*.jsonl
   number, kind (text, file, poll, location, unknown, deleted, unreadable, line), time
   of a message: id, sender, mine, text, markdown, received, reply_to, edited (time of the last edit), state,
   expires, reactions (emoji, who, time), reports (who, status, time),
-  files (name, type, size, state, duration, path: where it is in this export)
+  pinned (for all), forwarded (name, time: where it comes from)
+  of a poll: poll (question, most, options: text, votes),
+  files (name, type, size, state, duration, path: where it is in this export, if it was saved or kept)
   of a line, which says what happened in the conversation: event, text
 """
 
 
-def export(store: Store, directory: Path, *, time: int, progress: Progress | None = None) -> int:
+def export(
+    store: Store,
+    directory: Path,
+    *,
+    time: int,
+    progress: Progress | None = None,
+    spool: Path | None = None,
+) -> int:
     """Write an export into a new directory; how many messages there were. Blocks; uses a reader of its own.
 
+    `spool` is where sealed copies of files lie: they are opened for it.
     Raises `InvalidBackup` if there is something in its place, or it cannot be written; and `StoreError`.
     """
     new = directory.with_name(f".{directory.name}.{os.urandom(4).hex()}.new")
@@ -70,7 +81,7 @@ def export(store: Store, directory: Path, *, time: int, progress: Progress | Non
         make_directory(directory.parent)
         new.mkdir(mode=0o700)
         with store.reader() as reader, reader.snapshot():
-            total = _Export(new, Chats(reader), time, progress).write()
+            total = _Export(new, Chats(reader), time, progress, spool).write()
         with suppress(FileNotFoundError):
             directory.rmdir()
         os.rename(new, directory)
@@ -87,8 +98,16 @@ def export(store: Store, directory: Path, *, time: int, progress: Progress | Non
 class _Export:
     """One export being written."""
 
-    def __init__(self, root: Path, chats: Chats, time: int, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        chats: Chats,
+        time: int,
+        progress: Progress | None,
+        spool: Path | None,
+    ) -> None:
         self._root = root
+        self._spool = spool
         self._chats = chats
         self._time = time
         self._progress = progress
@@ -149,15 +168,31 @@ class _Export:
 
     def _copy(self, file: dict[str, Any], prefix: str) -> None:
         """Copy a file that is here, and say where; a file that went meanwhile is only said."""
-        source = file.pop("source", None)
-        if not source:
-            return
+        source, sealed = file.pop("source", None), file.pop("sealed", None)
         target = f"files/{prefix} {safe_name(file['name'])}"
-        with suppress(FileNotFoundError, PermissionError, IsADirectoryError):
-            with open(source, "rb") as read, self._file(target, binary=True) as out:
+        if source:
+            with suppress(FileNotFoundError, PermissionError, IsADirectoryError):
+                with open(source, "rb") as read, self._file(target, binary=True) as out:
+                    while piece := read.read(PIECE):
+                        out.write(piece)
+                file["path"] = target
+        if not file["path"] and sealed is not None and self._spool is not None:
+            name, opened_by = sealed
+            if self._open(self._spool / name, opened_by, target):
+                file["path"] = target
+
+    def _open(self, path: Path, file: SealedFile, target: str) -> bool:
+        """Open a sealed copy; False if it is not all there: then nothing is left of it."""
+        try:
+            receiver = Receiver(file)
+            with open(path, "rb") as read, self._file(target, binary=True) as out:
                 while piece := read.read(PIECE):
-                    out.write(piece)
-            file["path"] = target
+                    out.write(receiver.receive(piece))
+            receiver.finish()
+        except (InvalidFile, FileNotFoundError):
+            (self._root / target).unlink(missing_ok=True)
+            return False
+        return True
 
     def _lines(self, name: str, records: list[dict[str, Any]]) -> None:
         with self._file(name) as out:

@@ -87,8 +87,19 @@ def _message(message: dict[str, Any], name: Name, thumbnail: Thumbnail) -> str:
         _file(message["number"], place, one, thumbnail)
         for place, one in enumerate(message["files"])
     )
+    if message.get("poll"):
+        text += _poll(message["poll"], name)
     head = f'<b>{_text(who)}</b> <span class="h">{_text(" · ".join(told))}</span>'
     return f'<div class="m"{anchor}>{head}{text}{files}</div>'
+
+
+def _poll(poll: dict[str, Any], name: Name) -> str:
+    """Who chose what."""
+    rows = (
+        f"<li>{_text(one['text'])}: {_text(', '.join(map(name, one['votes'])) or 'nobody')}</li>"
+        for one in poll["options"]
+    )
+    return f"<ul>{''.join(rows)}</ul>"
 
 
 def _file(number: int, place: int, file: dict[str, Any], thumbnail: Thumbnail) -> str:

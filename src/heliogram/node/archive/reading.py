@@ -8,8 +8,11 @@ from typing import Any
 
 import msgspec
 
+from heliogram.content.errors import ContentError
+from heliogram.content.forwarded import Forwarded
 from heliogram.content.status import Status
 from heliogram.node.engine import reading, sentences
+from heliogram.node.files import SealedFile
 from heliogram.node.identity.names import clean
 from heliogram.node.store.connection import Connection
 
@@ -112,7 +115,7 @@ class Chats:
         while True:
             rows = self._source.query(
                 "SELECT number, sent, id, sender, mine, kind, text, content, received, reply_to, state,"
-                " edited, expires, event, data FROM messages WHERE conversation = ?"
+                " edited, expires, event, data, version, origin FROM messages WHERE conversation = ?"
                 " AND (sent, ifnull(id, x''), number) > (?, ?, ?)"
                 " ORDER BY sent, ifnull(id, x''), number LIMIT ?",
                 (conversation, *at, _BLOCK),
@@ -142,12 +145,16 @@ class Chats:
 
     def _message(self, row: tuple[Any, ...]) -> dict[str, Any]:
         number, sent, id, sender, mine, kind, text, content, received, reply_to, state = row[:11]
-        edited, expires, event, data = row[11:]
+        edited, expires, event, data, version, origin = row[11:]
         base = {"number": number, "kind": kind, "time": min(sent // 1000, received)}
         if kind in ("line", "unreadable"):
             known = {} if data is None else msgspec.msgpack.decode(data)
             return base | {"event": event, "text": sentences.sentence(event, known, self.name)}
         said = reading.of_bytes(content) if kind in ("text", "file") else None
+        if kind == "poll":
+            base["poll"] = self._poll(number, content, version or id)
+        if origin is not None:
+            base["forwarded"] = self._origin(sender, origin)
         return base | {
             "id": "" if id is None else id.hex(),
             "sender": None if sender is None else sender.hex(),
@@ -160,9 +167,44 @@ class Chats:
             "state": state,
             "expires": expires,
             "reactions": self._reactions(number),
+            "pinned": self._is_pinned(number),
             "reports": self._reports(number) if mine else [],
             "files": self._files(number),
         }
+
+    def _poll(self, message: int, content: bytes | None, version: bytes | None) -> Any:
+        """Question, options and who chose which."""
+        votes = self._source.query(
+            "SELECT sender, target, options FROM votes WHERE message = ? ORDER BY sent, id",
+            (message,),
+        )
+        found = reading.standing(content, version, votes)
+        if found is None:
+            return None
+        asked, chosen = found
+        return {
+            "question": asked.question,
+            "most": asked.most,
+            "options": [
+                {
+                    "text": text,
+                    "votes": [who.hex() for who, places in chosen.items() if at in places],
+                }
+                for at, text in enumerate(asked.options)
+            ],
+        }
+
+    def _origin(self, sender: bytes | None, data: bytes) -> dict[str, Any] | None:
+        """Where a message was forwarded from, as its sender says."""
+        try:
+            found = Forwarded.from_bytes(data)
+        except ContentError:
+            return None
+        return {"name": found.name or self.name(sender), "time": found.time // 1000 or None}
+
+    def _is_pinned(self, message: int) -> bool:
+        row = self._source.one("SELECT pinned FROM pins WHERE message = ?", (message,))
+        return row is not None and bool(row[0])
 
     def _reactions(self, message: int) -> list[dict[str, Any]]:
         rows = self._source.query(
@@ -186,7 +228,7 @@ class Chats:
 
     def _files(self, message: int) -> list[dict[str, Any]]:
         rows = self._source.query(
-            "SELECT name, content_type, size, state, duration, path FROM files"
+            "SELECT name, content_type, size, state, duration, path, spool, key, plain, blob FROM files"
             " WHERE message = ? ORDER BY place",
             (message,),
         )
@@ -199,8 +241,9 @@ class Chats:
                 "duration": duration,
                 "path": None,
                 "source": path if state == "here" else None,
+                "sealed": None if spool is None else (spool, SealedFile(key, size, plain, blob)),
             }
-            for name, kind, size, state, duration, path in rows
+            for name, kind, size, state, duration, path, spool, key, plain, blob in rows
         ]
 
 

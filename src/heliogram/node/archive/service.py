@@ -75,6 +75,10 @@ class Archives:
     async def _export(self, command: api.Export) -> api.Done:
         async with self._lock:
             await asyncio.to_thread(
-                export, self._profile.store, Path(command.directory), time=int(self._clock())
+                export,
+                self._profile.store,
+                Path(command.directory),
+                time=int(self._clock()),
+                spool=self._profile.directory.spool,
             )
         return api.Done()

@@ -22,7 +22,7 @@ class Kept:
 
 
 #: Settings that go along. `device` is none of them: it is the device that speaks.
-SETTINGS = ("account", "devices", "inbox", "name", "proxy", "authority")
+SETTINGS = ("account", "devices", "inbox", "name", "proxy", "authority", "preferences")
 
 _MESSAGE = "message IN (SELECT number FROM messages)"
 
@@ -34,6 +34,8 @@ TABLES = (
     # We are in none of them: the device that was is not this one.
     # The unread are counted as they come in.
     Kept("conversations", instead=(("phase", "'out'"), ("unread", "0"))),
+    Kept("folders"),
+    Kept("filed"),
     Kept("members"),
     # What had not left will not leave.
     Kept(
@@ -42,16 +44,20 @@ TABLES = (
     ),
     Kept("versions"),
     Kept("reactions"),
+    Kept("votes"),
+    Kept("pins"),
     Kept("reports"),
     Kept("traces", _MESSAGE),
     Kept(
         "files",
         _MESSAGE,
-        without=("spool",),
+        # Sealed copies stay behind: what is kept is fetched again, as long as relays have it.
+        without=("spool", "kept"),
         instead=(
             (
                 "state",
-                "CASE state WHEN 'downloading' THEN 'remote' WHEN 'sending' THEN 'gone' ELSE state END",
+                "CASE state WHEN 'downloading' THEN 'remote' WHEN 'kept' THEN 'remote'"
+                " WHEN 'sending' THEN 'gone' ELSE state END",
             ),
         ),
     ),
@@ -74,7 +80,10 @@ LEFT_OUT = {
     "log_state": "cursors, elections",
     "decisions": "they can be had of relays and other members",
     "outbox": "entries that are encrypted already, and what waits for a group that is gone",
+    "scheduled": "the device that was to say it is gone",
+    "scheduled_files": "they belong to what is scheduled",
     "wishes": "they wait for a group that is gone",
+    "admins": "for judging what comes, and nothing comes",
     "unstable": "it waits for decisions that nobody here follows",
     "early": "it waits for messages that will not come",
     "owed": "reports that nobody can send",
@@ -85,4 +94,5 @@ LEFT_OUT = {
     "requests": "invitations to a key package that is gone",
     "link_places": "relays are told all links anew",
     "search": "made from messages by the store itself",
+    "places": "counted from messages by the store itself",
 }

@@ -12,10 +12,14 @@ from heliogram.content.bodies import File
 from heliogram.node import api
 from heliogram.node.engine.context import Context
 from heliogram.node.engine.sides import PeopleSide
+from heliogram.node.store import preferences
+from heliogram.node.store.folders import Folders
 from heliogram.node.store.logs import Logs
 from heliogram.node.store.marks import Marks
 from heliogram.node.store.messages import MessageRow, Messages
 from heliogram.node.store.pictures import Pictures
+from heliogram.node.store.pins import Pins
+from heliogram.node.store.votes import Votes
 from heliogram.node.value import WelcomeBlob
 from heliogram.wire.objects import RelayDescription
 
@@ -37,6 +41,9 @@ class FilesSide(Protocol):
 
     def infos(self, message: int) -> tuple[api.FileInfo, ...]:
         """The files of a message, as faces see them."""
+
+    def drop_copies(self, names: Sequence[str]) -> None:
+        """Sealed copies in the spool are not needed any more: no message has them."""
 
     def carry(self, conversation: int, blob: bytes, data: bytes, relays: Sequence[bytes]) -> None:
         """Bring a Welcome to relays: `Talks.blob_stored` for each. May be said again."""
@@ -72,6 +79,9 @@ class NoFiles:
         """None."""
         return ()
 
+    def drop_copies(self, names: Sequence[str]) -> None:
+        """Nothing."""
+
     def carry(self, conversation: int, blob: bytes, data: bytes, relays: Sequence[bytes]) -> None:
         """Nothing."""
 
@@ -100,6 +110,9 @@ class Desk:
         self.messages = Messages(context.store)
         self.marks = Marks(context.store)
         self.pictures = Pictures(context.store)
+        self.folders = Folders(context.store)
+        self.votes = Votes(context.store)
+        self.pins = Pins(context.store)
         #: Whether a version of a message is Markdown: by its number, the time and the id of its edit.
         self.markdown = context.store.memo("markdown")
         #: Messages that are new or changed, chats that changed, in the order in which they did.
@@ -116,6 +129,11 @@ class Desk:
     def account(self) -> bytes:
         """Our own account."""
         return self.context.account
+
+    @property
+    def preferences(self) -> api.Preferences:
+        """What somebody wants of this node."""
+        return preferences.load(self.context.store)
 
     def by_version(self, conversation: int, id: bytes) -> MessageRow | None:
         """The message of which this is the id, or that of an edit of it."""

@@ -57,9 +57,17 @@ def stable(desk: Desk, conversation: int, epoch: int) -> None:
         _add(desk, conversation, event, msgspec.msgpack.decode(data), at, data)
 
 
-def line(desk: Desk, conversation: int, event: str, data: dict[str, Any], epoch: int = 0) -> None:
-    """Show at once that something happened."""
-    _add(desk, conversation, event, data, epoch, msgspec.msgpack.encode(data))
+def line(
+    desk: Desk,
+    conversation: int,
+    event: str,
+    data: dict[str, Any],
+    epoch: int = 0,
+    *,
+    about: bytes | None = None,
+) -> None:
+    """Show at once that something happened; `about` is the id of a message that it happened to."""
+    _add(desk, conversation, event, data, epoch, msgspec.msgpack.encode(data), about=about)
 
 
 def told(desk: Desk, conversation: ConversationRow, event: Event) -> None:
@@ -111,6 +119,7 @@ def _add(
     packed: bytes,
     kind: str = "line",
     sender: bytes | None = None,
+    about: bytes | None = None,
 ) -> None:
     row = desk.logs.get(conversation)
     if row is None:
@@ -127,6 +136,7 @@ def _add(
         state="read",
         event=event,
         data=packed,
+        reply_to=about,
     )
     desk.is_added(number, conversation)
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from heliogram.content.sent import MAX_SENT
 from heliogram.node import api
 from heliogram.node.engine import naming
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.views import Views, guarantee
+from heliogram.node.errors import NotAllowed, NotFound
 from heliogram.node.store.logs import ConversationRow
+from heliogram.node.store.messages import MessageRow
 from heliogram.node.store.search import Query, search
 from heliogram.wire.objects import RelayDescription
+
+#: No time is later (Unix seconds).
+_LATEST = MAX_SENT // 1000
 
 #: What is known of a conversation only from its group: suite, epoch, authenticator.
 Inside = Callable[[ConversationRow], tuple[str, int, str]]
@@ -36,6 +42,8 @@ class Listing:
             api.GetChats: self._chats,
             api.GetChat: self._chat,
             api.GetHistory: self._history,
+            api.GetPlace: self._place,
+            api.GetMedia: self._media,
             api.GetMessage: self._message,
             api.Search: self._search,
             api.SetChat: self._set,
@@ -72,8 +80,40 @@ class Listing:
 
     def _history(self, command: api.GetHistory, extra: object) -> list[api.Message]:
         chat = naming.chat(self._desk, command.chat)
+        if command.position is not None:
+            if command.before is not None or command.after is not None:
+                raise NotAllowed("a page begins at a position, or at a message")
+            found = self._desk.messages.from_position(chat.number, command.position, command.limit)
+            return self._views.messages(found)
         rows = self._desk.messages.page(
             chat.number, before=command.before, after=command.after, limit=command.limit
+        )
+        return self._views.messages(rows)
+
+    def _place(self, command: api.GetPlace, extra: object) -> api.Place:
+        messages, chat = self._desk.messages, naming.chat(self._desk, command.chat).number
+        row: MessageRow | None = None
+        if command.message is not None or command.number is not None:
+            if command.message is not None:
+                row = naming.message(self._desk, command.message)
+            elif command.number is not None:
+                row = messages.get(command.number)
+            if row is None or row.conversation != chat:
+                raise NotFound("message")
+        elif command.time is not None:
+            row = messages.first_since(chat, max(-1, min(command.time, _LATEST)) * 1000)
+        elif command.unread:
+            row = messages.first_unread(chat)
+        many = messages.count(chat)
+        if row is None:
+            return api.Place(many, many)
+        at = messages.position(chat, row.sent, row.id or b"", row.number)
+        return api.Place(at, many, row.number)
+
+    def _media(self, command: api.GetMedia, extra: object) -> list[api.Message]:
+        chat = naming.chat(self._desk, command.chat)
+        rows = self._desk.messages.with_media(
+            chat.number, command.what, before=command.before, limit=command.limit
         )
         return self._views.messages(rows)
 

@@ -7,12 +7,15 @@ content that is none becomes a line, what we do not know is shown as unknown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from heliogram.content import bodies, revisions
 from heliogram.content.bodies import Kind
 from heliogram.content.errors import ContentError
+from heliogram.content.forms import Pin, Vote
+from heliogram.content.forwarded import FORWARDED
 from heliogram.content.limits import MAX_EMOJI
 from heliogram.content.mimi import Message, SinglePart, message_id
 from heliogram.node.decisions import DECISIONS, WANTED
@@ -25,10 +28,16 @@ from heliogram.node.identity.accounts import account_uri
 from heliogram.node.inbox.card import CARD
 from heliogram.node.store.logs import ConversationRow
 from heliogram.node.store.marks import EarlyRow, ReactionRow
-from heliogram.node.store.messages import MessageRow
+from heliogram.node.store.messages import MEDIA, MessageRow
+from heliogram.node.store.pins import PinRow
+from heliogram.node.store.votes import VoteRow
+from heliogram.node.transfer import sniffing
+from heliogram.node.transfer.prepare import duration_of
 
 #: Media types of what nodes say to each other, and nobody sees.
 ASIDE = frozenset((DECISIONS, WANTED))
+
+_LINK = re.compile(r"https?://[^\s)>]|\bwww\.\w", re.IGNORECASE)
 
 #: Characters of one emoji, as it is shown.
 MAX_SHOWN_EMOJI = 16
@@ -45,6 +54,8 @@ class Said:
     sent: int
     device: bytes | None = field(default=None, repr=False)
     epoch: int = 0
+    #: Whether it has waited here, and its sender might say it.
+    judged: bool = False
 
 
 class Messages:
@@ -110,6 +121,14 @@ class Messages:
         if isinstance(message.part, SinglePart) and message.part.content_type in ASIDE:
             self.aside(conversation, said.sender, message.part)
             return None
+        vote = reading.vote(message)
+        if vote is not None:
+            self._vote(conversation, said, vote)
+            return None
+        pin = reading.pin(message)
+        if pin is not None:
+            self._pin(conversation, said, pin)
+            return None
         ends = None if message.expires is None else message.expires.ends(None)
         if ends is not None and ends <= desk.time:
             return None
@@ -137,6 +156,8 @@ class Messages:
             files=len(seen.files),
             expires=ends,
             also=_file_names(seen),
+            origin=message.extension(FORWARDED),
+            media=_media(seen),
         )
         # Faces hear of it in this turn: its content is not decoded for that again.
         desk.markdown.keep((number, 0, None), seen.markdown)
@@ -153,7 +174,9 @@ class Messages:
         for early in self._desk.marks.take_early(conversation.number, target):
             message = reading.of_bytes(early.content)
             if message is not None:
-                said = Said(message, early.content, early.id, early.sender, early.sent)
+                said = Said(
+                    *(message, early.content, early.id, early.sender, early.sent), judged=True
+                )
                 self.take(conversation, said)
 
     def _wait(self, conversation: ConversationRow, target: bytes, said: Said) -> None:
@@ -192,6 +215,50 @@ class Messages:
             target, conversation=conversation.number, sender=said.sender
         )
 
+    # --- Votes ------------------------------------------------------------------------------------
+
+    def _vote(self, conversation: ConversationRow, said: Said, vote: Vote) -> None:
+        """Somebody chose something in a poll. What cannot be chosen there says nothing."""
+        target = said.message.in_reply_to or b""
+        row = self._desk.by_version(conversation.number, target)
+        if row is None:
+            self._wait(conversation, target, said)
+            return
+        asked = reading.poll(row.content)
+        seen = (row.version or row.id) == target
+        # What answers an earlier version counts for nothing any more, and is not held against this one.
+        if asked is None or (seen and not vote.counts(asked)):
+            return
+        made = VoteRow(row.number, said.sender, target, vote.options, said.sent, said.id)
+        if self._desk.votes.put(made):
+            self._desk.is_changed(row.number)
+
+    # --- Pins -------------------------------------------------------------------------------------
+
+    def _pin(self, conversation: ConversationRow, said: Said, pin: Pin) -> None:
+        """Somebody wants a message pinned, or no longer. Who may not say so says nothing."""
+        desk, target = self._desk, said.message.in_reply_to or b""
+        if not said.judged and not self.may_pin(conversation, said.sender, said.epoch):
+            return
+        row = desk.by_version(conversation.number, target)
+        if row is None:
+            self._wait(conversation, target, said)
+            return
+        if row.kind == "deleted":
+            return
+        made = PinRow(row.number, conversation.number, pin.pinned, said.sent, said.id)
+        before = desk.pins.is_pinned(row.number)
+        if desk.pins.put(made) and before != pin.pinned:
+            event = "Pinned" if pin.pinned else "Unpinned"
+            happened.line(desk, conversation.number, event, {"by": said.sender}, about=row.id)
+            desk.is_changed(row.number)
+
+    def may_pin(self, conversation: ConversationRow, account: bytes, epoch: int = 0) -> bool:
+        """Whether somebody may pin, by the roles of `epoch`, or by those of today if it is 0."""
+        if conversation.kind != "group":
+            return True
+        return account in self._desk.pins.admins(conversation.number, epoch)
+
     # --- Edits and deletions ----------------------------------------------------------------------
 
     def _revise(self, conversation: ConversationRow, said: Said) -> None:
@@ -220,6 +287,14 @@ class Messages:
     def _edit(self, row: MessageRow, first: Message, said: Said) -> None:
         desk = self._desk
         desk.marks.add_version(row.conversation, row.number, said.id)
+        self._revised(row, first, said)
+        # Who answers an edit names it: what came before it has waited.
+        conversation = desk.logs.get(row.conversation)
+        if conversation is not None:
+            self._take_early(conversation, said.id)
+
+    def _revised(self, row: MessageRow, first: Message, said: Said) -> None:
+        desk = self._desk
         if (said.sent, said.id) <= (row.edited, row.version or b""):
             return  # a later edit is here already
         newest = revisions.revised(first, said.message)
@@ -238,6 +313,7 @@ class Messages:
             reply_to=row.reply_to,
             files=len(seen.files),
             also=_file_names(seen),
+            media=_media(seen),
         )
         if [one.part for one in seen.files] != [one.part for one in before.files]:
             desk.files.gone(row.number)
@@ -252,6 +328,8 @@ class Messages:
             desk.files.take_back(row.number)
         desk.files.gone(row.number)
         desk.marks.remove_reactions(row.number)
+        desk.votes.remove(row.number)
+        desk.pins.remove(row.number)
         desk.messages.revise(row.number, kind="deleted", text="", content=None, edited=0)
         desk.messages.set_expiry(row.number, None)
         if row.state == "received":
@@ -283,6 +361,19 @@ def _emoji(message: Message) -> str:
         if short:
             found.append(short)
     return SEVERAL.join(found)
+
+
+def _media(seen: reading.Shown) -> int:
+    """What of `MEDIA` it has, as its sender says."""
+    found = MEDIA["links"] if _LINK.search(seen.text) else 0
+    for one in seen.files:
+        kind = sniffing.essence(one.part.content_type)
+        if kind in sniffing.PICTURES or kind.startswith("video/"):
+            what = "pictures"
+        else:
+            what = "files" if duration_of(one.part.content_type) is None else "voice"
+        found |= MEDIA[what]
+    return found
 
 
 def _file_names(seen: reading.Shown) -> str:

@@ -16,7 +16,7 @@ _NAMES = {suite.value: suite.name for suite in mls.CipherSuite}
 
 
 class Overview:
-    """Does `GetStatus`, and says whether anything is still on its way."""
+    """Does `GetStatus` and `GetDevices`, and says whether anything is still on its way."""
 
     def __init__(self, context: Context, people: People, talks: Talks, profile: str) -> None:
         """`profile` is the directory's name, as shown."""
@@ -28,7 +28,7 @@ class Overview:
     @property
     def handlers(self) -> Mapping[type[api.Command], Handler]:
         """What it does for which command."""
-        return {api.GetStatus: self._status}
+        return {api.GetStatus: self._status, api.GetDevices: self._devices}
 
     def settle(self) -> None:
         """Nothing follows from anything here."""
@@ -65,7 +65,7 @@ class Overview:
             version=__version__,
             profile=self._profile,
             me=self._people.person(me.id),
-            device=me.certificate.device_id.hex()[:8],
+            device=shown(me.certificate.device_id),
             suite=_NAMES.get(me.device.suite, "unknown"),
             relays=tuple(relays),  # type: ignore[arg-type]
             proxy="",
@@ -77,3 +77,19 @@ class Overview:
             packages=self._people.ready_packages,
             online=False,
         )
+
+    def _devices(self, command: api.GetDevices, extra: object) -> list[api.Device]:
+        me = self._people.me
+        own = me.certificate.device_id
+        # Of the others we have the ids alone: when they were made stands in their own certificates.
+        others = [api.Device(id=shown(id)) for id in me.devices.devices if id != own]
+        gone = [api.Device(id=shown(id), revoked=True) for id in me.devices.revoked if id != own]
+        this = api.Device(
+            id=shown(own), this=True, added=me.created, revoked=own in me.devices.revoked
+        )
+        return [this, *others, *gone]
+
+
+def shown(device: bytes) -> str:
+    """A device's id as people see it."""
+    return device.hex()[:8]

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from heliogram.content import bodies
 from heliogram.content.errors import ContentError
-from heliogram.content.forms import Location, Poll
+from heliogram.content.forms import Location, Pin, Poll, Vote
 from heliogram.content.mimi import Disposition, Message, MultiPart, Part, SinglePart
+
+T = TypeVar("T")
 
 #: Characters and lines of a text in a list. `GetMessage` has all of it.
 MAX_TEXT = 8192
@@ -85,6 +88,47 @@ def of_bytes(content: bytes | None) -> Message | None:
         return None
 
 
+def poll(content: bytes | None) -> Poll | None:
+    """The poll that a stored message is, if it is one."""
+    message = of_bytes(content)
+    return None if message is None else _form(message, Poll)
+
+
+def vote(message: Message) -> Vote | None:
+    """The vote that a message is, if it is one."""
+    return _form(message, Vote) if message.in_reply_to is not None else None
+
+
+def standing(
+    content: bytes | None,
+    version: bytes | None,
+    votes: Iterable[tuple[bytes, bytes, Sequence[int]]],
+) -> tuple[Poll, dict[bytes, tuple[int, ...]]] | None:
+    """A poll, and what each account chose; None if the message is none.
+
+    `version` is the id of the poll's newest version; `votes` are accounts, the versions that they saw
+    and what they chose.
+    """
+    asked = poll(content)
+    if asked is None:
+        return None
+    return asked, {
+        sender: tuple(options)
+        for sender, target, options in votes
+        if target == version and options and Vote(tuple(options)).counts(asked)
+    }
+
+
+def pin(message: Message) -> Pin | None:
+    """The pin that a message is, if it is one."""
+    return _form(message, Pin) if message.in_reply_to is not None else None
+
+
+def location(message: Message) -> Location | None:
+    """The place that a message is, if it is one."""
+    return _form(message, Location)
+
+
 def mentions(text: str) -> list[bytes]:
     """Accounts that a Markdown text links to, in order, each once."""
     found = dict.fromkeys(one[1] for one in _MENTION.finditer(text))
@@ -116,6 +160,11 @@ def short(text: str) -> tuple[str, bool]:
         return text, False
     cut = "\n".join(text[:MAX_TEXT].split("\n")[:MAX_LINES])
     return cut + "…", True
+
+
+def _form(message: Message, kind: type[T]) -> T | None:
+    """The first form of this kind in a message."""
+    return next((one for one in _leaves(bodies.read(message)) if isinstance(one, kind)), None)
 
 
 def _leaves(body: bodies.Body) -> Iterator[bodies.Body]:

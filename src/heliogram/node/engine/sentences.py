@@ -60,6 +60,10 @@ def sentence(event: str, data: Mapping[str, Any], name: Name) -> str:
             return f"{by} changed the relays: {data['n']} now, {data['q']} decide." + "".join(
                 f" Beware: {one}." for one in data["objections"]
             )
+        case "Pinned":
+            return f"{by} pinned a message."
+        case "Unpinned":
+            return f"{by} unpinned a message."
         case "CouldNotRead":
             return _UNREADABLE[data["why"]].format(by=by)
         case "Dead":

@@ -361,6 +361,7 @@ class Successors:
             draft=old.draft,
         )
         logs.change(old.number, draft="")
+        self._desk.folders.go_along(old.number, number)
         log = self._talks.log(old.number)
         if log.conversation.phase is Phase.OPEN:
             log.stop(ELSEWHERE)

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from heliogram.content.errors import ContentError
+from heliogram.content.forwarded import Forwarded
 from heliogram.content.status import Status
 from heliogram.node import api
 from heliogram.node.components import Role
@@ -19,6 +21,7 @@ from heliogram.node.identity.names import clean
 from heliogram.node.store.logs import ConversationRow
 from heliogram.node.store.marks import ReactionRow, ReportRow
 from heliogram.node.store.messages import MessageRow
+from heliogram.node.store.votes import VoteRow
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.objects import Configuration, RelayDescription
 
@@ -47,6 +50,8 @@ class _About:
     reactions: dict[int, list[ReactionRow]]
     reports: dict[int, list[ReportRow]]
     signers: dict[int, list[bytes]]
+    votes: dict[int, list[VoteRow]]
+    pinned: frozenset[int]
 
 
 class Views:
@@ -69,11 +74,14 @@ class Views:
     def _about(self, rows: Sequence[MessageRow]) -> _About:
         numbers = [row.number for row in rows if row.id is not None]
         mine = [row.number for row in rows if row.id is not None and row.mine]
+        polls = [row.number for row in rows if row.kind == "poll"]
         desk = self._desk
         return _About(
             desk.marks.reactions(numbers) if numbers else {},
             desk.marks.reports(mine) if mine else {},
             desk.logs.signers(mine) if mine else {},
+            desk.votes.of(polls) if polls else {},
+            desk.pins.among(numbers) if numbers else frozenset(),
         )
 
     def _message(self, row: MessageRow, about: _About, whole: bool) -> api.Message:
@@ -89,6 +97,7 @@ class Views:
                 time=min(row.sent // 1000, row.received),
                 received=row.received,
                 event=row.event,
+                reply_to=None if row.reply_to is None else row.reply_to.hex(),
                 sender=None if row.sender is None else desk.people.person(row.sender),
             )
         text, cut = reading.bounded(row.text), False
@@ -123,6 +132,9 @@ class Views:
             relays=0 if configuration is None or not row.mine else configuration.n,
             reports=self._reports(about.reports.get(row.number, ())),
             expires=row.expires,
+            poll=self._poll(row, about.votes.get(row.number, ())) if row.kind == "poll" else None,
+            pinned=row.number in about.pinned,
+            forwarded=None if row.origin is None else self._origin(row, row.origin),
         )
 
     def stored_by(self, row: MessageRow) -> list[str]:
@@ -142,6 +154,34 @@ class Views:
             known = content is not None and reading.shown(content).markdown
             self._desk.markdown.keep(version, known)
         return known
+
+    def _poll(self, row: MessageRow, votes: Sequence[VoteRow]) -> api.PollInfo | None:
+        chose = [(one.sender, one.target, one.options) for one in votes]
+        found = reading.standing(row.content, row.version or row.id, chose)
+        if found is None:
+            return None
+        asked, chosen = found
+        person = self._desk.people.person
+        options = tuple(
+            api.PollOption(
+                reading.bounded(option),
+                tuple(person(account) for account, places in chosen.items() if at in places),
+            )
+            for at, option in enumerate(asked.options)
+        )
+        ours = chosen.get(self._desk.account, ())
+        return api.PollInfo(reading.bounded(asked.question), options, asked.most, ours)
+
+    def _origin(self, row: MessageRow, data: bytes) -> api.Origin | None:
+        """Where a message was forwarded from. Only of their own words senders tell who said them."""
+        try:
+            found = Forwarded.from_bytes(data)
+        except ContentError:
+            return None
+        if found.name:
+            return api.Origin(clean(found.name) or found.name[:1])
+        who = self._desk.people.person(row.sender or b"")
+        return api.Origin(who.name, who, found.time // 1000)
 
     def _reports(self, rows: Sequence[ReportRow]) -> tuple[api.Reported, ...]:
         return tuple(
@@ -174,7 +214,7 @@ class Views:
             name=self.name(row),
             kind=cast(Literal["direct", "group", "self"], row.kind),
             phase=row.phase,
-            unread=row.unread,
+            unread=self._desk.messages.count_unread(row.number),
             last=None if last is None else self.message(last),
             members=max(1, logs.member_count(row.number)),
             draft=row.draft,
@@ -184,6 +224,8 @@ class Views:
             reports=self.reports(row),
             expiry=row.expiry,
             picture=bool(row.picture) and self._desk.pictures.is_here(row.number, row.picture),
+            folders=self._desk.folders.of(row.number),
+            peer=None if row.peer is None else self._desk.people.person(row.peer),
             predecessor=self._id(row.predecessor),
             successor=self._id(row.successor),
         )
@@ -199,7 +241,8 @@ class Views:
     def reports(self, row: ConversationRow) -> bool:
         """Whether others hear what was delivered and read here."""
         if row.reports == 2:
-            return self._desk.logs.member_count(row.number) <= LARGE
+            wanted = self._desk.preferences.reports
+            return wanted and self._desk.logs.member_count(row.number) <= LARGE
         return row.reports == 1
 
     def members(self, row: ConversationRow) -> tuple[api.Member, ...]:
@@ -216,7 +259,7 @@ class Views:
     @staticmethod
     def configuration(row: ConversationRow) -> Configuration | None:
         """The relays of a conversation, as far as we follow."""
-        return _configuration(row.relays)
+        return configuration_of(row.relays)
 
     def _id(self, number: int | None) -> str | None:
         row = None if number is None else self._desk.logs.get(number)
@@ -224,7 +267,8 @@ class Views:
 
 
 @lru_cache(256)
-def _configuration(data: bytes) -> Configuration | None:
+def configuration_of(data: bytes) -> Configuration | None:
+    """Encoded relays as what they are; None if they are none."""
     try:
         return Configuration.from_bytes(data)
     except RemoteError:
@@ -233,7 +277,7 @@ def _configuration(data: bytes) -> Configuration | None:
 
 @lru_cache(256)
 def _relay_names(data: bytes) -> dict[bytes, str]:
-    configuration = _configuration(data)
+    configuration = configuration_of(data)
     if configuration is None:
         return {}
     return {one.key: relay_name(one) for one in configuration.relays}

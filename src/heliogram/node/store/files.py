@@ -30,6 +30,7 @@ class FileRow:
     trouble: str
     relays: bytes = field(repr=False)
     spool: str | None = field(repr=False)
+    kept: int | None
     directory: str = field(repr=False)
     path: str | None = field(repr=False)
     seed: bytes | None = field(repr=False)
@@ -47,6 +48,16 @@ class FileRow:
         """Keys of the relays that have all of it."""
         starts = range(0, len(self.stored), HASH_SIZE)
         return tuple(self.stored[start : start + HASH_SIZE] for start in starts)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A sealed copy that stays."""
+
+    #: The message and the place of its file.
+    key: tuple[int, int]
+    size: int
+    expires: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +102,22 @@ class Files:
 
     def spooled(self) -> set[str]:
         """Names of all sealed copies that are needed."""
-        rows = self._store.query("SELECT spool FROM files WHERE spool IS NOT NULL")
+        rows = self._store.query(
+            "SELECT spool FROM files WHERE spool IS NOT NULL UNION SELECT spool FROM scheduled_files"
+        )
         return {str(row[0]) for row in rows}
+
+    def copies(self) -> list[Copy]:
+        """Sealed copies that stay, the oldest first. What is on its way is none yet."""
+        rows = self._store.query(
+            "SELECT message, place, size, expires FROM files"
+            " WHERE kept IS NOT NULL AND state IN ('kept', 'here') ORDER BY kept, message, place"
+        )
+        return [Copy((message, place), size, expires) for message, place, size, expires in rows]
+
+    def saved(self) -> list[FileRow]:
+        """What was saved somewhere."""
+        return self._where("state = 'here' AND path IS NOT NULL")
 
     def change(self, message: int, place: int, **values: Any) -> None:
         """Write these columns of a file."""

@@ -17,7 +17,7 @@ from heliogram.wire.limits import HASH_SIZE
 
 _COLUMNS = (
     "number, id, kind, peer, name, description, picture, expiry, relays, phase, created, reports, pinned,"
-    " muted, archived, draft, unread, last, clock, predecessor, successor"
+    " muted, archived, draft, last, clock, predecessor, successor"
 )
 
 _OUTBOX = "number, conversation, kind, content, message, created, held, epoch, entry, grace, stored"
@@ -65,13 +65,12 @@ class ConversationRow:
     #: opening, open, wounded, dead, out
     phase: str
     created: int
-    #: 0: never, 1: always, 2: unless the conversation is large.
+    #: 0: never, 1: always, 2: as preferred, unless the conversation is large.
     reports: int
     pinned: bool
     muted: bool
     archived: bool
     draft: str = field(repr=False)
-    unread: int
     last: int | None
     clock: int
     predecessor: int | None
@@ -544,11 +543,11 @@ class Logs:
 
 def _conversation(row: tuple[Any, ...]) -> ConversationRow:
     number, id, kind, peer, name, description, picture, expiry, relays, phase, created, *rest = row
-    reports, pinned, muted, archived, draft, unread, last, clock, predecessor, successor = rest
+    reports, pinned, muted, archived, draft, last, clock, predecessor, successor = rest
     return ConversationRow(
         *(number, id, kind, peer, name, description, picture, expiry, relays, phase, created),
         *(reports, bool(pinned), bool(muted), bool(archived)),
-        *(draft, unread, last, clock, predecessor, successor),
+        *(draft, last, clock, predecessor, successor),
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from heliogram.node.store import places
 from heliogram.node.store.connection import Connection, Row
 from heliogram.node.store.database import Store
 from heliogram.node.store.words import facets, searched
@@ -21,11 +22,15 @@ from heliogram.node.store.words import facets, searched
 COLUMNS: Final = (
     "number", "conversation", "sent", "id", "sender", "device", "mine", "kind", "text", "content", "received",
     "epoch", "reply_to", "state", "edited", "version", "files", "expires", "event", "data",
+    "origin",
 )  # fmt: skip
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM messages"  # noqa: S608  # a constant
 #: The order, as the index `messages_in_order` has it.
 _ORDER: Final = "sent, ifnull(id, x''), number"
 _BACKWARDS: Final = "sent DESC, ifnull(id, x'') DESC, number DESC"
+#: What messages have that people look for, as numbers that are added. Each has an index.
+MEDIA: Final = {"pictures": 1, "files": 2, "voice": 4, "links": 8}
+
 _ID_DIGITS: Final = 64
 _PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,64}")
 
@@ -62,6 +67,8 @@ class MessageRow:
     expires: int | None
     event: str
     data: bytes | None
+    #: Where it was forwarded from, as the extension's bytes.
+    origin: bytes | None = None
 
 
 def message_row(row: Row) -> MessageRow:
@@ -105,19 +112,23 @@ class Messages:
         event: str = "",
         data: bytes | None = None,
         also: str = "",
+        origin: bytes | None = None,
+        media: int = 0,
     ) -> int:
         """A new message's number. `also` is searched with its text: the names of its files.
+
+        `media` is a sum of `MEDIA`.
 
         A second message of one id in one conversation is an `IntegrityError`: look first.
         """
         words, marks = _index(kind, text, also, conversation, sender, sent, files)
         cursor = self._store.execute(
             "INSERT INTO messages (conversation, sent, id, sender, device, mine, kind, text, content,"
-            " received, epoch, reply_to, state, edited, files, expires, event, data, words, facets)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " received, epoch, reply_to, state, edited, files, expires, event, data, words, facets, origin,"
+            " media) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 conversation, sent, id, sender, device, mine, kind, text, content, received, epoch,
-                reply_to, state, edited, files, expires, event, data, words, marks,
+                reply_to, state, edited, files, expires, event, data, words, marks, origin, media,
             ),
         )  # fmt: skip
         number = cursor.lastrowid
@@ -137,6 +148,7 @@ class Messages:
         reply_to: bytes | None = None,
         files: int = 0,
         also: str = "",
+        media: int = 0,
     ) -> None:
         """Put a newer version in a message's place: an edit, or "deleted" with no text. Nothing old stays."""
         row = self.get(number)
@@ -145,8 +157,9 @@ class Messages:
         words, marks = _index(kind, text, also, row.conversation, row.sender, row.sent, files)
         self._store.execute(
             "UPDATE messages SET kind = ?, text = ?, content = ?, edited = ?, version = ?, reply_to = ?,"
-            " files = ?, words = ?, facets = ? WHERE number = ?",
-            (kind, text, content, edited, version, reply_to, files, words, marks, number),
+            " files = ?, words = ?, facets = ?, media = ?,"
+            " origin = iif(?3 IS NULL, NULL, origin) WHERE number = ?",
+            (kind, text, content, edited, version, reply_to, files, words, marks, media, number),
         )
 
     def set_state(self, number: int, state: str) -> None:
@@ -171,6 +184,7 @@ class Messages:
             "UPDATE messages SET conversation = ?, epoch = 0, facets = ? WHERE number = ?",
             (conversation, marks, number),
         )
+        self._store.execute("DELETE FROM pins WHERE message = ?", (number,))
         self._store.execute(
             "UPDATE versions SET conversation = ? WHERE message = ?", (conversation, number)
         )
@@ -251,6 +265,46 @@ class Messages:
         rows = _all(source, f"{where} ORDER BY {_BACKWARDS} LIMIT ?", (*params, limit))
         rows.reverse()
         return rows
+
+    def with_media(
+        self, conversation: int, what: str, *, before: int | None = None, limit: int = 50
+    ) -> list[MessageRow]:
+        """Messages that have something of `MEDIA`, the newest first, all before number `before`."""
+        where = f"WHERE conversation = ? AND media & {MEDIA[what]}"
+        params: list[int | bytes] = [conversation]
+        if before is not None:
+            where += f" AND ({_ORDER}) < (?, ?, ?)"
+            params += self._place(self._store, conversation, before)
+        return _all(self._store, f"{where} ORDER BY {_BACKWARDS} LIMIT ?", (*params, limit))
+
+    def from_position(self, conversation: int, position: int, limit: int = 50) -> list[MessageRow]:
+        """Messages in their order from a position on, the oldest of the conversation being at 0."""
+        key = places.at(self._store, conversation, position)
+        if key is None:
+            return []
+        return _all(
+            self._store,
+            f"WHERE conversation = ? AND ({_ORDER}) >= (?, ?, ?) ORDER BY {_ORDER} LIMIT ?",
+            (conversation, *key, limit),
+        )
+
+    def position(self, conversation: int, sent: int, id: bytes = b"", number: int = 0) -> int:
+        """How many come before this place in the order; `sent` is in milliseconds."""
+        return places.position(self._store, conversation, (sent, id, number))
+
+    def count(self, conversation: int) -> int:
+        """How many messages and lines there are."""
+        return places.count(self._store, conversation)
+
+    def first_since(self, conversation: int, sent: int) -> MessageRow | None:
+        """The first one at or after `sent`, in milliseconds."""
+        where = f"WHERE conversation = ? AND sent >= ? ORDER BY {_ORDER} LIMIT 1"
+        return _first(self._store, where, (conversation, sent))
+
+    def first_unread(self, conversation: int) -> MessageRow | None:
+        """The first one of others that nobody has seen here."""
+        where = "WHERE conversation = ? AND mine = 0 AND state = 'received' AND id IS NOT NULL"
+        return _first(self._store, f"{where} ORDER BY {_ORDER} LIMIT 1", (conversation,))
 
     def count_unread(self, conversation: int) -> int:
         """How many messages of others are there that nobody has seen here."""

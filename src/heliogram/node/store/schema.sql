@@ -37,7 +37,7 @@ CREATE TABLE conversations (
     relays      BLOB NOT NULL DEFAULT x'',   -- the encoded Configuration of the newest epoch that we follow
     phase       TEXT NOT NULL,               -- opening, open, wounded, dead, out
     created     INTEGER NOT NULL,
-    reports     INTEGER NOT NULL DEFAULT 2,  -- whether we report what we read: 0 no, 1 yes, 2 unless it is large
+    reports     INTEGER NOT NULL DEFAULT 2,  -- whether we report what we read: 0 no, 1 yes, 2 as preferred
     pinned      INTEGER NOT NULL DEFAULT 0,
     muted       INTEGER NOT NULL DEFAULT 0,
     archived    INTEGER NOT NULL DEFAULT 0,
@@ -62,6 +62,19 @@ CREATE TABLE members (
     role         INTEGER NOT NULL,
     devices      INTEGER NOT NULL,
     PRIMARY KEY (conversation, account)
+) WITHOUT ROWID;
+
+-- Conversations that somebody keeps together, in their order; here only.
+CREATE TABLE folders (
+    place INTEGER PRIMARY KEY,               -- from 0
+    name  TEXT NOT NULL UNIQUE
+);
+CREATE TABLE filed (
+    folder       INTEGER NOT NULL REFERENCES folders (place) ON DELETE CASCADE,
+    place        INTEGER NOT NULL,           -- in its folder
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    PRIMARY KEY (folder, place),
+    UNIQUE (conversation, folder)
 ) WITHOUT ROWID;
 
 -- `Effects.records` of a Conversation.
@@ -104,6 +117,33 @@ CREATE TABLE outbox (
     stored       INTEGER NOT NULL DEFAULT 0  -- a quorum has signed
 );
 CREATE INDEX outbox_of ON outbox (conversation, number);
+
+-- What is to be said at its time. Its files are sealed already, so they may go where they lay.
+CREATE TABLE scheduled (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    at           INTEGER NOT NULL,
+    text         TEXT NOT NULL,
+    reply_to     BLOB                        -- a message's id
+);
+CREATE INDEX scheduled_next ON scheduled (at, number);
+
+CREATE TABLE scheduled_files (
+    scheduled    INTEGER NOT NULL REFERENCES scheduled (number) ON DELETE CASCADE,
+    place        INTEGER NOT NULL,
+    key          BLOB NOT NULL,
+    size         INTEGER NOT NULL,
+    plain        BLOB NOT NULL,
+    blob         BLOB NOT NULL,
+    name         TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    inline       INTEGER NOT NULL,
+    duration     REAL,
+    thumbnail    BLOB NOT NULL,
+    spool        TEXT NOT NULL,              -- the name of the sealed copy
+    path         TEXT,
+    PRIMARY KEY (scheduled, place)
+) WITHOUT ROWID;
 
 -- What each relay saw of what we said.
 CREATE TABLE traces (
@@ -150,12 +190,48 @@ CREATE TABLE messages (
     event        TEXT NOT NULL DEFAULT '',
     data         BLOB,                       -- of a line: msgpack of what happened
     words        TEXT,                       -- what is searched, where that is not `text`
-    facets       TEXT NOT NULL DEFAULT ''    -- for filters: words.py. Empty for what is not searched
+    facets       TEXT NOT NULL DEFAULT '',   -- for filters: words.py. Empty for what is not searched
+    origin       BLOB,                       -- where it was forwarded from: the extension's bytes
+    media        INTEGER NOT NULL DEFAULT 0  -- what it has: 1 pictures, 2 files, 4 voice notes, 8 links
 );
 CREATE INDEX messages_in_order ON messages (conversation, sent, ifnull(id, x''), number);
 CREATE UNIQUE INDEX messages_by_id ON messages (id, conversation) WHERE id IS NOT NULL;
 CREATE INDEX messages_to_go ON messages (expires) WHERE expires IS NOT NULL;
-CREATE INDEX messages_unread ON messages (conversation) WHERE mine = 0 AND state = 'received' AND id IS NOT NULL;
+CREATE INDEX messages_unread ON messages (conversation, sent, ifnull(id, x''), number)
+    WHERE mine = 0 AND state = 'received' AND id IS NOT NULL;
+
+CREATE INDEX messages_pictures ON messages (conversation, sent, ifnull(id, x''), number) WHERE media & 1;
+CREATE INDEX messages_files ON messages (conversation, sent, ifnull(id, x''), number) WHERE media & 2;
+CREATE INDEX messages_voice ON messages (conversation, sent, ifnull(id, x''), number) WHERE media & 4;
+CREATE INDEX messages_links ON messages (conversation, sent, ifnull(id, x''), number) WHERE media & 8;
+
+-- How many messages and lines there are in a time, to find the one at a position without counting all before
+-- it: kept by triggers. `level` 1: `block` is `sent` / 2^20 (17 minutes); 2: / 2^32 (50 days).
+CREATE TABLE places (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    level        INTEGER NOT NULL,
+    block        INTEGER NOT NULL,
+    many         INTEGER NOT NULL,
+    PRIMARY KEY (conversation, level, block)
+) WITHOUT ROWID;
+CREATE TRIGGER place_added AFTER INSERT ON messages BEGIN
+    INSERT INTO places VALUES (new.conversation, 1, new.sent >> 20, 1), (new.conversation, 2, new.sent >> 32, 1)
+        ON CONFLICT DO UPDATE SET many = many + 1;
+END;
+CREATE TRIGGER place_removed AFTER DELETE ON messages BEGIN
+    UPDATE places SET many = many - 1 WHERE conversation = old.conversation
+        AND (level = 1 AND block = old.sent >> 20 OR level = 2 AND block = old.sent >> 32);
+    DELETE FROM places WHERE conversation = old.conversation AND many = 0
+        AND (level = 1 AND block = old.sent >> 20 OR level = 2 AND block = old.sent >> 32);
+END;
+CREATE TRIGGER place_changed AFTER UPDATE OF conversation, sent ON messages BEGIN
+    UPDATE places SET many = many - 1 WHERE conversation = old.conversation
+        AND (level = 1 AND block = old.sent >> 20 OR level = 2 AND block = old.sent >> 32);
+    INSERT INTO places VALUES (new.conversation, 1, new.sent >> 20, 1), (new.conversation, 2, new.sent >> 32, 1)
+        ON CONFLICT DO UPDATE SET many = many + 1;
+    DELETE FROM places WHERE conversation = old.conversation AND many = 0
+        AND (level = 1 AND block = old.sent >> 20 OR level = 2 AND block = old.sent >> 32);
+END;
 
 -- `conversations.unread`, counted as it goes: what others said that nobody has seen here.
 CREATE TRIGGER unread_added AFTER INSERT ON messages
@@ -192,7 +268,7 @@ CREATE TABLE unstable (
 );
 CREATE INDEX unstable_of ON unstable (conversation, epoch);
 
--- Edits, deletions and reactions whose message has not come yet.
+-- Edits, deletions, reactions, votes and pins whose message has not come yet.
 CREATE TABLE early (
     conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
     target       BLOB NOT NULL,
@@ -214,6 +290,35 @@ CREATE TABLE reactions (
     PRIMARY KEY (message, sender, id)
 ) WITHOUT ROWID;
 CREATE INDEX reactions_by_id ON reactions (id);
+
+-- What people chose in polls: of each person what they chose last, also if that is nothing.
+CREATE TABLE votes (
+    message INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
+    sender  BLOB NOT NULL,
+    target  BLOB NOT NULL,                   -- the version of the poll that they saw
+    options BLOB NOT NULL,                   -- one byte each
+    sent    INTEGER NOT NULL,
+    id      BLOB NOT NULL,
+    PRIMARY KEY (message, sender)
+) WITHOUT ROWID;
+
+-- Whether a message is pinned for all: the newest word of somebody who may say so.
+CREATE TABLE pins (
+    message      INTEGER PRIMARY KEY REFERENCES messages (number) ON DELETE CASCADE,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    pinned       INTEGER NOT NULL,
+    sent         INTEGER NOT NULL,
+    id           BLOB NOT NULL
+);
+CREATE INDEX pins_of ON pins (conversation, sent) WHERE pinned;
+
+-- Who is admin or owner, from an epoch on: what somebody says late is judged by its own epoch.
+CREATE TABLE admins (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    epoch        INTEGER NOT NULL,
+    accounts     BLOB NOT NULL,              -- one after the other
+    PRIMARY KEY (conversation, epoch)
+) WITHOUT ROWID;
 
 -- What others reported of messages of ours.
 CREATE TABLE reports (
@@ -276,7 +381,8 @@ CREATE TABLE files (
     doubt        TEXT NOT NULL DEFAULT '',   -- as in api.FileInfo
     trouble      TEXT NOT NULL DEFAULT '',   -- why it does not move: an error's code
     relays       BLOB NOT NULL,              -- the encoded Configuration of the time when it was sent
-    spool        TEXT,                       -- the name of a sealed copy, while it goes up or comes down
+    spool        TEXT,                       -- the name of a sealed copy
+    kept         INTEGER,                    -- since when that copy stays, or that it is to stay; NULL: it does not
     directory    TEXT NOT NULL DEFAULT '',   -- where to save it
     path         TEXT,                       -- where the opened copy lies
     seed         BLOB,                       -- of ours: what secrets are made from that delete it at relays
@@ -287,6 +393,7 @@ CREATE TABLE files (
 );
 CREATE INDEX files_moving ON files (state) WHERE state IN ('sending', 'downloading');
 CREATE INDEX files_spooled ON files (spool) WHERE spool IS NOT NULL;
+CREATE INDEX files_kept ON files (kept) WHERE kept IS NOT NULL;
 
 -- Pictures of groups: those that their metadata name, and one that goes up to be named.
 CREATE TABLE pictures (

@@ -34,7 +34,9 @@ from heliogram.node.transfer.moves import (
     TakeMoves,
     Upload,
 )
+from heliogram.node.transfer.pieces import head_of
 from heliogram.node.transfer.saving import save
+from heliogram.node.transfer.sniffing import Verdict, judge
 from heliogram.node.transfer.spool import Spool
 from heliogram.wire.objects import blob_id
 
@@ -155,21 +157,21 @@ class Mover:
     async def _download(self, move: Download) -> Ended:
         teller = _Teller(move.key, self._call)
         path = self._spool.path(move.spool)
+        whole = False
         try:
             outcome = await fetching.fetch(
                 path, move.file, move.relays, self._bytes_of(move.circuit), teller.told
             )
             if outcome is not Outcome.DONE:
                 return Ended(move.key, outcome)
-            saved, verdict = await asyncio.to_thread(
-                save, path, move.file, Path(move.directory), move.name, move.content_type
-            )
+            whole = True
+            saved, verdict = await asyncio.to_thread(_open, path, move)
         except (InvalidFile, OSError):
             # All of it was verified on its way in: what fails now is the disk.
-            return Ended(move.key, Outcome.NOT_SAVED)
+            return Ended(move.key, Outcome.NOT_SAVED, whole=whole)
         finally:
             await teller.stop()
-        return Ended(move.key, Outcome.DONE, path=str(saved), verdict=verdict)
+        return Ended(move.key, Outcome.DONE, path=saved, verdict=verdict, whole=True)
 
     async def _fetch(self, move: Fetch) -> Ended:
         return await fetch_blob(self._dialler, move)
@@ -198,6 +200,14 @@ async def fetch_blob(dialler: Dialler, move: Fetch) -> Ended:
         if len(data) == move.size and blob_id(bytes(data)) == move.blob:
             return Ended(move.key, Outcome.DONE, data=bytes(data))
     return Ended(move.key, outcome)
+
+
+def _open(path: Path, move: Download) -> tuple[str, Verdict]:
+    """What a whole copy is, and where it was saved, if it should be. Blocks."""
+    if not move.directory:
+        return "", judge(move.content_type, move.name, head_of(path, move.file))
+    saved, verdict = save(path, move.file, Path(move.directory), move.name, move.content_type)
+    return str(saved), verdict
 
 
 def _name(move: Move) -> tuple[Hashable, bytes]:

@@ -31,7 +31,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Fetch a file from whichever relay has it, open it, and save it in `directory` under `name`."""
+    """Fetch a file from whichever relay has it, open it, and save it in `directory` under `name`.
+
+    With an empty `directory` it is not saved.
+    """
 
     key: Hashable
     relays: tuple[Address, ...]
@@ -94,6 +97,8 @@ class Ended:
     path: str = field(default="", repr=False)
     verdict: Verdict | None = None
     data: bytes = field(default=b"", repr=False)
+    #: Of a download: whether the sealed copy is all here.
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,33 @@ class Moves:
 
     begin: tuple[Move, ...] = ()
     stop: tuple[Hashable, ...] = ()
+
+
+# --- Where files lie ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A file that may be read here: from its sealed copy, or from where it was saved."""
+
+    #: The number of its message, and its place there.
+    key: tuple[int, int]
+    file: SealedFile
+    spool: str | None = field(repr=False)
+    path: str | None = field(repr=False)
+    name: str = field(repr=False)
+    content_type: str = field(repr=False)
+    #: Whether it was sent as a recording.
+    voice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A file that was saved, and may have been deleted since."""
+
+    key: tuple[int, int]
+    path: str = field(repr=False)
+    size: int
 
 
 # --- Said to the engine ---------------------------------------------------------------------------
@@ -115,3 +147,22 @@ class TakeMoves(api.Command, frozen=True, tag="take moves"):
 
 class Moved(api.Command, frozen=True, tag="moved"):
     """Something moved or ended: `extra` is `Progress` or `Ended`."""
+
+
+class FindFile(api.Command, frozen=True, tag="find file"):
+    """Where a file lies. Raises `NotHere` if it is nowhere."""
+
+    Result = Where
+
+    message: api.Name
+    index: int
+
+
+class GetSaved(api.Command, frozen=True, tag="saved files"):
+    """All files that were saved."""
+
+    Result = tuple[Saved, ...]
+
+
+class LoseCopy(api.Command, frozen=True, tag="lose copy"):
+    """A sealed copy is not there, or is damaged: `extra` is its `Where`."""

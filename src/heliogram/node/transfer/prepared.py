@@ -16,6 +16,9 @@ from heliogram.content.making import together
 from heliogram.content.mimi import Disposition, ExternalPart, Part, SinglePart
 from heliogram.node.files import SealedFile
 
+#: Days that relays are asked to keep a file.
+DAYS = 30
+
 #: Media type of thumbnails.
 THUMBNAIL = "image/webp"
 
@@ -29,8 +32,8 @@ class PreparedFile:
     external: ExternalPart = field(repr=False)
     #: The sealed copy.
     spool: Path = field(repr=False)
-    #: Where the file itself lies.
-    path: Path = field(repr=False)
+    #: Where the file itself lies; None if it is nowhere but in the sealed copy.
+    path: Path | None = field(repr=False)
     #: Whether it is a picture that is shown in its place; then it has a thumbnail, if there was room for one.
     inline: bool = False
     thumbnail: bytes = field(default=b"", repr=False)

@@ -22,7 +22,7 @@ UNKNOWN = "application/octet-stream"
 PICTURES = frozenset(("image/jpeg", "image/png", "image/webp", "image/avif", "image/gif"))
 
 #: Recordings that may be played in their place.
-VOICES = frozenset(("audio/ogg", "audio/webm"))
+VOICES = frozenset(("audio/ogg", "audio/webm", "audio/mp4"))
 
 #: A drawing that may hold scripts: a document, and no picture to us.
 SVG = "image/svg+xml"
@@ -120,6 +120,7 @@ _ENDINGS = {
         "video/mp4": "mp4 m4v",
         "video/quicktime": "mov",
         "video/webm": "webm",
+        "audio/webm": "weba",
         "video/x-matroska": "mkv",
         "application/vnd.sqlite3": "sqlite sqlite3 db",
         "application/rtf": "rtf",

@@ -1,0 +1,393 @@
+// @ts-check
+/**
+ * What is loaded of a conversation: runs of messages that together are all of it, most of them only counted.
+ *
+ * Each run knows how many messages it has and, while it is near to what is shown, the messages. Notices change
+ * runs as they come; what does not add up is asked again. `version` changes when anything does.
+ */
+
+import { signal } from "../../vendor/preact.js";
+import { call } from "../wire.js";
+import { Heights } from "./heights.js";
+import { warm } from "./markdown.js";
+
+/** Messages in a run that is loaded. */
+export const RUN = 100;
+/** Runs that are kept. */
+const KEPT = 24;
+/** Answers that are waited for at once. */
+const ASKED = 2;
+
+/** @typedef {{ size: number, messages: any[] | null, heights: Heights, used: number, asked: boolean }} Run */
+
+export class History {
+  /** @param {string} chat */
+  constructor(chat) {
+    this.chat = chat;
+    this.version = signal(0);
+    /** @type {Run[]} */
+    this.runs = [];
+    this.count = 0;
+    /** Where each loaded message is. @type {Map<number, Run>} */
+    this.places = new Map();
+    /** @type {Map<string, any>} */
+    this.ids = new Map();
+    this.over = false;
+    this.ready = false;
+    this.asked = 0;
+    /** Grows when positions shift. */
+    this.shifts = 0;
+    this.clock = 0;
+    /** Notices wait for each other. @type {Promise<unknown>} */
+    this.turn = Promise.resolve();
+  }
+
+  changed() {
+    if (!this.over) this.version.value += 1;
+  }
+
+  end() {
+    this.over = true;
+    this.runs = [];
+    this.places.clear();
+    this.ids.clear();
+  }
+
+  // --- Opening ----------------------------------------------------------------------------------
+
+  /** Load the end; what there is at first. */
+  async openEnd() {
+    const [place, last] = await Promise.all([
+      call("place", { chat: this.chat }),
+      call("history", { chat: this.chat, limit: 50 }),
+    ]);
+    this.divide(Math.max(place.count, last.length), Math.max(place.count, last.length) - last.length, last);
+  }
+
+  /**
+   * Load around a place. Gives its position, as in the node's `Place`.
+   * @param {Record<string, unknown>} where
+   */
+  async openAt(where) {
+    const place = await call("place", { chat: this.chat, ...where });
+    const from = Math.max(0, Math.min(place.position - 30, place.count - 60));
+    const some = await call("history", { chat: this.chat, position: from, limit: 60 });
+    this.divide(Math.max(place.count, from + some.length), from, some);
+    return place;
+  }
+
+  /** @param {number} count @param {number} from @param {any[]} messages those from there on */
+  divide(count, from, messages) {
+    if (this.over) return;
+    // What is drawn already is not measured once more.
+    const known = new Map(this.runs.flatMap((one) => (one.messages ?? []).map((message, index) => [message.number, one.heights.get(index)])));
+    this.places.clear();
+    this.ids.clear();
+    this.runs = [];
+    this.count = count;
+    this.shifts += 1;
+    for (let at = 0; at < from; ) {
+      const size = from % RUN && at === 0 ? from % RUN : RUN;
+      this.runs.push(run(size));
+      at += size;
+    }
+    if (messages.length) {
+      const here = run(messages.length);
+      this.runs.push(here);
+      this.fill(here, messages);
+      messages.forEach((one, index) => known.has(one.number) && here.heights.set(index, known.get(one.number)));
+    }
+    for (let at = from + messages.length; at < count; at += RUN) this.runs.push(run(Math.min(RUN, count - at)));
+    this.ready = true;
+    this.changed();
+  }
+
+  /** @param {Run} here @param {any[]} messages */
+  fill(here, messages) {
+    here.messages = messages;
+    here.used = ++this.clock;
+    here.heights.fill(messages);
+    warm(messages.filter((one) => one.markdown && one.text.length < 2000).map((one) => one.text));
+    for (const one of messages) this.note(one, here);
+  }
+
+  /** @param {any} one @param {Run} here */
+  note(one, here) {
+    this.places.set(one.number, here);
+    if (one.id) this.ids.set(one.id, one);
+  }
+
+  /** @param {Run} here */
+  drop(here) {
+    for (const one of here.messages ?? []) {
+      this.places.delete(one.number);
+      if (one.id) this.ids.delete(one.id);
+    }
+    here.messages = null;
+  }
+
+  // --- Reading ----------------------------------------------------------------------------------
+
+  /** The message at a position, if it is loaded. @param {number} position */
+  at(position) {
+    const [here, within] = this.find(position);
+    return here?.messages?.[within];
+  }
+
+  /** The run with a position, the place in it, the index of the run. @param {number} position @returns {[Run | undefined, number, number]} */
+  find(position) {
+    let before = 0;
+    for (let index = 0; index < this.runs.length; index++) {
+      const size = this.runs[index].size;
+      if (position < before + size) return [this.runs[index], position - before, index];
+      before += size;
+    }
+    return [undefined, 0, -1];
+  }
+
+  /** Where a loaded message is, from 0; -1 for any other. @param {number} number */
+  position(number) {
+    const here = this.places.get(number);
+    if (!here?.messages) return -1;
+    let before = 0;
+    for (const one of this.runs) {
+      if (one === here) return before + one.messages.findIndex((/** @type {any} */ m) => m.number === number);
+      before += one.size;
+    }
+    return -1;
+  }
+
+  /** A loaded message. @param {number} number */
+  get(number) {
+    return this.places.get(number)?.messages?.find((one) => one.number === number);
+  }
+
+  /**
+   * What lies from one position to before another: messages, and gaps where none is loaded.
+   * @param {number} from @param {number} to
+   * @returns {({ message: any } | { gap: number, key: string })[]} `gap`: how many
+   */
+  slice(from, to) {
+    /** @type {({ message: any } | { gap: number, key: string })[]} */
+    const found = [];
+    let before = 0;
+    for (const one of this.runs) {
+      const start = Math.max(0, from - before);
+      const end = Math.min(one.size, to - before);
+      if (start < end) {
+        if (one.messages) for (const message of one.messages.slice(start, end)) found.push({ message });
+        else found.push({ gap: end - start, key: `gap ${before}` });
+      }
+      before += one.size;
+      if (before >= to) break;
+    }
+    return found;
+  }
+
+  /** The newest message, if it is loaded. */
+  get last() {
+    return this.runs.at(-1)?.messages?.at(-1);
+  }
+
+  // --- Loading ----------------------------------------------------------------------------------
+
+  /** Load what lies between two positions, and let go of what is far from it. @param {number} from @param {number} to */
+  want(from, to) {
+    if (!this.ready) return;
+    const middle = (from + to) / 2;
+    /** @type {[number, Run, number][]} */
+    const missing = [];
+    let before = 0;
+    for (const one of this.runs) {
+      if (before + one.size > from && before < to) {
+        one.used = ++this.clock;
+        if (!one.messages && !one.asked) missing.push([Math.abs(before + one.size / 2 - middle), one, before]);
+      }
+      before += one.size;
+    }
+    missing.sort((a, b) => a[0] - b[0]);
+    for (const [, one, start] of missing.slice(0, ASKED - this.asked)) void this.load(one, start);
+    this.shed();
+  }
+
+  /** @param {Run} one @param {number} start */
+  async load(one, start) {
+    one.asked = true;
+    this.asked += 1;
+    const { shifts } = this;
+    try {
+      const messages = await call("history", { chat: this.chat, position: start, limit: one.size });
+      if (this.over || !this.runs.includes(one)) return;
+      if (shifts === this.shifts && messages.length === one.size) {
+        if (messages.some((/** @type {any} */ m) => this.places.has(m.number))) void this.again();
+        else this.fill(one, messages);
+      }
+    } catch {
+      // The node is away: what is shown next asks again.
+      await new Promise((wait) => setTimeout(wait, 500));
+    } finally {
+      one.asked = false;
+      this.asked -= 1;
+      this.changed();
+    }
+  }
+
+  shed() {
+    const loaded = this.runs.filter((one) => one.messages);
+    if (loaded.length <= KEPT) return;
+    loaded.sort((a, b) => a.used - b.used);
+    for (const one of loaded.slice(0, loaded.length - KEPT)) this.drop(one);
+  }
+
+  /** All counts again, with what is around the middle of what was used last: after notices were missed. */
+  async again() {
+    const newest = this.runs.filter((one) => one.messages).sort((a, b) => b.used - a.used)[0];
+    const middle = newest?.messages?.[newest.messages.length >> 1];
+    const atEnd = newest === this.runs.at(-1);
+    try {
+      if (atEnd || !middle) await this.openEnd();
+      else await this.openAt({ number: middle.number });
+    } catch {
+      // It is gone, or the node is: the end is always there when the node is.
+      await this.openEnd().catch(() => {});
+    }
+  }
+
+  // --- Notices ----------------------------------------------------------------------------------
+
+  /** @param {any} notice @returns {void} */
+  heard(notice) {
+    if (this.over || !this.ready) return;
+    if (notice.event === "message changed") this.replace(notice.message);
+    else if (notice.event === "message gone") this.remove(notice.number);
+    else if (notice.event === "message added") {
+      const { message } = notice;
+      const last = this.last;
+      if (this.places.has(message.number)) this.replace(message);
+      else if (!this.count || (last && message.time > last.time)) this.insert(this.count, message);
+      else this.turn = this.turn.then(() => this.place(message));
+    }
+  }
+
+  /** One that may come between others: the node knows where. @param {any} message */
+  async place(message) {
+    try {
+      const place = await call("place", { chat: this.chat, number: message.number });
+      if (this.over || this.places.has(message.number)) return;
+      if (place.count === this.count + 1) this.insert(place.position, message);
+      else await this.again();
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  /** @param {number} position @param {any} message */
+  insert(position, message) {
+    let [here, within, index] = this.find(position);
+    if (!here) {
+      index = this.runs.length - 1;
+      here = this.runs[index];
+      // A run that has grown long lets a new one begin.
+      if (!here?.messages || here.size >= 2 * RUN) {
+        here = run(0);
+        here.messages = [];
+        index = this.runs.push(here) - 1;
+      }
+      within = here.size;
+    } else this.shifts += 1;
+    here.size += 1;
+    this.count += 1;
+    here.heights.insert(within, message);
+    if (here.messages) {
+      here.messages = here.messages.toSpliced(within, 0, message);
+      this.note(message, here);
+      here.used = ++this.clock;
+    }
+    this.changed();
+  }
+
+  /** @param {any} message */
+  replace(message) {
+    const here = this.places.get(message.number);
+    const within = here?.messages?.findIndex((one) => one.number === message.number) ?? -1;
+    if (!here?.messages || within < 0) return;
+    here.messages = here.messages.with(within, message);
+    this.note(message, here);
+    this.changed();
+  }
+
+  /** @param {number} number */
+  remove(number) {
+    const here = this.places.get(number);
+    if (!here?.messages) {
+      // Somewhere that is not loaded: only the node knows where.
+      this.turn = this.turn.then(() => this.recount());
+      return;
+    }
+    const within = here.messages.findIndex((one) => one.number === number);
+    const gone = here.messages[within];
+    here.messages = here.messages.toSpliced(within, 1);
+    here.size -= 1;
+    here.heights.remove(within);
+    this.places.delete(number);
+    if (gone.id) this.ids.delete(gone.id);
+    this.count -= 1;
+    this.shifts += 1;
+    if (!here.size) this.runs = this.runs.filter((one) => one !== here);
+    this.changed();
+  }
+
+  /** Where something is that may not be loaded, with counts that are true. @param {Record<string, unknown>} where */
+  async locate(where) {
+    const place = await call("place", { chat: this.chat, ...where });
+    if (place.count === this.count || this.over) return place;
+    return this.openAt(where);
+  }
+
+  async recount() {
+    const place = await call("place", { chat: this.chat }).catch(() => null);
+    if (place && !this.over && place.count !== this.count) await this.again();
+  }
+
+  // --- Heights ----------------------------------------------------------------------------------
+
+  /** Pixels of everything. */
+  get total() {
+    let all = 0;
+    for (const one of this.runs) all += one.heights.total;
+    return all;
+  }
+
+  /** Pixels above a position. @param {number} position */
+  above(position) {
+    let pixels = 0;
+    for (const one of this.runs) {
+      if (position < one.size) return pixels + one.heights.above(position);
+      pixels += one.heights.total;
+      position -= one.size;
+    }
+    return pixels;
+  }
+
+  /** The position at a pixel. @param {number} pixel */
+  under(pixel) {
+    let before = 0;
+    for (const one of this.runs) {
+      const all = one.heights.total;
+      if (pixel < all) return before + one.heights.under(pixel);
+      pixel -= all;
+      before += one.size;
+    }
+    return Math.max(0, this.count - 1);
+  }
+
+  /** A row was measured. Gives whether that changed anything. @param {number} number @param {number} pixels */
+  measured(number, pixels) {
+    const here = this.places.get(number);
+    const within = here?.messages?.findIndex((one) => one.number === number) ?? -1;
+    return within >= 0 && !!here?.heights.set(within, pixels);
+  }
+}
+
+/** @param {number} size @returns {Run} */
+const run = (size) => ({ size, messages: null, heights: new Heights(size), used: 0, asked: false });

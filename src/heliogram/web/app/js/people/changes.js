@@ -1,0 +1,115 @@
+// @ts-check
+/**
+ * All about a conversation, kept fresh; and changes of it, followed until they are there for all, or have failed.
+ *
+ * A command of this kind is only the beginning: relays decide. What became of it, notices tell.
+ */
+
+import { signal, useEffect, useState } from "../../vendor/preact.js";
+import { on, toast } from "../store.js";
+import { call } from "../wire.js";
+import { t } from "../words.js";
+
+/**
+ * A change that is under way.
+ * @typedef {{ id: number, chat: string, command: string, doing: string, done: string, over: (info: any) => boolean }} Change
+ */
+
+/** @type {import("../../vendor/preact.js").Signal<Change[]>} */
+export const changes = signal([]);
+
+let last = 0;
+
+/** @param {(one: Change) => boolean} which */
+const drop = (which) => (changes.value = changes.value.filter((one) => !which(one)));
+
+/**
+ * Begin a change, and follow it. What the node refuses at once is thrown.
+ * @param {string} command its tag @param {Record<string, unknown>} fields with `chat`
+ * @param {{ doing: string, done: string, over: (info: any) => boolean }} how words for while and after; when it is there
+ */
+export async function change(command, fields, how) {
+  const id = ++last;
+  const chat = String(fields.chat);
+  changes.value = [...changes.value, { id, chat, command, ...how }];
+  try {
+    await call(command, fields);
+  } catch (error) {
+    drop((one) => one.id === id);
+    throw error;
+  }
+  void look(chat);
+}
+
+/** Ask how a conversation is, and tell what is done. @param {string} chat */
+async function look(chat) {
+  if (!changes.value.some((one) => one.chat === chat)) return;
+  const info = await call("chat", { chat }).catch(() => null);
+  if (!info) return;
+  for (const one of changes.value.filter((change) => change.chat === chat && change.over(info))) {
+    drop((other) => other.id === one.id);
+    toast(one.done);
+  }
+}
+
+on("chat changed", ({ chat }) => void look(chat.id));
+on("message added", ({ message }) => message.kind === "line" && void look(message.chat));
+// The toast with the reason is the store's.
+on("command failed", ({ chat, command }) => drop((one) => one.chat === chat && one.command === command));
+on("state", ({ state }) => state !== "open" && (changes.value = []));
+on("reconnected", () => [...new Set(changes.value.map((one) => one.chat))].forEach((chat) => void look(chat)));
+
+/**
+ * All about a conversation, asked again whenever something of it changes; null until it is there.
+ * @param {string} id @returns {{ info: any, gone: boolean }}
+ */
+export function useInfo(id) {
+  const [info, setInfo] = useState(/** @type {any} */ (null));
+  const [gone, setGone] = useState(false);
+  useEffect(() => {
+    let here = true;
+    let busy = false;
+    let again = false;
+    // One question at a time: many notices may come at once.
+    const load = async () => {
+      if (busy) return void (again = true);
+      busy = true;
+      do {
+        again = false;
+        try {
+          const found = await call("chat", { chat: id });
+          if (here) setInfo(found);
+        } catch {
+          if (here) setGone(true);
+        }
+      } while (again && here);
+      busy = false;
+    };
+    setInfo(null);
+    setGone(false);
+    void load();
+    const ends = [
+      on("chat changed", ({ chat }) => chat.id === id && void load()),
+      on("message added", ({ message }) => message.chat === id && message.kind === "line" && void load()),
+      on("contact changed", () => void load()),
+      on("relay changed", () => void load()),
+      on("reconnected", () => void load()),
+    ];
+    return () => {
+      here = false;
+      ends.forEach((end) => end());
+    };
+  }, [id]);
+  return { info: info?.chat.id === id ? info : null, gone };
+}
+
+/** What is under way in a conversation, as words. @param {string} chat */
+export const underWay = (chat) => changes.value.filter((one) => one.chat === chat).map((one) => one.doing);
+
+/** How long messages stay, as words. @param {number} seconds */
+export function spanWords(seconds) {
+  if (!seconds) return t("never");
+  for (const [size, unit] of /** @type {[number, string][]} */ ([[604800, "n weeks"], [86400, "n days"], [3600, "n hours"], [60, "n minutes"]]))
+    if (seconds % size === 0) return t(unit, { n: seconds / size });
+  return t("n seconds", { n: seconds });
+}

@@ -1,0 +1,73 @@
+// @ts-check
+/** How relays are reached: a proxy, and whom to trust. */
+
+import { html, useEffect, useState } from "../../vendor/preact.js";
+import { Confirm } from "../parts/dialog.js";
+import { openDialog, toast } from "../store.js";
+import { call, upload } from "../wire.js";
+import { t } from "../words.js";
+import { Card, useTry, Wrong } from "../people/pieces.js";
+
+/** More than any list of certificates has. */
+const MOST = 4 << 20;
+
+export function Network() {
+  const [network, setNetwork] = useState(/** @type {any} */ (null));
+  const [proxy, setProxy] = useState("");
+  const way = useTry();
+  const trust = useTry();
+  const take = (/** @type {any} */ now) => (setNetwork(now), setProxy(now.proxy));
+  useEffect(() => void way.run(async () => take(await call("network"))), []);
+  const set = (/** @type {string} */ wanted) =>
+    way.run(async () => {
+      take(await call("network", { proxy: wanted }));
+      toast(t(wanted ? "proxy set" : "proxy gone"));
+    });
+  const clear = () =>
+    openDialog(Confirm, {
+      title: t("no proxy"),
+      text: t("no proxy text"),
+      yes: t("connect directly"),
+      danger: true,
+      run: () => void set(""),
+    });
+  const give = (/** @type {File | undefined} */ file) =>
+    file &&
+    trust.run(async () => {
+      if (file.size > MOST) return trust.setWrong(t("too large certificates"));
+      const { path } = await upload(file, file.name);
+      take(await call("network", { authority: path }));
+      toast(t("authority set"));
+    });
+  const forget = () =>
+    openDialog(Confirm, {
+      title: t("forget authority"),
+      text: t("forget authority text"),
+      yes: t("forget"),
+      danger: true,
+      run: () => void trust.run(async () => take(await call("network", { authority: "" }))),
+    });
+  return html`<${Card} title=${t("proxy")}>
+      <form class="p-form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void (proxy.trim() ? set(proxy.trim()) : clear()))}>
+        <p class="quiet p-small">${t("proxy text")}</p>
+        <label>${t("proxy address")}
+          <input dir="ltr" spellcheck=${false} autocomplete="off" maxlength="256" placeholder="socks5://127.0.0.1:9050" value=${proxy} onInput=${(/** @type {any} */ e) => setProxy(e.target.value)} />
+        </label>
+        <p role="status" class="p-small">${network && t(network.proxy ? "proxy on" : "proxy off")}</p>
+        <${Wrong} text=${way.wrong} />
+        <div class="p-buttons">
+          ${network?.proxy && html`<button type="button" class="danger" disabled=${way.busy} onClick=${clear}>${t("connect directly")}</button>`}
+          <button class="primary" disabled=${way.busy || !network || proxy.trim() === network.proxy}>${t("save")}</button>
+        </div>
+      </form>
+    </${Card}>
+    <${Card} title=${t("authority")}>
+      <p class="quiet p-small">${t("authority text")}</p>
+      <p role="status" class="p-small">${network && t(!network.authority ? "authority off" : network.readable === false ? "authority unreadable" : "authority on")}</p>
+      <${Wrong} text=${trust.wrong} />
+      <div class="p-buttons left">
+        <label class="file-button">${t("choose file")}<input type="file" class="visually-hidden" accept=".pem,.crt,.cer" disabled=${trust.busy} onChange=${(/** @type {any} */ e) => (void give(e.target.files[0]), (e.target.value = ""))} /></label>
+        ${network?.authority && html`<button type="button" class="danger" disabled=${trust.busy} onClick=${forget}>${t("forget authority")}</button>`}
+      </div>
+    </${Card}>`;
+}

@@ -1,0 +1,264 @@
+// @ts-check
+/**
+ * What the app knows, as signals, and how notices change it. Views read signals and call `ask`.
+ *
+ * Histories are not here: `chat/history.js` keeps one for each open conversation.
+ */
+
+import { batch, computed, signal } from "../vendor/preact.js";
+import { attachment, call, forgetAttachments, get, listen, Refused } from "./wire.js";
+import { sentence } from "./words.js";
+
+/** "starting", "closed" (no link), "new", "locked", "open". */
+export const stage = signal("starting");
+/** What `GET /api/state` said. @type {import("../vendor/preact.js").Signal<any>} */
+export const about = signal({});
+/** Whether the node can be heard. */
+export const connected = signal(false);
+/** As in the node's `Status`. @type {import("../vendor/preact.js").Signal<any>} */
+export const status = signal(null);
+/** All conversations by id, archived ones too. @type {import("../vendor/preact.js").Signal<Map<string, any>>} */
+export const chats = signal(new Map());
+/** @type {import("../vendor/preact.js").Signal<any[]>} */
+export const contacts = signal([]);
+/** @type {import("../vendor/preact.js").Signal<any[]>} */
+export const requests = signal([]);
+/** @type {import("../vendor/preact.js").Signal<any[]>} */
+export const folders = signal([]);
+/** @type {import("../vendor/preact.js").Signal<any>} */
+export const preferences = signal({ typing: false, reports: true, lock_after: 0, app: "" });
+/** Files on their way, by `${message}/${index}`. @type {import("../vendor/preact.js").Signal<Map<string, any>>} */
+export const transfers = signal(new Map());
+/** Who types: chat id → [{ who, until }]. @type {import("../vendor/preact.js").Signal<Map<string, any[]>>} */
+export const typing = signal(new Map());
+
+/** The id of the conversation that is shown. @type {import("../vendor/preact.js").Signal<string | null>} */
+export const opened = signal(null);
+/** The message number to go to in it, once. @type {import("../vendor/preact.js").Signal<number | null>} */
+export const target = signal(null);
+/** What the panel at the end side shows: { kind: "info" | "media" | "search" | "pins", … }, or nothing. @type {import("../vendor/preact.js").Signal<any>} */
+export const panel = signal(null);
+/** What covers the app, the last on top: { view, props }. @type {import("../vendor/preact.js").Signal<any[]>} */
+export const dialogs = signal([]);
+/** Short words that go by themselves: { id, text, kind, action }. @type {import("../vendor/preact.js").Signal<any[]>} */
+export const toasts = signal([]);
+
+export const chat = computed(() => (opened.value ? chats.value.get(opened.value) : undefined));
+export const unread = computed(() =>
+  [...chats.value.values()].reduce((sum, one) => sum + (one.muted || one.archived ? 0 : (one.unread ?? 0)), 0),
+);
+/** The app's own settings, kept by the node. */
+export const own = computed(() => {
+  try {
+    return JSON.parse(preferences.value.app || "{}");
+  } catch {
+    return {};
+  }
+});
+
+// --- Asking -----------------------------------------------------------------------------------
+
+/**
+ * Ask the node; what it refuses is said in a toast, and thrown.
+ * @param {string} tag @param {Record<string, unknown>} [fields] @returns {Promise<any>}
+ */
+export async function ask(tag, fields = {}) {
+  try {
+    return await call(tag, fields);
+  } catch (error) {
+    if (error instanceof Refused) toast(sentence(error.code), { kind: "error" });
+    throw error;
+  }
+}
+
+/** As `ask`, for what nobody waits for. @param {string} tag @param {Record<string, unknown>} [fields] */
+export const tell = (tag, fields) => void ask(tag, fields).catch(() => {});
+
+let last = 0;
+
+/** @param {string} text @param {{ kind?: "info" | "error", action?: { label: string, run: () => void }, seconds?: number }} [how] */
+export function toast(text, { kind = "info", action, seconds = 5 } = {}) {
+  const id = ++last;
+  toasts.value = [...toasts.value.filter((one) => one.text !== text), { id, text, kind, action }].slice(-4);
+  setTimeout(() => dismiss(id), seconds * 1000);
+}
+
+/** @param {number} id */
+export const dismiss = (id) => (toasts.value = toasts.value.filter((one) => one.id !== id));
+
+/** Cover the app with a view. It gets `props` and `close`. @param {any} view @param {Record<string, unknown>} [props] */
+export const openDialog = (view, props = {}) => (dialogs.value = [...dialogs.value, { view, props, id: ++last }]);
+export const closeDialog = () => (dialogs.value = dialogs.value.slice(0, -1));
+
+// --- Where we are -----------------------------------------------------------------------------
+
+/** Show a conversation, at a message if one is given. @param {string | null} id @param {number | null} [number] */
+export function openChat(id, number = null) {
+  batch(() => {
+    if (opened.value !== id) panel.value = null;
+    target.value = number;
+    opened.value = id;
+  });
+  // Nothing of it stands in the address: "back" closes the conversation on a narrow screen.
+  if (id && !history.state?.chat) history.pushState({ chat: true }, "");
+}
+
+addEventListener("popstate", () => {
+  if (dialogs.value.length) closeDialog();
+  else if (panel.value) panel.value = null;
+  else opened.value = null;
+});
+
+/** Change some of the app's own settings. @param {Record<string, unknown>} changes */
+export function setOwn(changes) {
+  const app = JSON.stringify({ ...own.value, ...changes });
+  preferences.value = { ...preferences.value, app };
+  tell("set preferences", { app });
+}
+
+// --- Notices ----------------------------------------------------------------------------------
+
+/** @type {Map<string, Set<(notice: any) => void>>} */
+const listeners = new Map();
+
+/**
+ * Hear notices of a kind ("message added"), or "*". Gives what ends it.
+ * @param {string} event @param {(notice: any) => void} listener
+ */
+export function on(event, listener) {
+  const all = listeners.get(event) ?? new Set();
+  listeners.set(event, all.add(listener));
+  return () => void all.delete(listener);
+}
+
+/** @template K, V @param {Map<K, V>} map @param {K} key @param {V} value */
+const put = (map, key, value) => new Map(map).set(key, value);
+
+/** @param {any} notice */
+function heard(notice) {
+  batch(() => {
+    switch (notice.event) {
+      case "state":
+        turn(notice.state);
+        break;
+      case "locked":
+        turn("locked");
+        break;
+      case "chat changed":
+        chats.value = put(chats.value, notice.chat.id, notice.chat);
+        break;
+      case "contact changed":
+        contacts.value = [
+          ...contacts.value.filter((one) => one.who.account !== notice.contact.who.account),
+          notice.contact,
+        ].sort((a, b) => a.who.name.localeCompare(b.who.name));
+        // A conversation of two is called as the other one is.
+        for (const one of chats.value.values())
+          if (one.kind === "direct" && (one.id === notice.contact.chat || one.peer?.account === notice.contact.who.account))
+            chats.value = put(chats.value, one.id, { ...one, name: notice.contact.who.name, peer: notice.contact.who });
+        break;
+      case "request added":
+        requests.value = [...requests.value.filter((one) => one.id !== notice.request.id), notice.request];
+        break;
+      case "request gone":
+        requests.value = requests.value.filter((one) => one.id !== notice.id);
+        break;
+      case "transfer changed":
+        transfers.value = put(transfers.value, `${notice.transfer.message}/${notice.transfer.index}`, notice.transfer);
+        break;
+      case "folders changed":
+        folders.value = notice.folders;
+        break;
+      case "preferences changed":
+        preferences.value = notice.preferences;
+        break;
+      case "typing": {
+        const until = Date.now() + 1000 * (notice.seconds ?? 6);
+        const others = (typing.value.get(notice.chat) ?? []).filter((one) => one.who.account !== notice.who.account);
+        typing.value = put(typing.value, notice.chat, [...others, { who: notice.who, until }]);
+        setTimeout(quiet, 1000 * (notice.seconds ?? 6) + 50);
+        break;
+      }
+      case "message added":
+        quiet(notice.message.chat, notice.message.sender?.account);
+        break;
+      case "command failed":
+        toast(sentence(notice.code), { kind: "error", seconds: 8 });
+        break;
+      case "warned":
+        toast(sentence(notice.code), { kind: "error", seconds: 15 });
+        break;
+    }
+    for (const event of [notice.event, "*"]) for (const one of listeners.get(event) ?? []) one(notice);
+  });
+}
+
+/** Forget who has stopped typing. @param {string} [chat] @param {string} [account] */
+function quiet(chat, account) {
+  if (!typing.value.size) return;
+  const left = new Map();
+  for (const [id, all] of typing.value) {
+    const still = all.filter((one) => one.until > Date.now() && !(id === chat && one.who.account === account));
+    if (still.length) left.set(id, still);
+  }
+  typing.value = left;
+}
+
+/** @param {string} state */
+function turn(state) {
+  if (state === stage.value) return;
+  stage.value = state;
+  if (state === "open") void load();
+  else {
+    forgetAttachments();
+    batch(() => {
+      opened.value = panel.value = status.value = null;
+      chats.value = new Map();
+      contacts.value = requests.value = dialogs.value = [];
+    });
+  }
+}
+
+/** Get all that lists show. */
+async function load() {
+  const [state, all, archived, people, asking, kept, wishes] = await Promise.all([
+    call("status"),
+    call("chats"),
+    call("chats", { archived: true }),
+    call("contacts"),
+    call("requests"),
+    call("folders").catch(() => []),
+    call("preferences").catch(() => preferences.value),
+  ]);
+  batch(() => {
+    status.value = state;
+    chats.value = new Map([...archived, ...all].map((one) => [one.id, one]));
+    contacts.value = people;
+    requests.value = asking;
+    folders.value = kept;
+    preferences.value = wishes;
+    transfers.value = new Map((state.transfers ?? []).map((one) => [`${one.message}/${one.index}`, one]));
+  });
+}
+
+/** How the node is, asked again. */
+export async function refreshStatus() {
+  status.value = await call("status");
+}
+
+/** Begin to hear, and to know. Call once, after `enter`. */
+export async function begin() {
+  const state = await get("state");
+  about.value = state;
+  turn(state.state);
+  listen(heard, (up) => {
+    const again = up && !connected.value && stage.value === "open" && status.value;
+    connected.value = up;
+    if (again) {
+      void load();
+      for (const one of listeners.get("reconnected") ?? []) one({ event: "reconnected" });
+    }
+  });
+}
+
+export { attachment };

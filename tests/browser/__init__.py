@@ -1,0 +1,1 @@
+"""The app as people have it: a real browser, real relays, real nodes."""

@@ -1,0 +1,74 @@
+"""Groups: made, changed and left by people who see what becomes of it."""
+
+from __future__ import annotations
+
+from heliogram.node import api
+from tests.browser.kit import Friend, People, Person
+from tests.browser.test_people import confirms, shows_info
+from tests.cli.town import until
+
+
+def test_a_group_is_made_and_somebody_removed(people: People, anna: Person, ben: Friend) -> None:
+    cleo = people.at_home("Cleo")
+    people.acquaint(anna, cleo)
+    anna.clicks("New chat")
+    anna.chooses("New group")
+    anna.fills("Name of the group", "Garden")
+    for name in ("Ben", "Cleo"):
+        anna.clicks(anna.page.get_by_role("dialog").get_by_role("checkbox", name=name))
+    anna.clicks("Make group")
+    anna.sees(anna.composer)
+    cleo.clicks(cleo.page.locator(".list .entry").filter(has_text="Requests"))
+    cleo.sees(cleo.page.locator(".request").get_by_text("Garden"))
+    cleo.clicks("Accept")
+    cleo.sees(cleo.composer)
+
+    shows_info(anna)
+    anna.sees(anna.page.locator(".panel [data-member]").nth(2))
+    anna.clicks("More about Cleo")
+    anna.chooses("Remove from the group")
+    # What it means is said before it is done.
+    anna.sees(anna.page.get_by_role("dialog").get_by_text("Cleo reads nothing"))
+    confirms(anna, "Remove")
+    anna.misses(anna.page.locator(".panel [data-member]").filter(has_text="Cleo"))
+    anna.sees("Cleo is out.")
+    shows_info(cleo)
+    cleo.sees(cleo.page.locator(".panel [data-phase=out]"))
+
+
+def test_a_group_is_renamed_and_an_admin_made(anna: Person, ben: Friend) -> None:
+    chat: api.Chat = anna.ask(api.CreateGroup("Garden", ("Ben",)))
+    ben.do(ben._person.accepts())
+    anna.goes_to("Garden")
+    shows_info(anna)
+    anna.clicks("Rename the group")
+    anna.do(anna.page.locator(".panel .p-editing input").fill("Old garden"))
+    anna.clicks("Save")
+    anna.sees("The group is renamed.")
+    anna.sees(anna.row("Old garden"))
+    anna.clicks("More about Ben")
+    anna.chooses("Make an admin")
+    confirms(anna, "Make an admin")
+    anna.sees(anna.page.locator(".panel [data-member]").filter(has_text="Ben").get_by_text("Admin"))
+
+    async def known() -> bool | None:
+        info: api.ChatInfo = await ben.node.call(api.GetChat(chat.id))
+        mine = next(one for one in info.members if one.who.me)
+        return (info.chat.name == "Old garden" and mine.role == "admin") or None
+
+    ben.do(until(known))
+
+
+def test_the_relays_of_a_group_are_changed(anna: Person, ben: Friend) -> None:
+    anna.ask(api.CreateGroup("Garden", ("Ben",)))
+    anna.goes_to("Garden")
+    shows_info(anna)
+    anna.sees(anna.page.locator(".panel").get_by_text("4 relays, 3 decide"))
+    anna.clicks("Change relays")
+    dialog = anna.page.get_by_role("dialog")
+    anna.clicks(dialog.get_by_role("checkbox").first)
+    anna.sees(dialog.get_by_text("3 relays, 2 decide: none may lie, 1 may be away."))
+    anna.clicks(dialog.get_by_role("button", name="Change relays"))
+    confirms(anna, "Change relays", over=1)
+    anna.sees("The relays are changed.")
+    anna.sees(anna.page.locator(".panel").get_by_text("3 relays, 2 decide"))

@@ -1,0 +1,98 @@
+"""Files from a browser: pasted, dropped, recorded."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+from PIL import Image
+from playwright.async_api import expect
+
+from heliogram.node import api
+from tests.browser.kit import PATIENCE_MS, Friend, Person
+from tests.cli.town import until
+
+#: Gives an element what a person gives it who pastes or drops files.
+GIVE = """([kind, name, type, data]) => {
+  const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+  const given = new DataTransfer();
+  given.items.add(new File([bytes], name, { type }));
+  const place = document.querySelector(kind === "paste" ? ".composer textarea" : ".history");
+  const how = { bubbles: true, cancelable: true };
+  if (kind === "paste") place.dispatchEvent(new ClipboardEvent("paste", { ...how, clipboardData: given }));
+  else for (const one of ["dragenter", "dragover", ...(kind === "drop" ? ["drop"] : [])])
+    place.dispatchEvent(new DragEvent(one, { ...how, dataTransfer: given }));
+}"""
+
+
+def gives(person: Person, kind: str, name: str, content_type: str, data: bytes) -> None:
+    """Paste or drop a file in the conversation that is open."""
+    what = [kind, name, content_type, base64.b64encode(data).decode()]
+    person.do(person.page.evaluate(GIVE, what))
+
+
+def a_picture() -> bytes:
+    made = io.BytesIO()
+    Image.new("RGB", (320, 200), "teal").save(made, "PNG")
+    return made.getvalue()
+
+
+def file_of(person: Friend, chat: str, name: str) -> api.FileInfo:
+    """Wait until a file of this name has come."""
+
+    async def found() -> api.FileInfo | None:
+        history: list[api.Message] = await person.node.call(api.GetHistory(chat))
+        every = (file for one in history for file in one.files)
+        return next((one for one in every if one.name.startswith(name)), None)
+
+    return person.do(until(found))
+
+
+def test_a_picture_is_pasted_and_a_file_dropped(anna: Person, ben: Friend) -> None:
+    anna.goes_to("Ben")
+    anna.fills(anna.composer, "look at")
+    gives(anna, "paste", "teal.png", "image/png", a_picture())
+    anna.sees(anna.page.get_by_role("dialog").get_by_role("img", name="", include_hidden=True))
+    anna.shot("send-picture")
+    anna.fills("Caption", "look at this")
+    anna.presses("Enter")
+    ben.has("Anna", "look at this")
+    picture = file_of(ben, "Anna", "teal")
+    assert picture.inline
+    assert picture.thumbnail
+    anna.do(expect(anna.composer).to_have_value("", timeout=PATIENCE_MS))
+
+    gives(anna, "drag", "notes.txt", "text/plain", b"x")
+    anna.sees("Drop files here to send them")
+    anna.shot("drop")
+    gives(anna, "drop", "notes.txt", "text/plain", b"many words" * 1000)
+    anna.sees(anna.page.get_by_role("dialog").get_by_text("notes.txt"))
+    anna.misses("Drop files here to send them")
+    anna.shot("send-file")
+    anna.types("and this")
+    anna.presses("Enter")
+    ben.has("Anna", "and this")
+    assert file_of(ben, "Anna", "notes").size == 10_000
+    anna.misses(anna.page.locator(".outgoing-one"))
+
+
+def test_a_voice_note_is_recorded_heard_and_sent(anna: Person, ben: Friend) -> None:
+    anna.goes_to("Ben")
+    anna.clicks("Record a voice message")
+    anna.sees(anna.page.get_by_role("timer").get_by_text("0:01"))
+    anna.shot("recording")
+    anna.clicks("Stop, and listen")
+    anna.clicks("Play")
+    anna.sees(anna.button("Pause").or_(anna.button("Play")))
+    anna.shot("preview")
+    anna.clicks("Send voice message")
+    note = file_of(ben, "Anna", "voice.")
+    assert note.content_type in ("audio/webm", "audio/ogg", "audio/mp4")
+    assert note.inline
+    assert note.duration is not None
+    assert note.duration >= 1
+
+    anna.clicks("Record a voice message")
+    anna.sees(anna.page.get_by_role("timer"))
+    anna.presses("Escape")
+    anna.sees(anna.composer)
