@@ -33,6 +33,7 @@ from heliogram import mls
 from heliogram.content.errors import ContentError
 from heliogram.content.framing import MESSAGE_STATUS, MIMI_CONTENT, ApplicationFraming, framed
 from heliogram.content.limits import MAX_MESSAGE
+from heliogram.content.typing import TYPING
 from heliogram.mls.framing import PrivateMessage
 from heliogram.node import entering, judging, lines, staging
 from heliogram.node.chain import Decision, Link
@@ -97,6 +98,10 @@ class Staged:
     value: Value = field(repr=False)
     blobs: tuple[bytes, ...] = field(repr=False)
     effects: Effects
+
+
+#: What people say, as kinds of application data.
+_SAID = frozenset((MIMI_CONTENT, MESSAGE_STATUS, TYPING))
 
 
 class Conversation:
@@ -267,7 +272,7 @@ class Conversation:
         Not while somebody's departure waits for a commit (RFC 9420, 12.4), nor before fresh keys after we
         came in by a last resort. With `grace`: for the grace lane of an epoch from which nobody can go on.
         """
-        if kind not in (MIMI_CONTENT, MESSAGE_STATUS):
+        if kind not in _SAID:
             raise NotAllowed("there is no such kind of content")
         if len(content) > MAX_MESSAGE:
             raise TooLong
@@ -583,7 +588,7 @@ class Conversation:
             content = ApplicationFraming.from_bytes(outcome.data)
         except ContentError:
             return self._held.effects(events=(CouldNotRead(epoch, Unread.UNKNOWN_FORM),))
-        if content.kind in (MIMI_CONTENT, MESSAGE_STATUS):
+        if content.kind in _SAID:
             received = MessageReceived(sender, epoch, content.kind, content.content)
             return self._held.effects(events=(received,))
         if content.kind == WOUNDED:

@@ -58,6 +58,9 @@ class Link(Struct, frozen=True):
     content_type: str
     size: int
 
+    def __repr__(self) -> str:
+        return "Link()"
+
 
 @dataclass(frozen=True, slots=True)
 class _Linked:

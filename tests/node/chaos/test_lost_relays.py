@@ -6,9 +6,12 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import pytest
+
 from heliogram.node import api
-from tests.node.chaos.nodes import Node, accept, acquaint, introduce, long
-from tests.node.chaos.talking import tea
+from tests.node.chaos.between import relays
+from tests.node.chaos.nodes import Node, accept, acquaint, group, introduce, long, people
+from tests.node.chaos.talking import Talking, tea
 
 
 async def test_9_one_of_four_vanishes(tmp_path: Path) -> None:
@@ -103,6 +106,55 @@ async def test_11_a_relay_comes_back_from_the_past(tmp_path: Path) -> None:
         await talk.chatter("without another one", 2)
         await talk.renamed(alice, "Three again")
         await talk.agreed(stored=3)
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_11_a_relay_has_lost_everything(tmp_path: Path, away: bool) -> None:
+    """It comes back under its old key with nothing at all, while they talk or before they come back.
+
+    It is given all that it had, takes part again, and another one may be missing.
+    """
+    async with relays(tmp_path) as betweens:
+        lost = betweens[1].process
+        lost.back_up("nothing")
+        addresses = [one.address for one in betweens]
+        async with people(tmp_path, ("Alice", "Bob"), addresses) as (alice, bob):
+            await acquaint(alice, bob)
+            talk = Talking(await group("Tea", alice, bob), (alice, bob))
+            for number in range(3):
+                await talk.chatter(f"before {number}", 2)
+                await talk.renamed(alice, f"Tea {number}")
+            await talk.agreed(stored=4)
+            if away:
+                await bob.kill()
+                await alice.kill()
+                lost.restore("nothing")
+                await alice.start()
+                await bob.start()
+            else:
+                going = asyncio.create_task(talk.chatter("while it is wiped", 6))
+                await asyncio.sleep(0)
+                lost.restore("nothing")
+                await going
+            await talk.renamed(alice, "After the fire")
+            await talk.agreed(stored=3)
+            for one in (alice, bob):
+                await one.until(
+                    api.GetChat(talk.chat), lambda info: all(it.state == "up" for it in info.relays)
+                )
+                await one.until(api.GetStatus(), lambda status: status.packages == 80)
+            # It counts again from the next epoch on: then another one may be missing.
+            await talk.renamed(alice, "The next epoch")
+            await talk.agreed(stored=3)
+            betweens[3].process.kill()
+            await talk.chatter("without another one", 2)
+            await talk.renamed(alice, "Three again")
+            await talk.agreed(stored=3)
+            # Whoever has been away meets it as well as the others.
+            await bob.kill()
+            await talk.say(alice, "where are you?")
+            await bob.start()
+            await talk.agreed(stored=3)
 
 
 async def moved(node: Node, chat: str, key: str) -> None:

@@ -80,6 +80,8 @@ LEFT_OUT = {
     "log_state": "cursors, elections",
     "decisions": "they can be had of relays and other members",
     "outbox": "entries that are encrypted already, and what waits for a group that is gone",
+    "scheduled": "the device that was to say it is gone",
+    "scheduled_files": "they belong to what is scheduled",
     "wishes": "they wait for a group that is gone",
     "admins": "for judging what comes, and nothing comes",
     "unstable": "it waits for decisions that nobody here follows",

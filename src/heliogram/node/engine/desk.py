@@ -42,6 +42,9 @@ class FilesSide(Protocol):
     def infos(self, message: int) -> tuple[api.FileInfo, ...]:
         """The files of a message, as faces see them."""
 
+    def drop_copies(self, names: Sequence[str]) -> None:
+        """Sealed copies in the spool are not needed any more: no message has them."""
+
     def carry(self, conversation: int, blob: bytes, data: bytes, relays: Sequence[bytes]) -> None:
         """Bring a Welcome to relays: `Talks.blob_stored` for each. May be said again."""
 
@@ -75,6 +78,9 @@ class NoFiles:
     def infos(self, message: int) -> tuple[api.FileInfo, ...]:
         """None."""
         return ()
+
+    def drop_copies(self, names: Sequence[str]) -> None:
+        """Nothing."""
 
     def carry(self, conversation: int, blob: bytes, data: bytes, relays: Sequence[bytes]) -> None:
         """Nothing."""

@@ -131,6 +131,11 @@ class FilesPart:
         """The files of a message, as faces see them."""
         return tuple(self._desk.info(row) for row in self._files.of(message))
 
+    def drop_copies(self, names: Sequence[str]) -> None:
+        """Sealed copies in the spool are not needed any more: no message has them."""
+        for name in names:
+            self._desk.forget(name)
+
     # --- Blobs of conversations -------------------------------------------------------------------
 
     def carry(self, conversation: int, blob: bytes, data: bytes, relays: Sequence[bytes]) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from heliogram.codec import DecodeError
 from heliogram.content.framing import MESSAGE_STATUS
+from heliogram.content.typing import TYPING
 from heliogram.node import api
 from heliogram.node.changes import AddPeople, CarryOver, Wish, halves
 from heliogram.node.components import device_of
@@ -84,6 +85,8 @@ class Happenings:
         self._wish = wish
         self._messages = messages
         self._reports = reports
+        #: Somebody types: the conversation, who, and what they said.
+        self.typing: Callable[[ConversationRow, bytes, bytes], None] = lambda *_: None
         #: Called with each event besides messages once it was taken: the conversation's number, log, event.
         self.watchers: list[Callable[[int, Log, Event], None]] = []
         #: Called with a conversation's number when what lists show of it was written anew.
@@ -163,6 +166,8 @@ class Happenings:
         match event:
             case MessageReceived(sender, _, kind, content) if kind == MESSAGE_STATUS:
                 self._reports.receive(row, sender.account, content)
+            case MessageReceived(sender, _, kind, content) if kind == TYPING:
+                self.typing(row, sender.account, content)
             case MessageReceived(sender, epoch, _, content):
                 self._messages.receive(
                     *(row, sender.account, sender.device, content), epoch=epoch, minute=minute

@@ -14,6 +14,7 @@ from typing import Any
 from heliogram import mls
 from heliogram.content.framing import MESSAGE_STATUS
 from heliogram.content.mimi import Disposition, SinglePart
+from heliogram.content.typing import TYPING
 from heliogram.node import api
 from heliogram.node.asking import Ask, LogScope
 from heliogram.node.changes import AddPeople, Wish
@@ -36,11 +37,13 @@ from heliogram.node.engine.preferences import Preferences
 from heliogram.node.engine.relay_list import RelayList
 from heliogram.node.engine.reports import Reports
 from heliogram.node.engine.revocations import Revocations
+from heliogram.node.engine.scheduling import Scheduling
 from heliogram.node.engine.sending import Sending
 from heliogram.node.engine.sides import PeopleSide
 from heliogram.node.engine.speaking import Speaking
 from heliogram.node.engine.successors import Successors
 from heliogram.node.engine.tracing import Tracing
+from heliogram.node.engine.typing import Typing
 from heliogram.node.engine.views import Views, relay_info
 from heliogram.node.errors import DamagedState, NotFound, NotNow
 from heliogram.node.events import WentOn
@@ -95,9 +98,14 @@ class Talks:
         self._pictures = Pictures(desk, self)
         self.happenings.mirrored.append(self._pictures.mirrored)
         self.happenings.watchers.append(self._pictures.happened)
+        self._scheduling = Scheduling(desk, speaking)
+        self._typing = Typing(desk, self._put, self._unsay)
+        self.happenings.typing = self._typing.heard
         self._handlers: dict[type[api.Command], Handler] = {
             **Sending(desk, speaking, self._messages, self._reports).handlers,
             **Forwarding(desk, self.views, speaking, self.circuit).handlers,
+            **self._scheduling.handlers,
+            **self._typing.handlers,
             **Polls(desk, speaking).handlers,
             **Pins(desk, self.views, speaking, self._messages).handlers,
             **Listing(desk, self.views, self._inside, self._health).handlers,
@@ -363,6 +371,8 @@ class Talks:
         self._found_own()
         if self._ends is not None and self._ends <= self.context.time:
             self._messages.expire()
+        self._scheduling.settle()
+        self._typing.settle()
         for number in self._reports.due():
             self._report(number)
         self._successors.settle()
@@ -406,7 +416,8 @@ class Talks:
             (min(self._due.values(), default=None),),
             (self._reports.deadline(), self._successors.deadline()),
             (self._revocations.deadline(), self._catching.deadline()),
-            (self._pictures.deadline(),),
+            (self._pictures.deadline(), self._scheduling.deadline()),
+            (self._typing.deadline(),),
             (None if ends is None else now + max(0.0, ends - self.context.time),),
             (None if own is None else now + max(0.0, own - self.context.time),),
         )
@@ -418,6 +429,20 @@ class Talks:
         self, row: ConversationRow, kind: str, content: bytes, message: int | None, held: bool
     ) -> None:
         """Put something into the outbox, and with it what is to be reported."""
+        self._put(row, kind, content, message, held)
+        if not held and kind != MESSAGE_STATUS:
+            self._report(row.number)
+            self.desk.people.said(row.number)
+
+    def _put(
+        self,
+        row: ConversationRow,
+        kind: str,
+        content: bytes,
+        message: int | None = None,
+        held: bool = False,
+    ) -> int:
+        """Put something into the outbox; its number there."""
         number = self.desk.logs.queue(
             row.number, kind, content, message=message, created=self.desk.time, held=held
         )
@@ -425,9 +450,13 @@ class Talks:
             log = self.log(row.number)
             if not _is_alone(row, log):
                 log.say(number, kind, content)
-            if kind != MESSAGE_STATUS:
-                self._report(row.number)
-                self.desk.people.said(row.number)
+        return number
+
+    def _unsay(self, conversation: int, number: int) -> None:
+        """Something in the outbox is not to be said any more."""
+        with suppress(NotNow):
+            self.log(conversation).unsay(number)
+        self.desk.logs.said(number)
 
     def _report(self, number: int) -> None:
         row = self._row(number)
@@ -485,7 +514,7 @@ class Talks:
         self._logs[number] = log
         alone = _is_alone(row, log)
         for item in self.desk.logs.outbox(number):
-            if item.stored:
+            if item.stored or item.kind == TYPING:
                 self.desk.logs.said(item.number)
             elif not item.held and not alone:
                 log.say(

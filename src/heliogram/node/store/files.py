@@ -102,7 +102,9 @@ class Files:
 
     def spooled(self) -> set[str]:
         """Names of all sealed copies that are needed."""
-        rows = self._store.query("SELECT spool FROM files WHERE spool IS NOT NULL")
+        rows = self._store.query(
+            "SELECT spool FROM files WHERE spool IS NOT NULL UNION SELECT spool FROM scheduled_files"
+        )
         return {str(row[0]) for row in rows}
 
     def copies(self) -> list[Copy]:

@@ -118,6 +118,33 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_of ON outbox (conversation, number);
 
+-- What is to be said at its time. Its files are sealed already, so they may go where they lay.
+CREATE TABLE scheduled (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    at           INTEGER NOT NULL,
+    text         TEXT NOT NULL,
+    reply_to     BLOB                        -- a message's id
+);
+CREATE INDEX scheduled_next ON scheduled (at, number);
+
+CREATE TABLE scheduled_files (
+    scheduled    INTEGER NOT NULL REFERENCES scheduled (number) ON DELETE CASCADE,
+    place        INTEGER NOT NULL,
+    key          BLOB NOT NULL,
+    size         INTEGER NOT NULL,
+    plain        BLOB NOT NULL,
+    blob         BLOB NOT NULL,
+    name         TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    inline       INTEGER NOT NULL,
+    duration     REAL,
+    thumbnail    BLOB NOT NULL,
+    spool        TEXT NOT NULL,              -- the name of the sealed copy
+    path         TEXT,
+    PRIMARY KEY (scheduled, place)
+) WITHOUT ROWID;
+
 -- What each relay saw of what we said.
 CREATE TABLE traces (
     message INTEGER NOT NULL,

@@ -21,8 +21,8 @@ from heliogram.node.network import blobs
 from heliogram.node.network.dialling import Dialler
 from heliogram.node.transfer import fetching
 from heliogram.node.transfer.moves import Outcome
-from heliogram.node.transfer.prepare import DAYS, URL
-from heliogram.node.transfer.prepared import Prepared, PreparedFile
+from heliogram.node.transfer.prepare import URL
+from heliogram.node.transfer.prepared import DAYS, Prepared, PreparedFile
 from heliogram.node.transfer.spool import PIECE, Source, Spool, reading
 
 

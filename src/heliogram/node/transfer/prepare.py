@@ -16,7 +16,7 @@ from heliogram.node.media.limits import MAX_INPUT, THUMBNAIL_BYTES
 from heliogram.node.media.pictures import Picture, clean_picture
 from heliogram.node.transfer import sniffing
 from heliogram.node.transfer.naming import ending, safe_name
-from heliogram.node.transfer.prepared import Prepared, PreparedFile
+from heliogram.node.transfer.prepared import DAYS, Prepared, PreparedFile
 from heliogram.node.transfer.spool import Source, Spool, open_plain, reading
 from heliogram.wire.limits import MAX_BLOB
 
@@ -25,9 +25,6 @@ MAX_FILES = 32
 
 #: Bytes of all thumbnails of one message: a text has room beside them.
 THUMBNAILS = 36_000
-
-#: Days that relays are asked to keep a file.
-DAYS = 30
 
 #: What stands before a blob's id in a message.
 URL = "heliogram:blob/"

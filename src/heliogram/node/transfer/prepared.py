@@ -16,6 +16,9 @@ from heliogram.content.making import together
 from heliogram.content.mimi import Disposition, ExternalPart, Part, SinglePart
 from heliogram.node.files import SealedFile
 
+#: Days that relays are asked to keep a file.
+DAYS = 30
+
 #: Media type of thumbnails.
 THUMBNAIL = "image/webp"
 

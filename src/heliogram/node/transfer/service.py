@@ -55,6 +55,7 @@ class Transfers:
         self._pieces = Pieces(spool)
         shell.outside |= {
             api.SendMessage: self._send,
+            api.Schedule: self._send,
             api.ForwardMessages: self._forward,
             api.SetProfile: self._set_profile,
             api.KeepFile: self._keep,
@@ -76,7 +77,7 @@ class Transfers:
         """Move until cancelled."""
         await self._mover.run()
 
-    async def _send(self, command: api.SendMessage) -> Any:
+    async def _send(self, command: api.SendMessage | api.Schedule) -> Any:
         if not command.files:
             return await self._shell.turn(command)
         return await self._kept(self._send_files(command))
@@ -114,12 +115,12 @@ class Transfers:
         made = await prepare_picture(command.picture) if command.picture else None
         return await self._shell.turn(command, made)
 
-    async def _send_files(self, command: api.SendMessage) -> Any:
+    async def _send_files(self, command: api.SendMessage | api.Schedule) -> Any:
         prepared = await prepare(
             command.files,
             spool=self._spool,
             as_files=command.as_files,
-            voice=command.voice,
+            voice=command.voice if isinstance(command, api.SendMessage) else None,
             time=int(self._clock()),
         )
         try:
