@@ -16,7 +16,7 @@ DATA = b"".join(sha256(bytes([at])).digest() * 40 for at in range(100))
 
 async def _chat(one: Someone, kind: str) -> str:
     [found] = [chat.id for chat in await one.call(api.GetChats()) if chat.kind == kind]
-    return found
+    return str(found)
 
 
 async def _blobs(one: Someone) -> list[tuple[bytes, bytes, bytes]]:
