@@ -44,7 +44,7 @@ from PIL import Image
 
 from heliogram.cli.lazily import COMMANDS, load
 from heliogram.node import api
-from tests.cli.town import RELAYS, World, write_private
+from tests.cli.town import PHRASE, RELAYS, World, write_private
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 
@@ -319,6 +319,8 @@ def test_transcript(path: Path, newcomer: World) -> None:
     if path.stem == "groups":
         Image.new("RGB", (600, 400), "teal").save(newcomer.desk / "tea.png")
     write_private(newcomer.desk / "wrong.txt", "another passphrase")
+    if path.stem == "beginning":
+        write_private(newcomer.desk / "right.txt", PHRASE)
     written = path.read_text()
     player = Player(newcomer)
     try:

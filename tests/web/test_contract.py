@@ -16,7 +16,7 @@ from msgspec import Struct
 from heliogram.node import api
 from heliogram.node.control.faults import Fault
 from heliogram.node.control.protocol import decode_command
-from heliogram.web import server
+from heliogram.web import bodies
 from heliogram.web.attachments import Link, Wanted
 from heliogram.web.calls import COMMANDS, Saved
 from heliogram.web.openapi import document
@@ -54,7 +54,7 @@ class Failure(Struct, forbid_unknown_fields=True):
 TYPES: dict[str, Any] = {
     **{one.__name__: one for one in (Secret, State, StateNotice, Failure)},
     **{one.__name__: one for one in (Link, Wanted, Saved, Presence, Upload)},
-    **{one: getattr(server, one) for one in ("Redeem", "Create", "Restore", "Unlock", "Code")},
+    **{one: getattr(bodies, one) for one in ("Redeem", "Create", "Restore", "Unlock", "Code")},
     **{one.__name__: one for one in (api.GetHistory, api.SendMessage, api.Backup)},
     "History": list[api.Message],
     "Notice": api.AnyNotice,
@@ -75,6 +75,12 @@ def test_an_example_is_what_it_says(name: str, text: str) -> None:
     pairs = [(written, again)] if isinstance(written, dict) else zip(written, again, strict=True)
     for one, two in pairs:
         assert set(one) <= set(two)
+
+
+def test_no_body_is_shown() -> None:
+    for name, text in EXAMPLES:
+        if name in ("Redeem", "Create", "Restore", "Unlock", "Code", "Link", "Presence"):
+            assert repr(msgspec.json.decode(text, type=TYPES[name])) == f"{name}()"
 
 
 def test_each_kind_of_example_is_there() -> None:

@@ -366,7 +366,7 @@ async def test_a_picture_is_shown_from_another_origin(
     assert found.headers["Content-Disposition"].startswith('inline; filename="tea.png"')
     assert found.headers["X-Content-Type-Options"] == "nosniff"
     assert found.headers["Cache-Control"] == "no-store"
-    assert found.headers["Cross-Origin-Resource-Policy"] == "same-site"
+    assert found.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert found.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
     assert "Access-Control-Allow-Origin" not in found.headers
 

@@ -101,7 +101,7 @@ def _profile(face: Face, wanted: Wanted) -> Profile:
     directory = face.directory
     if wanted.proxy:
         Proxy.parse(wanted.proxy)  # before there is anything
-    phrase = passphrase.find(directory, ask=_choose if sys.stdin.isatty() else None)
+    phrase = passphrase.find(directory, ask=choose if sys.stdin.isatty() else None)
     return Profile.create(directory, phrase, os.urandom, config=Config(keyring=wanted.keyring))
 
 
@@ -114,11 +114,11 @@ def _name(name: str) -> str:
     return shown
 
 
-def _choose() -> str:
+def choose(prompt: str = "Passphrase: ") -> str:
     """A passphrase that was typed twice."""
     print("The passphrase opens the profile on this machine. Nobody can reset it.", file=sys.stderr)
     while True:
-        first = getpass("Passphrase: ", stream=sys.stderr)
+        first = getpass(prompt, stream=sys.stderr)
         if first and first == getpass("Again: ", stream=sys.stderr):
             return first
         print("They are not the same." if first else "It is empty.", file=sys.stderr)

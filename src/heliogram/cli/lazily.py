@@ -21,6 +21,7 @@ COMMANDS: Final = (
     ("serve", "setup", "Run the node until Ctrl-C, SIGTERM or `heliogram lock`."),
     ("web", "setup", "Run the node and show the app in your browser, until Ctrl-C or SIGTERM."),
     ("status", "setup", "Show who you are and how the node is."),
+    ("passphrase", "setup", "Choose another passphrase for the profile."),
     ("lock", "setup", "Let the running node forget all keys and stop."),
     ("chats", "talking", "List your conversations."),
     ("chat", "talking", "Stay in a conversation: write below, read above."),

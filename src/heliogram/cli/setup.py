@@ -1,4 +1,4 @@
-"""`init`, `restore`, `status`, `lock`, `serve`, `web`: a profile and its node. `demo`: some of others."""
+"""A profile and its node: `init`, `restore`, `status`, `passphrase`, `lock`, `serve`, `web`; and `demo`."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def add(app: typer.Typer) -> None:
     command(app, "status", "status", "status --json")(status)
     command(app, "serve", "serve", "serve --home ~/anna")(serve)
     command(app, "web", "web", "web --no-browser", "web --port 8080")(web)
+    command(app, "passphrase", "passphrase", "passphrase --new-file new.txt")(passphrase)
     command(app, "lock", "lock")(lock)
     command(app, "demo", "demo", "demo --keep what-happened")(demo)
 
@@ -112,6 +113,22 @@ def status(face: Face) -> None:
         face.screen.json(now)
     else:
         face.screen.pairs(showing.status(now))
+
+
+def passphrase(
+    face: Face,
+    new_file: Annotated[
+        Path | None,
+        typer.Option("--new-file", metavar="FILE", help="The new one is its first line."),
+    ] = None,
+) -> None:
+    """Choose another passphrase for the profile. Backups keep the one that they were made with.
+
+    Asks for the old one ($HELIOGRAM_PASSPHRASE_FILE names a file with it), then for the new one.
+    """
+    from heliogram.cli.passphrases import change
+
+    change(face, new_file)
 
 
 def lock(face: Face) -> None:

@@ -28,6 +28,7 @@ from heliogram.node.engine.overview import Overview
 from heliogram.node.engine.people import People
 from heliogram.node.engine.talks import Talks
 from heliogram.node.errors import NodeError
+from heliogram.node.guard import Guard
 from heliogram.node.profile.profile import Profile
 from heliogram.node.shell import Shell
 from heliogram.node.store.files import Files
@@ -96,6 +97,7 @@ class LocalNode:
             api.Lock: self._lock,
         }
         self.shell.outside |= self._archives.outside
+        self.shell.outside |= Guard(profile, entropy).outside
         self._tasks: list[asyncio.Task[None]] = []
         self._locked = asyncio.Event()
 

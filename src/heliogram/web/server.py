@@ -16,23 +16,22 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
-from urllib.parse import parse_qs
+from typing import Any, Final
 
 import segno
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import PayloadEncodingError
-from msgspec import Meta, Struct
 
 import heliogram
 from heliogram.node import api
 from heliogram.node.control.faults import InternalError
 from heliogram.node.errors import NodeError
-from heliogram.web import calls, openapi, pages
+from heliogram.web import bodies, calls, openapi, pages
 from heliogram.web.answers import answer, decoded, failure
 from heliogram.web.attachments import Attachments, Wanted
+from heliogram.web.bodies import Code, Create, Redeem, Restore, Unlock
 from heliogram.web.calls import MAX_COMMAND, Calls
-from heliogram.web.errors import Busy, NoSession, NoSuchPath, NotPermitted, TooLarge, Unreadable
+from heliogram.web.errors import Busy, NoSession, NoSuchPath, NotPermitted, TooLarge
 from heliogram.web.events import PROTOCOL, SECRET, Events
 from heliogram.web.gate import Door, Doors, Gate, Kind, refuse
 from heliogram.web.host import Beginning, Host, State
@@ -50,44 +49,6 @@ SLOWEST: Final = 30.0
 MAX_CALLS: Final = 64
 
 _log = logging.getLogger(__name__)
-
-_Phrase = Annotated[str, Meta(max_length=1024)]
-_Relays = Annotated[tuple[Annotated[str, Meta(max_length=8192)], ...], Meta(max_length=16)]
-
-
-class Redeem(Struct, frozen=True):
-    """A start token."""
-
-    token: Annotated[str, Meta(max_length=128)]
-
-
-class Create(Struct, frozen=True):
-    """A new account."""
-
-    name: api.Name
-    passphrase: _Phrase
-    relays: _Relays = ()
-
-
-class Restore(Struct, frozen=True):
-    """An account that there is."""
-
-    name: api.Name
-    words: Annotated[str, Meta(max_length=4096)]
-    passphrase: _Phrase
-    relays: _Relays = ()
-
-
-class Unlock(Struct, frozen=True):
-    """What opens the profile."""
-
-    passphrase: _Phrase
-
-
-class Code(Struct, frozen=True):
-    """What is to be a QR code."""
-
-    text: Annotated[str, Meta(min_length=1, max_length=2048)]
 
 
 class WebServer:
@@ -320,7 +281,7 @@ class WebServer:
 
     async def _upload(self, request: web.BaseRequest, query: str) -> web.Response:
         self.host.node  # noqa: B018  # nothing is taken for a profile that is not open
-        name = _parameter(query, "name")
+        name = bodies.parameter(query, "name")
         length = request.content_length
         return answer(await self.uploads.receive(name, request.content, length))
 
@@ -374,19 +335,7 @@ class WebServer:
         return {"size": len(rows), "rows": rows}
 
     async def _body(self, request: web.BaseRequest, most: int) -> bytes:
-        """The body of a call. Raises `TooLarge`, `Unreadable` if it does not come."""
-        if (request.content_length or 0) > most:
-            raise TooLarge
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._slowest):
-                while data := await request.content.readany():
-                    body += data
-                    if len(body) > most:
-                        raise TooLarge
-        except TimeoutError:
-            raise Unreadable from None
-        return bytes(body)
+        return await bodies.read(request, most, self._slowest)
 
     # --- What others sent -------------------------------------------------------------------------
 
@@ -434,15 +383,3 @@ def _closing(request: web.BaseRequest, made: web.Response) -> web.Response:
 def _need(scope: Scope, wanted: Scope) -> None:
     if not covers(scope, wanted):
         raise NotPermitted
-
-
-def _parameter(query: str, name: str) -> str:
-    """One parameter of a query. Raises `Unreadable`."""
-    try:
-        found = parse_qs(query, strict_parsing=True, max_num_fields=4, errors="strict")
-    except ValueError:
-        raise Unreadable from None
-    values = found.get(name, [])
-    if len(values) != 1:
-        raise Unreadable
-    return values[0]

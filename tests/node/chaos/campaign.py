@@ -311,8 +311,9 @@ class Life:
                 await tried(who, api.GetFile(id))
 
     async def found(self, who: Node) -> None:
-        """Found a group."""
-        name = f"{who.name}'s group {len(self.founded)}"
+        """Found a group. Its name is no other one's: one whose founder was interrupted may be there."""
+        self.spoken += 1
+        name = f"{who.name}'s group {self.spoken}"
         others = tuple(one.name for one in self.people if one is not who)
         if await tried(who, api.CreateGroup(name, others)) is not None:
             self.founded[name] = who

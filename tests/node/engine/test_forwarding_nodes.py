@@ -15,8 +15,9 @@ DATA = b"".join(sha256(bytes([at])).digest() * 40 for at in range(100))
 
 
 async def _chat(one: Someone, kind: str) -> str:
-    [found] = [chat.id for chat in await one.call(api.GetChats()) if chat.kind == kind]
-    return str(found)
+    chats: list[api.Chat] = await one.call(api.GetChats())
+    [found] = [chat.id for chat in chats if chat.kind == kind]
+    return found
 
 
 async def _blobs(one: Someone) -> list[tuple[bytes, bytes, bytes]]:

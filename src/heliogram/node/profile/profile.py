@@ -106,10 +106,20 @@ class Profile:
         entropy: Callable[[int], bytes],
         costs: keys.Costs | None = None,
     ) -> None:
-        """Let `new` open the profile, and `old` no more. Raises `WrongPassphrase` or a `StoreError`."""
+        """Let `new` open the profile, and `old` no more. Raises `WrongPassphrase` or a `StoreError`.
+
+        If the desktop is to keep it and does not, it keeps none from now on: `ProfileError` says so.
+        """
         keys.rewrap(self.directory.key, old, new, entropy, costs)
         if self.config.keyring:
-            passphrases.remember(self.directory, new)
+            try:
+                passphrases.remember(self.directory, new)
+            except ProfileError:
+                self.set_config(replace(self.config, keyring=False))
+                raise ProfileError(
+                    "the passphrase is another one now, but this desktop does not keep it: you are asked for"
+                    " it from now on"
+                ) from None
 
     def use_keyring(self, phrase: Secret | None) -> None:
         """Have the desktop keep the passphrase; None: no longer. Raises as `keys.load`, or `ProfileError`."""

@@ -79,6 +79,8 @@ export class History {
   /** @param {number} count @param {number} from @param {any[]} messages those from there on */
   divide(count, from, messages) {
     if (this.over) return;
+    // What is drawn already is not measured once more.
+    const known = new Map(this.runs.flatMap((one) => (one.messages ?? []).map((message, index) => [message.number, one.heights.get(index)])));
     this.places.clear();
     this.ids.clear();
     this.runs = [];
@@ -93,6 +95,7 @@ export class History {
       const here = run(messages.length);
       this.runs.push(here);
       this.fill(here, messages);
+      messages.forEach((one, index) => known.has(one.number) && here.heights.set(index, known.get(one.number)));
     }
     for (let at = from + messages.length; at < count; at += RUN) this.runs.push(run(Math.min(RUN, count - at)));
     this.ready = true;

@@ -1,7 +1,8 @@
 // @ts-check
 /** Where an emoji is chosen: groups, words, arrows. `EmojiPicker` gets `onPick(emoji)` and `onClose()`. */
 
-import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact.js";
+import { dialogs } from "../store.js";
 import { language, t } from "../words.js";
 import { GROUPS, recent, rows, search, setTone, tinted, tone, used } from "./emoji-data.js";
 
@@ -17,7 +18,7 @@ export function EmojiPicker({ onPick, onClose }) {
     rows().then((found) => here && setAll(found), () => here && setAll([]));
     return () => void (here = false);
   }, [language.value]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // A keyboard on the screen would hide what there is to choose.
     if (matchMedia("(pointer: fine)").matches) ref.current?.querySelector("input")?.focus();
     /** @param {PointerEvent} event */
@@ -25,8 +26,19 @@ export function EmojiPicker({ onPick, onClose }) {
       const at = /** @type {Element} */ (event.target);
       if (!ref.current?.contains(at) && !at.closest?.("[aria-haspopup=dialog]")) onClose();
     };
+    /** @param {KeyboardEvent} event */
+    const escape = (event) => {
+      // In a dialog, Escape is for that.
+      if (event.key !== "Escape" || event.defaultPrevented || dialogs.value.length) return;
+      event.preventDefault();
+      onClose();
+    };
     addEventListener("pointerdown", outside);
-    return () => removeEventListener("pointerdown", outside);
+    document.addEventListener("keydown", escape);
+    return () => {
+      removeEventListener("pointerdown", outside);
+      document.removeEventListener("keydown", escape);
+    };
   }, []);
 
   /** @param {string} emoji */
@@ -36,11 +48,7 @@ export function EmojiPicker({ onPick, onClose }) {
   };
   /** @param {KeyboardEvent} event */
   const pressed = (event) => {
-    if (event.key === "Escape") {
-      // In a dialog, Escape is for that.
-      if (ref.current?.closest("dialog")) return;
-      onClose();
-    } else if (event.key === "Enter" && event.target instanceof HTMLInputElement) first()?.click();
+    if (event.key === "Enter" && event.target instanceof HTMLInputElement) first()?.click();
     else if (!event.key.startsWith("Arrow") || !move(/** @type {HTMLElement} */ (ref.current), event.key)) return;
     event.preventDefault();
     event.stopPropagation();

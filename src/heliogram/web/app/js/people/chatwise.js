@@ -37,7 +37,7 @@ export function Chatwise({ chat, may }) {
   return html`<${Card}>
     <div class="p-tiles">
       <button type="button" class="p-tile" onClick=${() => (panel.value = { kind: "media", back: { kind: "info" } })}><${Icon} name="image" /><span>${t("media")}</span></button>
-      <button type="button" class="p-tile" onClick=${() => (panel.value = { kind: "pins", back: { kind: "info" } })}><${Icon} name="pin" /><span>${t("pinned messages")}</span></button>
+      <button type="button" class="p-tile" onClick=${() => (panel.value = { kind: "pins", back: { kind: "info" } })}><${Icon} name="pin" /><span>${t("pinned")}</span></button>
       <button type="button" class="p-tile" onClick=${search}><${Icon} name="search" /><span>${t("search")}</span></button>
     </div>
     ${chat.kind !== "self" && html`<${Toggle} label=${t("mute")} note=${t("mute text")} checked=${Boolean(chat.muted)} disabled=${busy} onChange=${(/** @type {boolean} */ on) => set({ muted: on })} />

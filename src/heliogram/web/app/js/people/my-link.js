@@ -47,11 +47,11 @@ export function MyLink({ close, titleId }) {
           <button type="button" class="p-line-main" data-stop aria-pressed=${one.id === shown} onClick=${() => setShown(one.id)}>
             <${Icon} name=${one.person ? "person" : one.one_time ? "timer" : "link"} size=${18} />
             <span class="p-grow">
-              <bdi>${one.person?.name ?? (one.name || t("no name"))}</bdi>
+              <bdi>${one.person?.name ?? (one.name || status.value?.me.name)}</bdi>
               <span class="quiet p-small p-block">${t(one.person ? "link for person" : one.one_time ? "link one-time" : "link open")} · ${moment(one.created)}</span>
             </span>
           </button>
-          <button type="button" class="plain danger" onClick=${() => revoke(one)} aria-label=${t("revoke one", { name: one.person?.name ?? one.name })}>${t("revoke")}</button>
+          <button type="button" class="plain danger" onClick=${() => revoke(one)} aria-label=${t("revoke one", { name: one.person?.name ?? (one.name || status.value?.me.name) })}>${t("revoke")}</button>
         </li>`)}
       </ul>
     </${Card}>`}
@@ -62,7 +62,7 @@ export function MyLink({ close, titleId }) {
 function Shown({ link, revoke }) {
   return html`<div class="p-qr-card">
     <${Qr} text=${link.scan} label=${t("qr of link")} />
-    <p><strong><bdi>${link.name || t("no name")}</bdi></strong> · ${t(link.one_time ? "link one-time" : "link open")}</p>
+    <p><strong><bdi>${link.name || status.value?.me.name}</bdi></strong> · ${t(link.one_time ? "link one-time" : "link open")}</p>
     <code class="p-long" dir="ltr" data-link>${link.uri}</code>
     <div class="p-buttons">
       <button type="button" class="plain danger" onClick=${revoke}>${t("revoke")}</button>

@@ -1,7 +1,7 @@
 // @ts-check
 /** All that can be set, in sections: beside each other where there is room, else one of them. */
 
-import { html, useState } from "../../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
 import { Sheet } from "../parts/dialog.js";
 import { Icon, IconButton } from "../parts/icon.js";
 import { t } from "../words.js";
@@ -13,8 +13,14 @@ export function Settings({ close, titleId, section = "" }) {
   const [chosen, setChosen] = useState(section);
   const at = SECTIONS.find((one) => one.key === (chosen || "me"));
   const View = at?.view;
+  const place = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    // On a narrow screen one of the two is shown: what was pressed has gone, and the focus goes along.
+    if (/** @type {HTMLElement | null} */ (document.activeElement)?.offsetParent) return;
+    /** @type {HTMLElement | null | undefined} */ (place.current?.querySelector(chosen ? ".settings-back" : "[aria-current]"))?.focus();
+  }, [chosen]);
   return html`<${Sheet} title=${t("settings")} titleId=${titleId} close=${close}>
-    <div class="settings" data-shows=${chosen ? "section" : "sections"}>
+    <div class="settings" ref=${place} data-shows=${chosen ? "section" : "sections"}>
       <nav aria-label=${t("settings")}>
         <ul class="p-lines" onKeyDown=${arrows}>
           ${SECTIONS.map(

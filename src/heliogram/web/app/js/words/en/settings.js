@@ -2,6 +2,7 @@
 /** Settings: in English. */
 
 export default {
+  "key escape": "Close what is on top",
   settings: "Settings",
   "add relay": "Add relay",
   "relay address": "Address",

@@ -2,6 +2,7 @@
 /** Настройки: по-русски. */
 
 export default {
+  "key escape": "Закрыть то, что сверху",
   settings: "Настройки",
   "add relay": "Добавить релей",
   "relay address": "Адрес",
