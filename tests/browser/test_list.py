@@ -22,8 +22,8 @@ def group(person: Person, name: str) -> api.Chat:
 def test_search_finds_names_at_once_and_messages_where_they_are(anna: Person, ben: Friend) -> None:
     for n in range(60):
         anna.ask(api.SendMessage("Ben", f"line {n} of a long talk"))
-    ben.tells("Anna", "the **lighthouse** stands <b>alone</b>")
-    anna.has("Ben", "the **lighthouse** stands <b>alone</b>")
+    ben.tells("Anna", "the lighthouse stands <b>alone</b>")
+    anna.sees(anna.row("Ben").get_by_text("lighthouse"))
     for n in range(5):
         anna.ask(api.SendMessage("Ben", f"afterwards {n}"))
 

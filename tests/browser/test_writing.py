@@ -124,24 +124,6 @@ def test_somebody_is_mentioned_and_answered(people: People, anna: Person, ben: F
     anna.misses("Reply to yourself")
 
 
-def test_what_is_said_later(anna: Person, ben: Friend) -> None:
-    anna.goes_to("Ben")
-    anna.fills(anna.composer, "good morning")
-    anna.do(anna.button("Send").click(button="right"))
-    anna.chooses("Send later…")
-    anna.shot("later")
-    anna.clicks("Tomorrow morning")
-    holds(anna, "")
-    anna.clicks("1 scheduled message")
-    anna.sees("good morning")
-    anna.shot("scheduled")
-    anna.clicks("What to do with it")
-    anna.shot("scheduled-menu")
-    anna.chooses("Send now")
-    ben.has("Anna", "good morning")
-    anna.sees("Nothing waits here.")
-
-
 def test_a_poll_is_made_by_keys(anna: Person, ben: Friend) -> None:
     anna.goes_to("Ben")
     anna.clicks("Attach")
@@ -163,3 +145,14 @@ def test_a_poll_is_made_by_keys(anna: Person, ben: Friend) -> None:
     assert poll.question == "Which day?"
     assert [one.text for one in poll.options] == ["Monday", "Tuesday", "Never"]
     assert poll.most == 1
+
+
+def test_where_nobody_writes_the_composer_says_why(anna: Person, ben: Friend) -> None:
+    anna.goes_to("Ben")
+    anna.ask(api.BlockContact("Ben"))
+    anna.sees("You blocked this contact.")
+    anna.shot("blocked")
+    anna.clicks("Unblock")
+    anna.sees(anna.composer)
+    anna.ask(api.LeaveChat("Ben"))
+    anna.sees("You are no longer in this conversation.")

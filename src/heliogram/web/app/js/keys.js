@@ -2,6 +2,7 @@
 /** The keyboard: one table of what each key does, for the app and for its help sheet. */
 
 import { html, useEffect } from "../vendor/preact.js";
+import { shownScroller } from "./chat/context.js";
 import { toggleMute } from "./list/actions.js";
 import { openHelp, openSettings } from "./list/doors.js";
 import { neighbour, searching, shelf } from "./list/order.js";
@@ -73,7 +74,7 @@ function step(way) {
 }
 
 /** Go to the end of the history that is shown. */
-const latest = () => void import("./chat/context.js").then((room) => room.shownScroller.value?.toEnd(), () => {});
+const latest = () => shownScroller.value?.toEnd();
 
 /** @param {string} selector */
 const press = (selector) => /** @type {HTMLElement | null} */ (document.querySelector(selector))?.click();

@@ -3,6 +3,9 @@
 
 import { html } from "../../vendor/preact.js";
 
+/** What Markdown writes for a letter of its own. @param {string} text */
+const letters = (text) => text.replaceAll(/[\u0002\u0003]/g, "").replaceAll("&lt;", "<").replaceAll("&amp;", "&");
+
 /**
  * The pieces of it: every second one, from the second on, matched.
  * @param {string} text @returns {{ text: string, hit: boolean }[]}
@@ -14,7 +17,7 @@ export function pieces(text) {
     if (end < 0) found.push({ text: part, hit: false });
     else found.push({ text: part.slice(0, end), hit: true }, { text: part.slice(end + 1), hit: false });
   }
-  return found.map((one) => ({ ...one, text: one.text.replaceAll(/[\u0002\u0003]/g, "") })).filter((one) => one.text);
+  return found.map((one) => ({ ...one, text: letters(one.text) })).filter((one) => one.text);
 }
 
 /** @param {{ text: string }} props */

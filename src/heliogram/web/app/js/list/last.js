@@ -2,6 +2,7 @@
 /** The second line of a conversation: who types, the draft, or what was said last. */
 
 import { html } from "../../vendor/preact.js";
+import { inShort } from "../chat/names.js";
 import { Icon } from "../parts/icon.js";
 import { opened, typing } from "../store.js";
 import { bytes, t } from "../words.js";
@@ -20,7 +21,8 @@ export function gist(message) {
     case "location":
       return t("gist location");
   }
-  if (text) return text;
+  // Marks of Markdown are for where it is drawn.
+  if (text) return message.markdown ? inShort(message, t) : text;
   const files = message.files ?? [];
   if (files.length > 1) return t("gist files", { n: files.length });
   const [file] = files;

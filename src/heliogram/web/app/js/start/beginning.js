@@ -3,6 +3,7 @@
 
 import { html, useEffect, useState } from "../../vendor/preact.js";
 import { Confirm } from "../parts/dialog.js";
+import { Qr } from "../parts/qr.js";
 import { openDialog, toast } from "../store.js";
 import { call } from "../wire.js";
 import { t } from "../words.js";
@@ -86,11 +87,9 @@ function Check({ words, next, back, skip }) {
 /** @param {{ next: () => void }} props */
 function YourLink({ next }) {
   const [link, setLink] = useState(/** @type {any} */ (null));
-  const [Qr, setQr] = useState(/** @type {any} */ (null));
   const [failed, setFailed] = useState(false);
   useEffect(() => {
     call("new link").then(setLink, () => setFailed(true));
-    import("../parts/qr.js").then((room) => setQr(() => room.Qr), () => {});
   }, []);
   const copy = async () => {
     try {
@@ -104,9 +103,9 @@ function YourLink({ next }) {
     <p>${t("your link text")}</p>
     ${failed && html`<p class="note" role="status">${t("no link yet")}</p>`}
     ${link && html`<div class="start-link">
-      ${Qr && html`<${Qr} text=${link.scan} label=${t("your link code")} />`}
+      <${Qr} text=${link.scan} label=${t("your link code")} />
       <div class="start-uri">
-        <code dir="ltr">${link.uri}</code>
+        <code dir="ltr" tabindex="0">${link.uri}</code>
         <button type="button" onClick=${() => void copy()}>${t("copy your link")}</button>
       </div>
     </div>`}

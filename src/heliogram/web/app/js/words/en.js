@@ -49,10 +49,4 @@ export default {
   "choose a chat": "Choose a chat",
   message: "Message",
   send: "Send",
-
-  // What went wrong, by code
-  "error unknown": "That did not work ({code}).",
-  "error no node": "Heliogram does not answer. Is it still running?",
-  "error internal": "Something went wrong inside of Heliogram. Please report what you did.",
-
 };

@@ -49,10 +49,4 @@ export default {
   "choose a chat": "Выберите чат",
   message: "Сообщение",
   send: "Отправить",
-
-  // Что пошло не так, по кодам
-  "error unknown": "Не получилось ({code}).",
-  "error no node": "Heliogram не отвечает. Он ещё запущен?",
-  "error internal": "В Heliogram что-то сломалось. Пожалуйста, сообщите, что вы делали.",
-
 };

@@ -86,6 +86,8 @@ export default {
   "relays hurt": "It goes on, with less to spare: some relays are away or at fault.",
   "relays stopped": "Too few relays answer: what you write waits here until more of them do.",
   "relays bad": "More relays are at fault than may be. Do not trust what is new here; compare the authenticator with others, by voice.",
+  "relays lost admin": "If they are gone for good, other relays can take their place in an emergency, or you go on in a new conversation.",
+  "relays lost": "If they are gone for good, an admin can put others in their place, or you go on in a new conversation.",
   "relay up": "Answers, and has everything",
   "relay behind": "Answers, and still gets what it missed",
   "relay fenced": "Answers, and takes nothing new here yet",
