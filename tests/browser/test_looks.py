@@ -115,7 +115,7 @@ class Looks:
             # Evaluated from outside: the page's policy would let no script in, and stays as it is.
             await page.evaluate(self.rules)
         for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             if scheme in wanted:
                 await self._picture(person, view if scheme == "light" else f"{view}-dark")
             if self.rules is not None:
