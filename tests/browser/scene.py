@@ -287,7 +287,7 @@ async def _milo(talk: Talk, folder: Path) -> None:
 async def _tomas(talk: Talk) -> None:
     await talk.say("Tomás Vega", "Do you still have my atlas?")
     await talk.say("Nora", "Yes, on Thursday you get it back.")
-    await talk.read("Tomás Vega")
+    await talk.read("Tomás Vega", "Nora")
 
 
 async def _leila(talk: Talk) -> None:

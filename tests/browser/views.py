@@ -9,8 +9,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from playwright.async_api import Error
-
 from tests.browser import scene
 from tests.browser.kit import PHRASE, People, Person, Window
 
@@ -31,6 +29,7 @@ def walk(window: Window, folder: Path, visit: Visitor) -> None:
         _about(nora, visit)
         _dialogs(nora, visit)
         _settings(nora, visit)
+        _abroad(nora, visit)
         nora.presses("Control+l")
         nora.sees(nora.field("Passphrase"))
         visit(nora, "lock")
@@ -93,9 +92,7 @@ def _talk(nora: Person, visit: Visitor) -> None:
     nora.reads("I have it, thank you")
     _loaded(nora)
     visit(nora, "pictures")
-    nora.do(nora.page.locator(".message.mine").last.hover())
-    nora.sees(nora.page.locator(".quick"))
-    nora.clicks(nora.page.locator(".quick").get_by_role("button", name="More"))
+    nora.do(nora.page.locator(".message.mine .text").last.click(button="right"))
     nora.sees(nora.page.get_by_role("menu"))
     visit(nora, "message-menu")
     nora.presses("Escape")
@@ -119,8 +116,8 @@ def _talk(nora: Person, visit: Visitor) -> None:
 def _writing(nora: Person, visit: Visitor) -> None:
     nora.goes_to("Tomás Vega")
     nora.reads("Yes, on Thursday")
-    nora.do(nora.page.locator(".message:not(.mine)").last.hover())
-    nora.clicks(nora.page.locator(".quick").get_by_role("button", name="Reply"))
+    nora.do(nora.page.locator(".message:not(.mine) .text").last.click(button="right"))
+    nora.chooses("Reply")
     nora.fills(nora.composer, "I put it on the table, next to the door")
     nora.clicks("Emoji")
     nora.sees(nora.page.locator(".emoji-grid button"))
@@ -203,13 +200,20 @@ def _settings(nora: Person, visit: Visitor) -> None:
     nora.presses("Escape")
 
 
+def _abroad(nora: Person, visit: Visitor) -> None:
+    """The same in another language, in a window of its own."""
+    english = nora.page
+    nora.opens(language="ru-RU")
+    nora.clicks(nora.row(scene.CIRCLE).first)
+    nora.sees(nora.page.locator(".poll"))
+    visit(nora, "russian")
+    nora.page = english
+
+
 def _loaded(nora: Person) -> None:
     """Wait until all pictures that are in sight are drawn."""
-    with contextlib.suppress(Error):
-        nora.do(
-            nora.page.wait_for_function(
-                "[...document.querySelectorAll('.history img')].length > 0 &&"
-                " [...document.querySelectorAll('.history img')].every((one) => one.complete)",
-                timeout=10_000,
-            )
-        )
+    pictures = nora.page.locator(".history img")
+    nora.sees(pictures)
+    nora.do(
+        pictures.evaluate_all("(all) => Promise.all(all.map((one) => one.decode().catch(() => {})))")
+    )
