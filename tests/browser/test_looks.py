@@ -1,4 +1,4 @@
-"""How the app looks, in every view: nothing sticks out, everybody can use it, and pictures can be taken of it.
+"""How the app looks, in every view: nothing sticks out, everybody can use it, and pictures can be taken.
 
 `HELIOGRAM_PICTURES=FOLDER` keeps the pictures that the documents show; otherwise they are made and thrown
 away, so that the way to them works.
@@ -75,7 +75,8 @@ OUT = """() => {
     if (within(box)) continue;
     let around = node.parentElement;
     while (around && getComputedStyle(around).overflowX === "visible") around = around.parentElement;
-    if (!around || around === document.body || !within(around.getBoundingClientRect())) found.push(`${says} is out`);
+    const cut = around && around !== document.body && within(around.getBoundingClientRect());
+    if (!cut) found.push(`${says} is out`);
   }
   return found.slice(0, 5);
 }"""
@@ -83,7 +84,9 @@ OUT = """() => {
 #: Gives what hinders people, by axe-core's rules: [rule, impact, element].
 HINDERED = """async () => {
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
-  return violations.flatMap(({ id, impact, nodes }) => nodes.map((one) => [id, impact, one.html.slice(0, 200)]));
+  return violations.flatMap(({ id, impact, nodes }) =>
+    nodes.map((one) => [id, impact, one.html.slice(0, 200)]),
+  );
 }"""
 
 

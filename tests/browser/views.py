@@ -92,13 +92,15 @@ def _talk(nora: Person, visit: Visitor) -> None:
     nora.reads("I have it, thank you")
     _loaded(nora)
     visit(nora, "pictures")
-    nora.do(nora.page.locator(".message.mine .text").last.click(button="right"))
-    nora.sees(nora.page.get_by_role("menu"))
-    visit(nora, "message-menu")
-    nora.presses("Escape")
+    nora.do(nora.history.evaluate("(one) => void (one.scrollTop -= 400)"))
     nora.clicks(nora.page.locator(".picture").first)
     nora.sees(nora.page.get_by_role("dialog"))
     visit(nora, "viewer")
+    nora.presses("Escape")
+    nora.presses("Alt+End")
+    nora.do(nora.page.locator(".message.mine .text").last.click(button="right"))
+    nora.sees(nora.page.get_by_role("menu"))
+    visit(nora, "message-menu")
     nora.presses("Escape")
     nora.goes_to("ليلى")
     nora.reads("ممتاز")
@@ -157,8 +159,12 @@ def _about(nora: Person, visit: Visitor) -> None:
     visit(nora, "group-info")
     for kind in ("Media", "Pinned messages"):
         nora.clicks(nora.page.locator(".chat-head").get_by_role("button", name="More"))
-        nora.do(nora.page.get_by_role("menu").get_by_role("menuitem").nth(1 + (kind != "Media")).click())
-        nora.sees(nora.page.locator(".panel[data-kind=" + ("media" if kind == "Media" else "pins") + "]"))
+        nora.do(
+            nora.page.get_by_role("menu").get_by_role("menuitem").nth(1 + (kind != "Media")).click()
+        )
+        nora.sees(
+            nora.page.locator(".panel[data-kind=" + ("media" if kind == "Media" else "pins") + "]")
+        )
         visit(nora, "media" if kind == "Media" else "pins")
     nora.presses("Escape")
 
@@ -215,5 +221,7 @@ def _loaded(nora: Person) -> None:
     pictures = nora.page.locator(".history img")
     nora.sees(pictures)
     nora.do(
-        pictures.evaluate_all("(all) => Promise.all(all.map((one) => one.decode().catch(() => {})))")
+        pictures.evaluate_all(
+            "(all) => Promise.all(all.map((one) => one.decode().catch(() => {})))"
+        )
     )

@@ -10,6 +10,7 @@ import { Location } from "./location.js";
 import { marked } from "./marked.js";
 import { colour, onlyEmoji } from "./names.js";
 import { Poll } from "./poll.js";
+import { Quick } from "./quick.js";
 import { Quote } from "./quote.js";
 import { Reactions } from "./reactions.js";
 import { Text } from "./text.js";
@@ -17,7 +18,7 @@ import { Ticks } from "./ticks.js";
 import { WithWarning } from "./person.js";
 
 /** @param {any} props */
-export function Bubble({ message, start, end, named, over }) {
+export function Bubble({ message, start, end, named, over, quick = false }) {
   const { number, mine, sender, files = [], forwarded, reply_to: answered, reactions = [] } = message;
   const large = message.kind === "text" && !answered && !forwarded ? onlyEmoji(message.text) : 0;
   const bare = !!large || (files.length === 1 && files[0].inline && kindOf(files[0]) === "picture" && !message.text && !answered && !forwarded);
@@ -37,6 +38,7 @@ export function Bubble({ message, start, end, named, over }) {
     <${Body} message=${message} large=${large} />
     ${reactions.length > 0 && html`<${Reactions} message=${message} />`}
     <${Meta} message=${message} over=${over} />
+    ${quick && html`<${Quick} message=${message} />`}
   </article>`;
 }
 
