@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 CODE := src tests $(wildcard bench examples tools)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench fuzz chaos sim clean
+.PHONY: help run test check fix bench pictures fuzz chaos sim clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -37,6 +37,10 @@ bench: $(VENV)/peers ## the table of speeds and sizes
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.relay
 	@$(BIN)/python -m bench.node
+	@$(BIN)/python -m bench.web
+
+pictures: $(VENV)/dev ## the pictures of the app in docs/pictures, taken anew
+	@HELIOGRAM_PICTURES=docs/pictures $(BIN)/python -m pytest -q tests/browser/test_pictures.py
 
 fuzz: $(VENV)/dev ## broken input for every decoder, for SECONDS=60
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)

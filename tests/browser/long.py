@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from heliogram.content import making
 from heliogram.content.mimi import Message
@@ -25,30 +26,39 @@ def fill(person: Person, chat: api.Chat, many: int, *, until: int) -> None:
 
     Each text begins with its number among them. Every seventh is their own.
     """
+    rng = random.Random(many)
+    texts = (
+        f"{index} {' '.join(rng.choices(_WORDS, k=rng.choice((2, 5, 9, 14, 40))))}"
+        for index in range(many)
+    )
+    put(person, chat, list(texts), until=until)
+
+
+def put(person: Person, chat: api.Chat, texts: Sequence[str], *, until: int) -> None:
+    """The same with these texts, in Markdown."""
     node = person.node
     assert isinstance(node, LocalNode)
     store = node._profile.store
 
     async def write() -> None:
-        rng = random.Random(many)
+        rng = random.Random(len(texts))
         table = Messages(store)
         row = store.one("SELECT number FROM conversations WHERE id = ?", (bytes.fromhex(chat.id),))
         assert row is not None
-        me: api.Status = await node.call(api.GetStatus())
         info: api.ChatInfo = await node.call(api.GetChat(chat.id))
         [them] = [bytes.fromhex(one.who.account) for one in info.members if not one.who.me]
-        us = bytes.fromhex(me.me.account)
+        [us] = [bytes.fromhex(one.who.account) for one in info.members if one.who.me]
+        # Whether a text is Markdown is read from the content; what is shown, from the row.
         content = Message(bytes(16), making.markdown("x")).encode()
         with store.transaction():
-            for index in range(many):
-                at = until - (many - 1 - index) * STEP
+            for index, text in enumerate(texts):
+                at = until - (len(texts) - 1 - index) * STEP
                 mine = index % 7 == 0
-                words = rng.choices(_WORDS, k=rng.choice((2, 5, 9, 14, 40)))
                 table.add(
                     conversation=int(row[0]),
                     sent=at * 1000,
                     kind="text",
-                    text=f"{index} {' '.join(words)}",
+                    text=text,
                     received=at,
                     state="read",
                     id=rng.randbytes(32),
@@ -58,3 +68,9 @@ def fill(person: Person, chat: api.Chat, many: int, *, until: int) -> None:
                 )
 
     person.do(write())
+
+
+def chat_of(person: Person, name: str) -> api.Chat:
+    """The conversation that is called so."""
+    found: list[api.Chat] = person.ask(api.GetChats())
+    return next(one for one in found if one.name == name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heliogram.node import api
 from tests.browser.kit import Friend, People, Person
-from tests.browser.test_people import shows_info
+from tests.browser.test_people import confirms, shows_info
 from tests.cli.town import until
 
 
@@ -29,7 +29,7 @@ def test_a_group_is_made_and_somebody_removed(people: People, anna: Person, ben:
     anna.chooses("Remove from the group")
     # What it means is said before it is done.
     anna.sees(anna.page.get_by_role("dialog").get_by_text("Cleo reads nothing"))
-    anna.clicks("Remove")
+    confirms(anna, "Remove")
     anna.misses(anna.page.locator(".panel [data-member]").filter(has_text="Cleo"))
     anna.sees("Cleo is out.")
     shows_info(cleo)
@@ -48,7 +48,7 @@ def test_a_group_is_renamed_and_an_admin_made(anna: Person, ben: Friend) -> None
     anna.sees(anna.row("Old garden"))
     anna.clicks("More about Ben")
     anna.chooses("Make an admin")
-    anna.clicks("Make an admin")
+    confirms(anna, "Make an admin")
     anna.sees(anna.page.locator(".panel [data-member]").filter(has_text="Ben").get_by_text("Admin"))
 
     async def known() -> bool | None:
@@ -69,6 +69,6 @@ def test_the_relays_of_a_group_are_changed(anna: Person, ben: Friend) -> None:
     anna.clicks(dialog.get_by_role("checkbox").first)
     anna.sees(dialog.get_by_text("3 relays, 2 decide: none may lie, 1 may be away."))
     anna.clicks(dialog.get_by_role("button", name="Change relays"))
-    anna.clicks(anna.page.get_by_role("dialog").last.get_by_role("button", name="Change relays"))
+    confirms(anna, "Change relays", over=1)
     anna.sees("The relays are changed.")
     anna.sees(anna.page.locator(".panel").get_by_text("3 relays, 2 decide"))

@@ -69,9 +69,7 @@ def test_a_request_is_declined_and_its_sender_blocked(people: People, anna: Pers
     entry = anna.page.locator(".list .list-entry").filter(has_text="Requests")
     anna.clicks(entry)
     anna.clicks("Decline and block")
-    anna.clicks(
-        anna.page.get_by_role("dialog").last.get_by_role("button", name="Decline and block")
-    )
+    confirms(anna, "Decline and block", over=1)
     anna.sees("Nobody waits for an answer.")
     anna.presses("Escape")
     anna.misses(entry)
@@ -89,9 +87,9 @@ def test_a_contact_is_renamed_and_blocked(anna: Person, ben: Friend) -> None:
     anna.clicks("Save")
     anna.sees(anna.row("Benjamin"))
     anna.clicks(anna.page.locator(".panel").get_by_role("button", name="Block"))
-    anna.clicks(anna.page.get_by_role("dialog").get_by_role("button", name="Block"))
+    confirms(anna, "Block")
     anna.sees(anna.page.locator(".panel").get_by_text(re.compile("Blocked: you see nothing")))
-    anna.clicks("Unblock")
+    anna.clicks(anna.page.locator(".panel").get_by_role("button", name="Unblock"))
 
     async def free() -> bool | None:
         found: list[api.Contact] = await anna.node.call(api.GetContacts())
@@ -104,3 +102,9 @@ def shows_info(person: Person) -> None:
     """Open the panel about the conversation."""
     person.clicks(person.page.locator(".chat-who"))
     person.sees(person.page.locator(".panel[data-kind=info] .p-card").first)
+
+
+def confirms(person: Person, button: str, *, over: int = 0) -> None:
+    """Say yes to what is asked. `over`: how many dialogs were open before."""
+    asked = person.page.locator("dialog[open]").nth(over)
+    person.clicks(asked.get_by_role("button", name=button, exact=True))

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.async_api import expect
 
 from heliogram.node import api
-from tests.browser.kit import PATIENCE_MS, Friend, Person
+from tests.browser.kit import PATIENCE_MS, Friend, People, Person, Someone
 from tests.cli.town import until
 
 #: Gives an element what a person gives it who pastes or drops files.
@@ -22,6 +22,17 @@ GIVE = """([kind, name, type, data]) => {
   if (kind === "paste") place.dispatchEvent(new ClipboardEvent("paste", { ...how, clipboardData: given }));
   else for (const one of ["dragenter", "dragover", ...(kind === "drop" ? ["drop"] : [])])
     place.dispatchEvent(new DragEvent(one, { ...how, dataTransfer: given }));
+}"""
+
+#: Keeps how many seconds the next sound lasted, once it is over.
+LISTEN = """() => {
+  const play = HTMLMediaElement.prototype.play;
+  window.heard = new Promise((tell) => {
+    HTMLMediaElement.prototype.play = function () {
+      this.addEventListener("ended", () => tell(this.currentTime));
+      return play.call(this);
+    };
+  });
 }"""
 
 
@@ -37,7 +48,7 @@ def a_picture() -> bytes:
     return made.getvalue()
 
 
-def file_of(person: Friend, chat: str, name: str) -> api.FileInfo:
+def file_of(person: Someone, chat: str, name: str) -> api.FileInfo:
     """Wait until a file of this name has come."""
 
     async def found() -> api.FileInfo | None:
@@ -76,17 +87,23 @@ def test_a_picture_is_pasted_and_a_file_dropped(anna: Person, ben: Friend) -> No
     anna.misses(anna.page.locator(".outgoing-one"))
 
 
-def test_a_voice_note_is_recorded_heard_and_sent(anna: Person, ben: Friend) -> None:
-    anna.goes_to("Ben")
+def test_a_voice_note_is_recorded_sent_and_heard(people: People, anna: Person) -> None:
+    cleo = people.at_home("Cleo")
+    people.acquaint(anna, cleo)
+    anna.goes_to("Cleo")
     anna.clicks("Record a voice message")
     anna.sees(anna.page.get_by_role("timer").get_by_text("0:01"))
     anna.shot("recording")
     anna.clicks("Stop, and listen")
-    anna.clicks("Play")
-    anna.sees(anna.button("Pause").or_(anna.button("Play")))
-    anna.shot("preview")
+    anna.clicks(anna.page.locator(".recorder").get_by_role("button", name="Play"))
+    anna.sees(anna.page.locator(".recorder").get_by_text("0:00"))
     anna.clicks("Send voice message")
-    note = file_of(ben, "Anna", "voice.")
+
+    cleo.goes_to("Anna")
+    cleo.do(cleo.page.evaluate(LISTEN))
+    cleo.clicks(cleo.history.get_by_role("button", name="Play"))
+    assert cleo.do(cleo.page.evaluate("window.heard")) >= 1
+    note = file_of(cleo, "Anna", "voice.")
     assert note.content_type in ("audio/webm", "audio/ogg", "audio/mp4")
     assert note.inline
     assert note.duration is not None
@@ -96,3 +113,24 @@ def test_a_voice_note_is_recorded_heard_and_sent(anna: Person, ben: Friend) -> N
     anna.sees(anna.page.get_by_role("timer"))
     anna.presses("Escape")
     anna.sees(anna.composer)
+
+
+def test_a_held_button_sends_when_it_is_let_go(anna: Person, ben: Friend) -> None:
+    anna.goes_to("Ben")
+    anna.do(anna.button("Record a voice message").hover())
+    anna.do(anna.page.mouse.down())
+    anna.sees(anna.page.get_by_role("timer").get_by_text("0:01"))
+    anna.do(anna.page.mouse.up())
+    assert file_of(ben, "Anna", "voice.").duration
+    anna.sees(anna.composer)
+
+
+def test_what_the_node_refuses_can_be_tried_otherwise(anna: Person, ben: Friend) -> None:
+    anna.goes_to("Ben")
+    gives(anna, "paste", "broken.png", "image/png", b"\x89PNG\r\n\x1a\n and no more")
+    anna.clicks("Send")
+    anna.sees(anna.page.locator(".outgoing-one.wrong"))
+    anna.shot("refused")
+    anna.clicks("Send as file")
+    assert not file_of(ben, "Anna", "broken").inline
+    anna.misses(anna.page.locator(".outgoing-one"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from heliogram.node import api
 from tests.browser.kit import PHRASE, People, Person
+from tests.browser.test_people import confirms
 
 
 def goes(person: Person, section: str) -> None:
@@ -46,7 +47,7 @@ def test_a_relay_is_added_and_removed(people: People) -> None:
     anna.sees(row.locator("[data-state=up]"))
     anna.sees("4 relays, 3 decide: 1 may lie, 1 may be away.")
     anna.clicks(row.get_by_role("button", name="Remove"))
-    anna.clicks(anna.page.get_by_role("dialog").last.get_by_role("button", name="Remove"))
+    confirms(anna, "Remove", over=1)
     anna.misses(row)
 
 

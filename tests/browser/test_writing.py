@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from playwright.async_api import expect
 
 from heliogram.node import api
@@ -135,9 +137,17 @@ def test_what_is_said_later(anna: Person, ben: Friend) -> None:
     anna.clicks("1 scheduled message")
     anna.sees("good morning")
     anna.shot("scheduled")
-    anna.clicks("What to do with it")
-    anna.shot("scheduled-menu")
-    anna.chooses("Send now")
+    anna.clicks("Another time")
+    anna.clicks("Next Monday")
+
+    async def moved() -> bool | None:
+        waiting: list[api.Scheduled] = await anna.node.call(api.GetScheduled())
+        days = {time.localtime(one.at).tm_wday for one in waiting}
+        return (len(waiting) == 1 and days == {0}) or None
+
+    anna.do(until(moved))
+    anna.do(expect(anna.page.locator(".scheduled li")).to_have_count(1, timeout=PATIENCE_MS))
+    anna.clicks("Send now")
     ben.has("Anna", "good morning")
     anna.sees("Nothing waits here.")
 
@@ -163,3 +173,14 @@ def test_a_poll_is_made_by_keys(anna: Person, ben: Friend) -> None:
     assert poll.question == "Which day?"
     assert [one.text for one in poll.options] == ["Monday", "Tuesday", "Never"]
     assert poll.most == 1
+
+
+def test_where_nobody_writes_the_composer_says_why(anna: Person, ben: Friend) -> None:
+    anna.goes_to("Ben")
+    anna.ask(api.BlockContact("Ben"))
+    anna.sees("You blocked this contact.")
+    anna.shot("blocked")
+    anna.clicks("Unblock")
+    anna.sees(anna.composer)
+    anna.ask(api.LeaveChat("Ben"))
+    anna.sees("You are no longer in this conversation.")

@@ -7,9 +7,11 @@ from typing import Any
 
 from heliogram.content import bodies, cbor, making, mimi
 from heliogram.content.errors import ContentError
-from heliogram.content.forms import Button, Keyboard, Location, Poll, Press, Vote
+from heliogram.content.forms import Button, Keyboard, Location, Pin, Poll, Press, Vote
+from heliogram.content.forwarded import Forwarded
 from heliogram.content.framing import MESSAGE_STATUS, MIMI_CONTENT, ApplicationFraming, framed
 from heliogram.content.status import Report, Status, report
+from heliogram.content.typing import Typing
 from tests.scenarios.cast import entropy_of
 
 ID = b"\x01" + bytes(range(31))
@@ -24,7 +26,14 @@ FILE = making.file(
     filename="a.png",
 )
 KEYBOARD = Keyboard(((Button("Yes", b"y"), Button("More", "https://example.com/")),))
-FORMS = (POLL, Vote((0, 2)), Location(52_500_000, -13_412_345, 20, "Here"), KEYBOARD, Press(b"y"))
+FORMS = (
+    POLL,
+    Vote((0, 2)),
+    Location(52_500_000, -13_412_345, 20, "Here"),
+    KEYBOARD,
+    Press(b"y"),
+    Pin(True),
+)
 
 
 def messages() -> Iterator[mimi.Message]:
@@ -84,6 +93,8 @@ READERS: dict[str, Callable[[bytes], bytes]] = {
     "message": _message,
     "report": lambda data: Report.from_bytes(data).encode(),
     "framing": lambda data: ApplicationFraming.from_bytes(data).encode(),
+    "origin": lambda data: Forwarded.from_bytes(data).encode(),
+    "typing": lambda data: Typing.from_bytes(data).encode(),
     **{type(form).__name__: _form(type(form)) for form in FORMS},
 }
 REFUSES = ContentError
@@ -98,6 +109,8 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     yield "report", receipt
     yield "framing", framed(MESSAGE_STATUS, receipt)
     yield "framing", framed(MIMI_CONTENT, next(messages()).encode())
+    yield "origin", Forwarded("Carol", 1).encode()
+    yield "typing", Typing(1795000000123).encode()
     for form in FORMS:
         yield type(form).__name__, form.encode()
     yield "item", bytes.fromhex("a5f9c400f4f97e0080fa47c3500001fb3ff199999999999a60c1d8206161f5")

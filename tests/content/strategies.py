@@ -137,3 +137,4 @@ locations = st.builds(
 buttons = st.builds(forms.Button, labels, octets | labels)
 keyboards = st.builds(forms.Keyboard, tuples(tuples(buttons, 1, 3), 1, 3))
 presses = st.builds(forms.Press, octets)
+pins = st.builds(forms.Pin, st.booleans())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from heliogram.content import bodies, forms, making, mimi
 from heliogram.content.bodies import File, Kind, Nothing, Several, Text, Unknown
 from heliogram.content.errors import ContentError
-from heliogram.content.forms import Button, Keyboard, Location, Poll, Press, Vote
+from heliogram.content.forms import Button, Keyboard, Location, Pin, Poll, Press, Vote
 from heliogram.content.limits import MAX_EMOJI
 from heliogram.content.mimi import (
     Disposition,
@@ -200,6 +200,7 @@ FORMS: list[tuple[st.SearchStrategy[Any], Any]] = [
     (s.locations, Location),
     (s.keyboards, Keyboard),
     (s.presses, Press),
+    (s.pins, Pin),
 ]
 
 
@@ -265,9 +266,10 @@ def without_ours(part: mimi.Part) -> mimi.Part:
         (making.vote(Vote((1,)), POLL), "No"),
         (making.location(Location(1_000_000, 2_000_000)), "geo:1,2"),
         (making.press("Yes", b"y"), "Yes"),
+        (making.pin(True), "📌"),
         (making.with_keyboard(making.plain("hi"), Keyboard(((Button("a", b""),),))), "hi"),
     ],
-    ids=["poll", "vote", "location", "press", "keyboard"],
+    ids=["poll", "vote", "location", "press", "pin", "keyboard"],
 )
 def test_fallbacks(part: mimi.Part, text: str) -> None:
     assert shown(without_ours(part)) == Text(text)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
-from heliogram.content import bodies, forms, limits
+from heliogram.content import bodies, forms, limits, typing
+from heliogram.content.forwarded import Forwarded, origin
 from heliogram.content.framing import MIMI_CONTENT, framed
 from heliogram.content.mimi import Message
 from heliogram.content.padding import BUCKETS
@@ -16,6 +18,12 @@ from tests.test_docs import ROOT
 from tests.test_protocol import examples
 
 LAW = (ROOT / "docs/content.md").read_text()
+
+
+def forwarded() -> Message:
+    """A text that somebody else has said first."""
+    first = next(readers.messages())
+    return stamped(replace(first, extensions=Forwarded("Carol").extensions()), 1795000000123)
 
 
 def test_numbers_have_their_tables() -> None:
@@ -32,6 +40,7 @@ def test_limits() -> None:
 
 def test_media_types() -> None:
     ours = {forms.POLL, forms.VOTE, forms.LOCATION, forms.KEYBOARD, forms.PRESS}
+    ours |= {forms.PIN, typing.TYPING}
     assert set(re.findall(r"application/vnd[.\w]+", LAW)) == ours
     assert bodies.PLAIN_TEXT in LAW and bodies.MARKDOWN in LAW
     assert f"0x{bodies.CHUNKED_AEAD:04X}" in LAW
@@ -62,8 +71,11 @@ def test_examples() -> None:
     made = {*every[:6], *(form.encode() for form in readers.FORMS)}
     made |= {framed(MIMI_CONTENT, every[0]), report([readers.ID] * 3, Status.READ).encode()}
     made.add(stamped(Message.from_bytes(every[0]), 1795000000123).encode())
+    made |= {forwarded().encode(), typing.Typing(1795000000123).encode()}
     assert set(examples(LAW)) == made
     by_bytes = {data: where for where, data in readers.seeds() if where != "item"}
     by_bytes[stamped(Message.from_bytes(every[0]), 1795000000123).encode()] = "message"
+    by_bytes[forwarded().encode()] = "message"
+    assert origin(Message.from_bytes(forwarded().encode())) == Forwarded("Carol")
     for example in examples(LAW):
         assert readers.READERS[by_bytes[example]](example) == example

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +12,9 @@ import typer
 
 from heliogram.cli import completing, showing
 from heliogram.cli.commands import command, group
-from heliogram.cli.face import Face
+from heliogram.cli.face import Face, Stop
+from heliogram.cli.sentences import USAGE
+from heliogram.cli.waiting import changed
 from heliogram.node import api
 
 groups = group("group", "Groups: make, change, look at.")
@@ -73,15 +77,27 @@ def add_members(
     role: Annotated[Role, typer.Option("--role", help="What they may do.")] = Role.MEMBER,
 ) -> None:
     """Add contacts. They read what is said from then on."""
-    face.ask(api.AddMembers(chat, tuple(members), role.value))
-    face.done("They are being added.")
+    wanted = _accounts(face, chat, members)
+    _change(
+        face,
+        api.AddMembers(chat, tuple(members), role.value),
+        *(chat, "", lambda info: wanted is not None and wanted <= _inside(info)),
+        "They are added, and come in when they accept.",
+        "They are being added.",
+    )
 
 
 @command(groups, "remove", "group remove Friends Dora")
 def remove(face: Face, chat: Chat, members: Members) -> None:
     """Remove people. They read nothing that is said afterwards."""
-    face.ask(api.RemoveMembers(chat, tuple(members)))
-    face.done("They are being removed.")
+    gone = _accounts(face, chat, members)
+    _change(
+        face,
+        api.RemoveMembers(chat, tuple(members)),
+        *(chat, "MemberRemoved", lambda info: gone is not None and not gone & _inside(info)),
+        "They are out.",
+        "They are being removed.",
+    )
 
 
 @command(groups, "leave", "group leave Friends")
@@ -105,8 +121,13 @@ def rename(
     ] = None,
 ) -> None:
     """Give a group another name, for all."""
-    face.ask(api.SetProfile(chat, name, description, None, expiry))
-    face.done("It is being renamed.")
+    _change(
+        face,
+        api.SetProfile(chat, name, description, None, expiry),
+        *(chat, "MetadataChanged", lambda info: _is_called(info, name, description, expiry)),
+        "It is renamed.",
+        "It is being renamed.",
+    )
 
 
 @command(
@@ -140,8 +161,13 @@ def picture(
             raise typer.BadParameter(f"cannot write {save}: {error.strerror}") from None
         face.done(f"Saved as {save}.")
         return
-    face.ask(api.SetProfile(chat, picture="" if file is None else str(file.absolute())))
-    face.done("The picture is being changed.")
+    _change(
+        face,
+        api.SetProfile(chat, picture="" if file is None else str(file.absolute())),
+        *(chat, "MetadataChanged", lambda info: none and not info.chat.picture),
+        "The picture is another one.",
+        "The picture is being changed.",
+    )
 
 
 @command(groups, "role", "group role Friends Anna admin")
@@ -155,8 +181,14 @@ def role(
     role: Annotated[Role, typer.Argument(metavar="ROLE", help="member, admin or owner.")],
 ) -> None:
     """Give a member another role."""
-    face.ask(api.SetRole(chat, member, role.value))
-    face.done("The role is being changed.")
+    who = _accounts(face, chat, [member])
+    _change(
+        face,
+        api.SetRole(chat, member, role.value),
+        *(chat, "RoleChanged", lambda info: who is not None and who <= _inside(info, role)),
+        "The role is another one.",
+        "The role is being changed.",
+    )
 
 
 @command(
@@ -185,8 +217,13 @@ def relays(
 ) -> None:
     """Show which relays hold a conversation, or let others do it."""
     if add or remove or quorum is not None or emergency:
-        face.ask(api.ChangeRelays(chat, tuple(add), tuple(remove), quorum, emergency))
-        face.done("The relays are being changed.")
+        _change(
+            face,
+            api.ChangeRelays(chat, tuple(add), tuple(remove), quorum, emergency),
+            *(chat, "RelaysChanged", lambda info: False),
+            "The relays are others now.",
+            "The relays are being changed.",
+        )
         return
     info: api.ChatInfo = face.ask(api.GetChat(chat))
     if face.as_json:
@@ -214,7 +251,80 @@ def successor(
     without: Annotated[
         list[str], typer.Option("--without", metavar="NAME", help="Who is left behind.")
     ] = [],  # noqa: B006
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Also if it is not broken: what was said stays behind.")
+    ] = False,
 ) -> None:
     """Go on in a new conversation after one has been broken. Its history stays here."""
+    if not yes:
+        _ask_first(face, face.ask(api.GetChat(chat)))
     new: api.Chat = face.ask(api.StartSuccessor(chat, tuple(without)))
     face.done(f"{new.name} goes on.", new)
+
+
+# --- Inside ---------------------------------------------------------------------------------------
+
+
+def _change(
+    face: Face,
+    command: api.Command,
+    chat: str,
+    event: str,
+    is_so: Callable[[api.ChatInfo], bool],
+    done: str,
+    begun: str,
+) -> None:
+    """Have a group changed: `done` says that it is, `begun` what is said if nobody waits for that."""
+    if face.wait:
+        changed(face, command, chat, event, is_so)
+        face.done(done)
+    else:
+        face.ask(command)
+        face.done(begun)
+
+
+def _accounts(face: Face, chat: str, names: Iterable[str]) -> frozenset[str] | None:
+    """Who is meant; None if that cannot be told here: the node may know."""
+    if not face.wait:
+        return None
+    info: api.ChatInfo = face.ask(api.GetChat(chat))
+    contacts: list[api.Contact] = face.ask(api.GetContacts())
+    people = [*(one.who for one in info.members), *(one.who for one in contacts)]
+    found: set[str] = set()
+    for name in names:
+        wanted = name.strip().casefold()
+        meant = {one.account for one in people if one.name.casefold() == wanted}
+        meant = meant or {one.account for one in people if one.account.startswith(wanted)}
+        if len(meant) != 1:
+            return None
+        found |= meant
+    return frozenset(found)
+
+
+def _inside(info: api.ChatInfo, role: Role | None = None) -> frozenset[str]:
+    """Who is in; with a role: who has it."""
+    return frozenset(
+        one.who.account for one in info.members if role is None or one.role == role.value
+    )
+
+
+def _is_called(info: api.ChatInfo, name: str, description: str | None, expiry: int | None) -> bool:
+    return (
+        info.chat.name == name
+        and description in (None, info.description)
+        and expiry in (None, info.chat.expiry)
+    )
+
+
+def _ask_first(face: Face, info: api.ChatInfo) -> None:
+    """Have somebody say it twice, if what they want to leave behind is well. Raises `Stop`."""
+    lost = [one for one in info.relays if one.state not in ("up", "unknown", "behind")]
+    if info.chat.phase != "open" or len(lost) > info.silent:
+        return
+    what = f"{info.chat.name} is not broken: all can go on in it as it is."
+    if face.as_json or not sys.stdin.isatty():
+        raise Stop(what, "If it should go on in a new log all the same: --yes", USAGE, "not broken")
+    face.note(what)
+    answer = input("Should it go on in a new log all the same? yes/no: ")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise Stop("Nothing was done.", code="not broken")

@@ -62,6 +62,27 @@ class Own:
 
     def until(self, look: Callable[[], T | None]) -> T:
         """What `look` gives, as soon as it gives something."""
+        notice = self._notices()
+        while (seen := look()) is None:
+            notice()
+        return seen
+
+    def follow(
+        self,
+        command: api.Command,
+        look: Callable[[], T | None],
+        hear: Callable[[api.AnyNotice], T | None],
+    ) -> T:
+        """Do it, and wait for what comes of it."""
+        notice = self._notices()
+        self.call(command)
+        while (seen := look()) is None:
+            if (seen := hear(notice())) is not None:
+                break
+        return seen
+
+    def _notices(self) -> Callable[[], api.AnyNotice]:
+        """Gives the next notice, of all that come from now on. Raises `TimeoutError` when time is over."""
         notices = self._node.notices()
         until = time.monotonic() + self._face.timeout
 
@@ -69,9 +90,7 @@ class Own:
             left = max(until - time.monotonic(), 0.0)
             return await asyncio.wait_for(anext(notices), left)
 
-        while (seen := look()) is None:
-            self._runner.run(hear())
-        return seen
+        return lambda: self._runner.run(hear())
 
     def close(self) -> None:
         """Bring out what waits, unless nobody wants to wait; then stop."""

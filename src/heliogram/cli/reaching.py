@@ -30,6 +30,17 @@ class Reached(Protocol):
         Raises `TimeoutError` when the command's time is over, and what `look` raises.
         """
 
+    def follow(
+        self,
+        command: api.Command,
+        look: Callable[[], T | None],
+        hear: Callable[[api.AnyNotice], T | None],
+    ) -> T:
+        """Do `command`, then what `look` gives, or `hear` of a notice: the first that gives something.
+
+        No notice is missed. Raises as `until`, and what `hear` raises.
+        """
+
     def close(self) -> None:
         """Go. Raises `TimeoutError` if something that was asked for is still on its way."""
 
@@ -54,6 +65,23 @@ class Running:
             while (seen := look()) is None:
                 if next(notices, None) is None:
                     raise Interrupted
+        return seen
+
+    def follow(
+        self,
+        command: api.Command,
+        look: Callable[[], T | None],
+        hear: Callable[[api.AnyNotice], T | None],
+    ) -> T:
+        """Do it, and wait for what comes of it."""
+        with PlainClient(self._place) as listening:
+            notices = listening.subscribe(self._timeout)
+            self.call(command)
+            while (seen := look()) is None:
+                if (notice := next(notices, None)) is None:
+                    raise Interrupted
+                if (seen := hear(notice)) is not None:
+                    break
         return seen
 
     def close(self) -> None:

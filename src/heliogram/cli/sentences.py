@@ -117,6 +117,10 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "not opened": Sentence("Something sealed does not open.", _LATER),
     "too long": Sentence("This is longer than a message may be.", "Send it as a file: --file"),
     "not allowed": Sentence("{why}."),
+    "only owner": Sentence(
+        "You are the only owner of the group.",
+        "Make somebody else one first: heliogram group role GROUP NAME owner",
+    ),
     "invitation malformed": Sentence("The invitation cannot be read.", _INVITE),
     "invitation not decided": Sentence(
         "The invitation leads where the relays have not been: a lost race, or a trap.", _INVITE
@@ -284,11 +288,19 @@ _LISTS: Final = {
 
 _UNKNOWN: Final = "This could not be done ({code})."
 
+#: What was not allowed later than it was asked for: of that the code alone is known.
+_FORBIDDEN: Final = Sentence(
+    "The members of the conversation do not allow this.",
+    "What you may do there depends on your role: heliogram group info NAME",
+)
+
 
 def sentence(error: NodeError) -> Sentence:
     """The sentence for an error, with its details."""
     found = SENTENCES.get(error.code)
     details = _details(error)
+    if error.code == "not allowed" and not details.get("why"):
+        found = _FORBIDDEN
     for beginning, family in _FAMILIES:
         if found is None and error.code.startswith(beginning):
             kind = error.code.removeprefix(beginning)

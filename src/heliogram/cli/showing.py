@@ -98,11 +98,12 @@ def notes(one: api.Message) -> list[str]:
 
 def chats(found: Sequence[api.Chat]) -> Table:
     """The list of conversations."""
+    going = {(one.name, one.kind) for one in found if one.phase not in ("dead", "out")}
     rows = [
         (
             short(one.id),
             one.name,
-            one.kind if one.phase == "open" else f"{one.kind}, {one.phase}",
+            _kind(one, (one.name, one.kind) in going),
             str(one.unread or ""),
             moment(one.last.time) if one.last else "",
             summary(one.last),
@@ -111,6 +112,14 @@ def chats(found: Sequence[api.Chat]) -> Table:
     ]
     empty = "No conversations yet. Give somebody your link: heliogram link new"
     return Table(("id", "name", "kind", "unread", "last", "message"), rows, empty)
+
+
+def _kind(chat: api.Chat, goes_on: bool) -> str:
+    """What a chat is and how it stands; `goes_on`: another one of this name is there to write in."""
+    if chat.phase == "open":
+        return chat.kind
+    earlier = ", earlier" if goes_on and chat.phase in ("dead", "out") else ""
+    return f"{chat.kind}, {chat.phase}{earlier}"
 
 
 def chat_info(info: api.ChatInfo) -> list[tuple[str, str]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from heliogram.cli.face import Face, Stop
 from heliogram.node import api
+from heliogram.node.control.faults import RemoteNodeError
 
 
 def stored(face: Face, message: api.Message) -> api.Message:
@@ -33,3 +36,26 @@ def fetched(face: Face, moving: api.Transfer) -> str:
         return None
 
     return face.node.until(look)
+
+
+def changed(
+    face: Face, command: api.Command, chat: str, event: str, is_so: Callable[[api.ChatInfo], bool]
+) -> None:
+    """Have a conversation changed: until it is as `is_so` says, or `event` is a line of ours in its history.
+
+    Raises `TimeoutError`, and the error that the command failed with, however late.
+    """
+    id, tag = face.ask(api.GetChat(chat)).chat.id, command.__struct_config__.tag
+
+    def look() -> bool | None:
+        return is_so(face.ask(api.GetChat(id))) or None
+
+    def hear(notice: api.AnyNotice) -> bool | None:
+        match notice:
+            case api.CommandFailed(failed, which, code) if failed == id and which == tag:
+                raise RemoteNodeError(code, {})
+            case api.MessageAdded(message) if message.chat == id and message.event == event:
+                return (message.sender is not None and message.sender.me) or None
+        return None
+
+    face.node.follow(command, look, hear)

@@ -23,6 +23,7 @@
         StoreNewer        a later version of the program wrote them
       NotFound            nothing has this name, or these digits in front
       NotHere             a file that is to be fetched before it can be read
+      OnlyOwner           we are the only owner of a group: somebody else must be one first
       Ambiguous           more than one thing has this name, or these digits in front
       ProfileError        the profile cannot be used as it is
         NoProfile         there is none here
@@ -443,6 +444,15 @@ class NotHere(NodeError):
     def code(self) -> str:
         """What a face looks its sentence up by."""
         return "not here"
+
+
+class OnlyOwner(NodeError):
+    """We are the only owner of a group that others are in: make one of them an owner first."""
+
+    @property
+    def code(self) -> str:
+        """What a face looks its sentence up by."""
+        return "only owner"
 
 
 class Ambiguous(NodeError):

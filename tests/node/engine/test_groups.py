@@ -9,7 +9,7 @@ import pytest
 from heliogram import mls
 from heliogram.node import api
 from heliogram.node.components import Role
-from heliogram.node.errors import NotAllowed, NotFound
+from heliogram.node.errors import Ambiguous, NotAllowed, NotFound, OnlyOwner
 from heliogram.node.events import InvitationDue
 from tests.node.conversation.world import Member
 from tests.node.engine.kit import INBOX, SECRET, Person, World
@@ -228,3 +228,34 @@ def test_a_conversation_that_nobody_came_into(world: World) -> None:
     assert archived.phase == "out"
     # What waited there is not lost without a word.
     assert [one.state for one in alice.messages(chat)] == ["failed"]
+
+
+def test_the_only_owner_stays_until_there_is_another(world: World, three: Three) -> None:
+    alice, bob, _, chat = three
+    for command in (api.LeaveChat(chat), api.SetRole(chat, alice.id.hex(), "admin")):
+        with pytest.raises(OnlyOwner):
+            alice.call(command)
+    # To say that she is an owner is no change, and members go as they like.
+    alice.call(api.SetRole(chat, alice.id.hex(), "owner"))
+    alice.call(api.SetRole(chat, bob.id.hex(), "owner"))
+    world.run(until=lambda: "RoleChanged" in bob.events(chat))
+    alice.call(api.LeaveChat(chat))
+    world.run(until=lambda: alice.chat(chat).phase == "out")
+    alone = world.group("Alone", alice)
+    alice.call(api.LeaveChat(alone))
+    world.run(until=lambda: alice.chat(alone).phase == "out")
+
+
+def test_a_name_means_the_conversation_that_is_not_over(world: World) -> None:
+    alice, bob = world.people("alice", "bob")
+    chats = [world.befriend(alice, bob) for _ in range(2)]
+    bob_here = alice.do(lambda: alice.hands.person(bob.id).name)
+    with pytest.raises(Ambiguous):
+        alice.call(api.GetChat(bob_here))
+    alice.call(api.LeaveChat(chats[1]))
+    world.run(until=lambda: alice.chat(chats[1]).phase == "out")
+    assert alice.call(api.GetChat(bob_here)).chat.id == chats[0]
+    alice.call(api.LeaveChat(chats[0]))
+    world.run(until=lambda: alice.chat(chats[0]).phase == "out")
+    with pytest.raises(Ambiguous):
+        alice.call(api.GetChat(bob_here))

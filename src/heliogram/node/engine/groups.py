@@ -17,7 +17,7 @@ from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.pictures import Pictures
 from heliogram.node.engine.relay_list import meant, named, own_relays
 from heliogram.node.engine.views import Views
-from heliogram.node.errors import ChatEnded, NoRelays, NotAllowed, NotFound
+from heliogram.node.errors import ChatEnded, NoRelays, NotAllowed, NotFound, OnlyOwner
 from heliogram.node.log.log import Log
 from heliogram.node.store.logs import ConversationRow
 from heliogram.wire.errors import RemoteError
@@ -121,6 +121,8 @@ class Groups:
         chat = self._open(command.chat)
         if chat.kind == "self":
             raise NotAllowed("nobody leaves the conversation with themselves")
+        if chat.kind == "group":
+            self._check_owners(chat)
         self._talks.log(chat.number).leave()
         return api.Done()
 
@@ -154,6 +156,8 @@ class Groups:
     def _role(self, command: api.SetRole, extra: object) -> api.Done:
         chat = self._group(command.chat)
         account = self._member(chat, command.member)
+        if account == self._desk.account and command.role != "owner":
+            self._check_owners(chat)
         self._talks.wish(chat.number, SetRole(account, _ROLES[command.role]), "set role")
         return api.Done()
 
@@ -191,6 +195,13 @@ class Groups:
         if chat.kind != "group":
             raise NotAllowed("only groups have members to choose")
         return chat
+
+    def _check_owners(self, chat: ConversationRow) -> None:
+        """Raise `OnlyOwner` if nobody is left who may do all: people choose the next one, not the law."""
+        members = self._desk.logs.members(chat.number)
+        owners = {one.account for one in members if one.role == Role.OWNER}
+        if owners == {self._desk.account} and len(members) > 1:
+            raise OnlyOwner
 
     def _people(self, names: Sequence[str]) -> list[bytes]:
         found = dict.fromkeys(self._desk.people.resolve(one) for one in names)

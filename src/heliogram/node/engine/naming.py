@@ -23,7 +23,7 @@ def chat(desk: Desk, text: str) -> ConversationRow:
     """The conversation of this name or id. Raises `NotFound`, `Ambiguous`.
 
     A whole id wins, then a name, then the first digits of an id. Of a conversation and what it went on from,
-    a name means the newer one.
+    a name means the newer one; of several with one person, that which is not over.
     """
     found = chats(desk, text)
     if len(found) > 1:
@@ -31,6 +31,8 @@ def chat(desk: Desk, text: str) -> ConversationRow:
             row.number for row in found if row.successor is not None
         }
         found = [row for row in found if row.number not in older] or found
+    if len(found) > 1 and found[0].peer is not None and len({row.peer for row in found}) == 1:
+        found = [row for row in found if row.phase not in ("dead", "out")] or found
     return _only(found, "chat")
 
 

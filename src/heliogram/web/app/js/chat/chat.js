@@ -16,7 +16,9 @@ import { History } from "./view.js";
 
 export function Chat() {
   const shown = chat.value;
-  if (!shown) return html`<main class="chat empty"><p>${t("choose a chat")}</p></main>`;
+  if (!shown) return html`<main class="chat empty"><div>
+      <img src="app/icon.svg" alt="" width="72" height="72" /><h1 class="visually-hidden">Heliogram</h1><p>${t("choose a chat")}</p>
+    </div></main>`;
   return html`<${Shown} key=${shown.id} chat=${shown} />`;
 }
 

@@ -76,6 +76,8 @@ export class Scroller {
 
   /** Find `top` by what must stay, and the rows around it. */
   layout() {
+    // Somebody has scrolled, and the page has not said so yet: it counts.
+    if (this.box && Math.abs(this.box.scrollTop - this.y) >= 0.5) this.scrolled();
     const { history, lowest } = this;
     if (this.stick) this.top = lowest;
     else {
@@ -200,8 +202,17 @@ export class Scroller {
     this.moved();
   }
 
+  /** Whatever was scrolled until now is over. */
+  settle() {
+    if (!this.box) return;
+    this.y = this.box.scrollTop;
+    this.shift = this.top - this.y;
+    this.scrolling.value = false;
+  }
+
   /** Go to a position: that row is `offset` pixels below the top. @param {number} position @param {number} [offset] */
   to(position, offset = this.high * 0.3) {
+    this.settle();
     this.stick = false;
     this.anchor = { number: this.history.at(position)?.number ?? 0, position, offset };
     this.layout();
@@ -210,6 +221,7 @@ export class Scroller {
   }
 
   toEnd() {
+    this.settle();
     this.stick = true;
     this.layout();
     this.tick.value += 1;

@@ -1,7 +1,7 @@
 // @ts-check
 /** Searching in the conversation that is shown. */
 
-import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact.js";
 import { IconButton } from "../parts/icon.js";
 import { openDialog } from "../store.js";
 import { call } from "../wire.js";
@@ -18,7 +18,7 @@ export function SearchBar({ chat }) {
   const [listed, setListed] = useState(true);
   const last = useRef(0);
   const field = useRef(/** @type {any} */ (null));
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   useEffect(() => {
     const turn = ++last.current;
     if (!words.trim()) return setFound(null);
@@ -59,7 +59,7 @@ export function SearchBar({ chat }) {
     ${listed &&
     found &&
     found.length > 0 &&
-    html`<ul class="found search-found">
+    html`<ul class="hits search-found">
       ${found.map(
         ({ message, excerpt }, index) => html`<li key=${message.number}>
           <button type="button" onClick=${() => to(index)}>

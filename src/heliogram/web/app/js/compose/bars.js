@@ -1,7 +1,7 @@
 // @ts-check
 /** Over the field: what is answered, or changed. Escape lets go of it. */
 
-import { html, useEffect } from "../../vendor/preact.js";
+import { html, useLayoutEffect } from "../../vendor/preact.js";
 import { editing, replyTo } from "../chat/context.js";
 import { Icon, IconButton } from "../parts/icon.js";
 import { dialogs, openChat } from "../store.js";
@@ -18,7 +18,7 @@ export function gist(message) {
 
 export function Bars() {
   const message = editing.value ?? replyTo.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!message) return;
     /** @param {KeyboardEvent} event */
     const pressed = (event) => {

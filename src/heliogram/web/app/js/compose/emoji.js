@@ -1,7 +1,7 @@
 // @ts-check
 /** Where an emoji is chosen: groups, words, arrows. `EmojiPicker` gets `onPick(emoji)` and `onClose()`. */
 
-import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact.js";
 import { dialogs } from "../store.js";
 import { language, t } from "../words.js";
 import { GROUPS, recent, rows, search, setTone, tinted, tone, used } from "./emoji-data.js";
@@ -18,7 +18,7 @@ export function EmojiPicker({ onPick, onClose }) {
     rows().then((found) => here && setAll(found), () => here && setAll([]));
     return () => void (here = false);
   }, [language.value]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // A keyboard on the screen would hide what there is to choose.
     if (matchMedia("(pointer: fine)").matches) ref.current?.querySelector("input")?.focus();
     /** @param {PointerEvent} event */

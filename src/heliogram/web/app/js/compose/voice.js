@@ -1,15 +1,16 @@
 // @ts-check
 /** A voice note: recorded while the button is held, or until it is pressed again; heard before it goes. */
 
-import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact.js";
 import { IconButton } from "../parts/icon.js";
 import { dialogs } from "../store.js";
 import { minutes, t } from "../words.js";
 import { dispatch } from "./outgoing.js";
 import { discard, recording, shape, start, stop } from "./recorder.js";
 
-/** Milliseconds after which a press is a hold, and how far one slides to throw it away, or to let go. */
-const HOLD = 350;
+/** Seconds of a note after which a press was a hold: what is shorter says nothing. */
+const HOLD = 0.7;
+/** How far one slides to throw it away, or to let go. */
 const FAR = 80;
 
 /** Send what was recorded. @param {string} [reply_to] */
@@ -27,20 +28,19 @@ async function send(reply_to) {
  * @param {{ chat: any, reply?: string, sent: () => void }} props
  */
 export function Microphone({ chat, reply, sent }) {
-  const down = useRef({ at: 0, x: 0, y: 0 });
   const props = useRef({ reply, sent });
   props.current = { reply, sent };
   /** @param {PointerEvent} event */
   const pressed = (event) => {
     if (event.button !== 0 || recording.value) return;
-    down.current = { at: event.timeStamp, x: event.clientX, y: event.clientY };
+    const { clientX: x, clientY: y } = event;
     void start(chat.id);
     /** @param {PointerEvent} end */
     const released = (end) => {
       removeEventListener("pointerup", released);
       removeEventListener("pointercancel", released);
-      const { at, x, y } = down.current;
-      if (end.type === "pointercancel" || end.timeStamp - at < HOLD || recording.value?.state !== "recording") return;
+      const note = recording.value;
+      if (end.type === "pointercancel" || note?.state !== "recording" || note.seconds < HOLD) return;
       const away = (x - end.clientX) * (getComputedStyle(document.documentElement).direction === "rtl" ? -1 : 1);
       if (away > FAR) discard();
       else if (y - end.clientY < FAR) void send(props.current.reply).then(props.current.sent);
@@ -62,7 +62,7 @@ export function Recorder({ chat, reply, sent }) {
   const bar = useRef(/** @type {HTMLElement | null} */ (null));
   const here = note?.chat === chat.id;
   const state = here ? note.state : "";
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!state) return;
     if (!bar.current?.contains(document.activeElement)) bar.current?.focus({ preventScroll: true });
     /** @param {KeyboardEvent} event */

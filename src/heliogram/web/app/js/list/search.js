@@ -121,7 +121,7 @@ export function Found({ field }) {
         ${named.slice(0, 30).map((one) => html`<${Named} key=${one.id} id=${one.peer?.account ?? one.id} name=${one.name} kind=${one.kind} chat=${one.id} />`)}
         ${known.slice(0, 30).map((one) => html`<${Named} key=${one.who.account} id=${one.who.account} name=${one.who.name} kind="direct" chat=${one.chat} />`)}
       </ul>`}
-    <h2 class="hits-head" role="status">${asked.trim() ? (state === "busy" ? t("searching") : nothing ? t("found nothing") : found.length ? t("found messages", { n: found.length }) : "") : t("search hint")}</h2>
+    <h2 class="hits-head"><span role="status">${asked.trim() ? (state === "busy" ? t("searching") : nothing ? t("found nothing") : found.length ? t("found messages", { n: found.length }) : "") : t("search hint")}</span></h2>
     ${state !== "busy" && state !== "done" && html`<p class="wrong" role="alert">${sentence(state)}</p>`}
     <ul aria-busy=${state === "busy"}>
       ${found.map((one) => html`<${Hit} key=${one.message.number} found=${one} />`)}

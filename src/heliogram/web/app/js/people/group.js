@@ -88,10 +88,8 @@ export function GroupFeet({ chat, info, me }) {
   if (!me) return null;
   const owners = info.members.filter((/** @type {any} */ one) => one.role === "owner");
   const last = me.role === "owner" && owners.length === 1 && info.members.length > 1;
-  const heir = info.members.find((/** @type {any} */ one) => one.role === "admin");
   const text = [
     t(chat.kind === "group" ? "leave text" : "leave direct text", { name: chat.name }),
-    last ? (heir ? t("leave owner admin") : t("leave owner")) : "",
     info.members.length === 1 ? t("leave alone") : "",
   ];
   const leave = () =>
@@ -103,8 +101,9 @@ export function GroupFeet({ chat, info, me }) {
       }),
     );
   return html`<${Wrong} text=${wrong} />
+    ${last && html`<p class="quiet" id="leave-why">${t("leave owner")}</p>`}
     <div class="p-buttons left">
-      <button type="button" class="danger" disabled=${busy} onClick=${() => openDialog(Confirm, {
+      <button type="button" class="danger" disabled=${busy || last} aria-describedby=${last ? "leave-why" : undefined} onClick=${() => openDialog(Confirm, {
         title: t(chat.kind === "group" ? "leave group" : "leave chat"),
         text: text.filter(Boolean).join(" "),
         yes: t("leave"),

@@ -11,6 +11,7 @@ import { change } from "./changes.js";
 import { Health, kindOf } from "./health.js";
 import { arrows, Card, Choice, Toggle, useTry, Wrong } from "./pieces.js";
 import { mayLie, promise, usualQuorum } from "./promise.js";
+import { GoOn } from "./successor.js";
 
 /** How a conversation stands, from how its relays do. @param {any} info */
 export function standing(info) {
@@ -40,7 +41,11 @@ export function ChatRelays({ chat, info, may }) {
         </li>`,
       )}
     </ul>
-    ${may && html`<div class="p-buttons left"><button type="button" onClick=${() => openDialog(ChangeRelays, { chat, info })}>${t("change relays")}</button></div>`}
+    ${(how === "stopped" || how === "bad") && chat.phase === "open" && html`<p class="quiet p-small">${t(may ? "relays lost admin" : "relays lost")}</p>`}
+    <div class="p-buttons left">
+      ${may && html`<button type="button" onClick=${() => openDialog(ChangeRelays, { chat, info })}>${t("change relays")}</button>`}
+      ${(how === "stopped" || how === "bad") && chat.phase === "open" && html`<button type="button" onClick=${() => openDialog(GoOn, { chat, info })}>${t("go on anew")}</button>`}
+    </div>
   </${Card}>`;
 }
 

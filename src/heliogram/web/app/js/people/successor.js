@@ -28,7 +28,7 @@ export function Ended({ chat, info }) {
 }
 
 /** Goes on in a new conversation with those who are chosen. @param {{ chat: any, info: any, close: () => void, titleId: string }} props */
-function GoOn({ chat, info, close, titleId }) {
+export function GoOn({ chat, info, close, titleId }) {
   const [without, setWithout] = useState(/** @type {Set<string>} */ (new Set()));
   const { busy, wrong, run } = useTry();
   const others = info.members.filter((/** @type {any} */ one) => !one.who.me);

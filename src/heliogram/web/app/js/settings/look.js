@@ -9,7 +9,7 @@ import { Choice } from "../people/pieces.js";
 const SCALES = [80, 90, 100, 110, 125, 140, 160];
 
 export function Look() {
-  const { theme = "system", scale = 100, enter = "send" } = own.value;
+  const { theme = "system", scale = 100, enter = matchMedia("(pointer: coarse)").matches ? "line" : "send" } = own.value;
   return html`<div class="p-form">
     <fieldset class="radios">
       <legend>${t("theme")}</legend>

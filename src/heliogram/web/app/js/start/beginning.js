@@ -105,7 +105,7 @@ function YourLink({ next }) {
     ${link && html`<div class="start-link">
       <${Qr} text=${link.scan} label=${t("your link code")} />
       <div class="start-uri">
-        <code dir="ltr">${link.uri}</code>
+        <code dir="ltr" tabindex="0">${link.uri}</code>
         <button type="button" onClick=${() => void copy()}>${t("copy your link")}</button>
       </div>
     </div>`}

@@ -107,6 +107,7 @@ export default {
   "error unreadable": "That could not be read.",
   "error busy": "Too much is going on at once. Try again in a moment.",
   "error web": "This could not be done.",
+  "error only owner": "You are the only owner of the group: make somebody else an owner first.",
   "error stopped": "Stopped.",
   "error unknown": "That did not work ({code}).",
   "error no node": "Heliogram does not answer. Is it still running?",
