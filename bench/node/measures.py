@@ -14,7 +14,7 @@ LEFT = ("measured", "goal")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Something to measure: its unit is s, /s or bytes; at most `goal`, or at least with `least`."""
+    """Something to measure: its unit is s, /s, bytes or bytes/s; at most `goal`, or at least with `least`."""
 
     name: str
     unit: str
@@ -31,6 +31,8 @@ class Row:
         """A value with its unit."""
         if self.unit == "/s":
             return f"{value:,.0f} /s"
+        if self.unit == "bytes/s":
+            return f"{three(value / 1e6)} MB/s"
         if self.unit == "bytes":
             return f"{three(value / (1 << 20))} MiB"
         return f"{three(value * 1e3)} ms" if value < 1 else f"{three(value)} s"
@@ -104,11 +106,12 @@ QUICK = Size(
 )
 
 
-@dataclass(slots=True)
-class Results:
+@dataclass(slots=True, kw_only=True)
+class Figures:
     """Figures by row, and what is to be said of them."""
 
-    size: Size
+    #: What can be measured, in the order of the table.
+    rows: tuple[Row, ...]
     only: str = ""
     #: How many times as long as on a quiet machine everything may take.
     patience: float = 1.0
@@ -130,7 +133,7 @@ class Results:
         """The table, without its header."""
         return [
             (row.name, row.shown(value), row.judged(value))
-            for row in ROWS
+            for row in self.rows
             if (value := self.values.get(row)) is not None
         ]
 
@@ -144,9 +147,17 @@ class Results:
                 "goal": row.goal,
                 "met": row.met(value),
             }
-            for row in ROWS
+            for row in self.rows
             if (value := self.values.get(row)) is not None
         ]
+
+
+@dataclass(slots=True)
+class Results(Figures):
+    """The node's figures."""
+
+    size: Size
+    rows: tuple[Row, ...] = field(default=ROWS, kw_only=True)
 
 
 def percentile(times: Sequence[float], share: float) -> float:
