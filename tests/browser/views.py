@@ -143,7 +143,8 @@ def _writing(nora: Person, visit: Visitor) -> None:
 
 def _about(nora: Person, visit: Visitor) -> None:
     _to(nora, "Ida Lund")
-    nora.clicks(nora.page.locator(".message.mine .ticks").last)
+    said = nora.page.locator(".message.mine").filter(has_text="Then we go there")
+    nora.clicks(said.locator(".ticks"))
     nora.clicks("What relays and the network saw")
     nora.sees("Who watches the network saw:")
     visit(nora, "explain")
