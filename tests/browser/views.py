@@ -185,7 +185,7 @@ def _dialogs(nora: Person, visit: Visitor) -> None:
     visit(nora, "new-group")
     nora.presses("Escape")
     nora.clicks("New chat")
-    nora.chooses("Add contact by link")
+    nora.chooses("Add contact")
     nora.sees(nora.field("Their link"))
     visit(nora, "add-contact")
     nora.presses("Escape")
