@@ -85,7 +85,7 @@ def _list(nora: Person, visit: Visitor) -> None:
     nora.presses("Escape")
     nora.presses("Control+k")
     nora.types("tea")
-    nora.sees(nora.page.locator(".found mark"))
+    nora.sees(nora.page.locator(".list mark"))
     visit(nora, "search")
     nora.presses("Escape")
 
@@ -117,7 +117,7 @@ def _talk(nora: Person, visit: Visitor) -> None:
     visit(nora, "unread")
     nora.clicks("Search in this chat")
     nora.types("bread")
-    nora.sees(nora.page.locator(".search-found mark"))
+    nora.sees(nora.page.locator(".searchbar mark"))
     visit(nora, "search-chat")
     nora.presses("Escape")
 
