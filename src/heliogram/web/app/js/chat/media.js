@@ -55,7 +55,7 @@ function Found({ chat, what }) {
   if (!all.length) return html`<p class="panel-empty">${t("nothing here")}</p>`;
   return html`${what === "pictures"
       ? html`<div class="tiles">${all.flatMap((message) => message.files.filter((/** @type {any} */ one) => ["picture", "video"].includes(kindOf(one))).map((/** @type {any} */ file) => html`<${Tile} key=${`${message.number}/${file.index}`} message=${message} file=${file} among=${all} />`))}</div>`
-      : html`<ul class="hits">${all.map((message) => html`<li key=${message.number}><${Entry} message=${message} what=${what} /></li>`)}</ul>`}
+      : html`<ul class="chat-hits">${all.map((message) => html`<li key=${message.number}><${Entry} message=${message} what=${what} /></li>`)}</ul>`}
     <div ref=${end}></div>`;
 }
 
