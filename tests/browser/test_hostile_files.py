@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import struct
@@ -10,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -18,6 +20,7 @@ from playwright.async_api import Download, expect
 from heliogram.content.mimi import Disposition
 from heliogram.node import api
 from heliogram.node.transfer import prepare
+from heliogram.node.transfer.prepared import PreparedFile
 from tests.browser.kit import PATIENCE_MS, Friend, Person
 from tests.cli.town import until
 
@@ -56,14 +59,23 @@ class Liar:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._patch = patch
 
-    def says(self, names: Mapping[str, str], kinds: Mapping[str, str], *, shown: bool) -> None:
-        """`names` and `kinds` are by the names on disk; with `shown`, it asks to have them shown inline."""
+    def says(
+        self, names: Mapping[str, str], kinds: Mapping[str, str], thumbnail: bytes = b""
+    ) -> None:
+        """`names` and `kinds` are by the names on disk; with `thumbnail`, they come as pictures do."""
         there = types.SimpleNamespace(**vars(prepare.sniffing))
         there.type_of = lambda name, head: kinds.get(name, "application/octet-stream")
         self._patch.setattr(prepare, "sniffing", there)
         self._patch.setattr(prepare, "safe_name", lambda name: names.get(name, name))
-        how = Disposition.RENDER if shown else Disposition.ATTACHMENT
-        self._patch.setattr(prepare, "Disposition", types.SimpleNamespace(ATTACHMENT=how, RENDER=how))
+        if thumbnail:
+            how = types.SimpleNamespace(ATTACHMENT=Disposition.RENDER, RENDER=Disposition.RENDER)
+            self._patch.setattr(prepare, "Disposition", how)
+            made = functools.partial(_shown, thumbnail)
+            self._patch.setattr(prepare, "PreparedFile", made)
+
+
+def _shown(thumbnail: bytes, *rest: Any, **more: Any) -> PreparedFile:
+    return PreparedFile(*rest, **{**more, "inline": True, "thumbnail": thumbnail})
 
 
 @pytest.fixture
@@ -105,7 +117,7 @@ def test_51_names_are_shown_as_they_are_and_saved_safely(
     anna: Person, ben: Friend, liar: Liar, tmp_path: Path
 ) -> None:
     names = {f"{n}.bin": name for n, name in enumerate(NAMES)}
-    liar.says(names, {}, shown=False)
+    liar.says(names, {})
     anna.goes_to("Ben")
     message = comes(anna, ben, dict.fromkeys(names, b"harmless"), tmp_path)
     assert len(message.files) == len(NAMES)
@@ -125,9 +137,11 @@ def test_51_names_are_shown_as_they_are_and_saved_safely(
 
     async def here() -> list[Path] | None:
         now: api.Message = await anna.node.call(api.GetMessage(message.id))
-        return [Path(one.path) for one in now.files if one.path] if all(
-            one.path for one in now.files
-        ) else None
+        return (
+            [Path(one.path) for one in now.files if one.path]
+            if all(one.path for one in now.files)
+            else None
+        )
 
     for path in anna.do(until(here)):
         assert path.parent == anna._host.downloads and path.read_bytes() == b"harmless"
@@ -141,14 +155,26 @@ def a_program() -> bytes:
     return b"#!/usr/bin/env python3\n" + made.getvalue()
 
 
-def a_picture() -> bytes:
+def a_picture(kind: str = "PNG") -> bytes:
     made = io.BytesIO()
-    Image.new("RGB", (32, 20), "teal").save(made, "PNG")
+    Image.new("RGB", (32, 20), "teal").save(made, kind, lossless=True)
     return made.getvalue()
 
 
+def a_huge_thumbnail() -> bytes:
+    """A WebP that says to be as large as one can be, and is as short as one of some pixels."""
+    made = bytearray(a_picture("WEBP"))
+    place = made.index(b"VP8L") + 9
+    [head] = struct.unpack_from("<I", made, place)
+    struct.pack_into("<I", made, place, head | 0x0FFF_FFFF)
+    return bytes(made)
+
+
 PAGE = b"<!doctype html><script>window.harmed=1;opener&&(opener.harmed=1)</script>"
-DRAWING = b'<svg xmlns="http://www.w3.org/2000/svg" onload="window.harmed=1"><script>window.harmed=1</script></svg>'
+DRAWING = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" onload="window.harmed=1">'
+    b"<script>window.harmed=1</script></svg>"
+)
 
 #: Bytes by the name that they come under, with the type that they are said to have.
 DISAGREE = {
@@ -170,7 +196,7 @@ def test_52_what_disagrees_is_never_shown_inline(
 ) -> None:
     files = {name: data for name, (data, _) in DISAGREE.items()} | {"good.png": a_picture()}
     kinds = {name: kind for name, (_, kind) in DISAGREE.items()} | {"good.png": "image/png"}
-    liar.says({}, kinds, shown=True)
+    liar.says({}, kinds, a_picture("WEBP"))
     anna.goes_to("Ben")
     message = comes(anna, ben, files, tmp_path)
     # All but the one that is what it says are cards, which say what they are.
@@ -195,16 +221,18 @@ def test_52_what_disagrees_is_never_shown_inline(
     assert not anna.do(anna.page.evaluate("'harmed' in window"))
 
 
-def a_huge_picture() -> bytes:
-    """A PNG of 50,000 by 50,000 pixels, in a few kilobytes."""
+def a_huge_picture(side: int) -> bytes:
+    """A PNG of so many pixels in both directions, in a thousandth of their size."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
-    head = struct.pack(">IIBBBBB", 50_000, 50_000, 1, 0, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     packer = zlib.compressobj(9)
-    row = bytes(1 + 50_000 // 8)
-    data = b"".join(packer.compress(row) for _ in range(50_000)) + packer.flush()
+    row = bytes(1 + side // 8)
+    data = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
@@ -212,7 +240,10 @@ def an_endless_film() -> bytes:
     """A GIF with 100,000 frames of 4,000 by 4,000 pixels that are drawn without a pause."""
     size = struct.pack("<HH", 4000, 4000)
     frame = (
-        b"\x21\xf9\x04\x04\x00\x00\x00\x00\x2c" + bytes(4) + struct.pack("<HH", 1, 1) + b"\x00\x02\x02\x44\x01\x00"
+        b"\x21\xf9\x04\x04\x00\x00\x00\x00\x2c"
+        + bytes(4)
+        + struct.pack("<HH", 1, 1)
+        + b"\x00\x02\x02\x44\x01\x00"
     )
     head = b"GIF89a" + size + b"\x80\x00\x00" + bytes(3) + b"\xff\xff\xff"
     return head + b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00" + frame * 100_000 + b"\x3b"
@@ -222,8 +253,8 @@ def test_53_pictures_that_want_too_much(
     anna: Person, ben: Friend, liar: Liar, tmp_path: Path
 ) -> None:
     kinds = {"huge.png": "image/png", "film.gif": "image/gif"}
-    files = {"huge.png": a_huge_picture(), "film.gif": an_endless_film()}
-    liar.says({}, kinds, shown=True)
+    files = {"huge.png": a_huge_picture(50_000), "film.gif": an_endless_film()}
+    liar.says({}, kinds, a_huge_thumbnail())
     anna.goes_to("Ben")
     comes(anna, ben, files, tmp_path)
     # They have been drawn, or not; the page goes on, and answers at once.

@@ -1,4 +1,4 @@
-"""Programs of the owner, each with a secret: none gets beyond its scope. Bots come later, with such secrets."""
+"""Programs of the owner, each with a secret: none gets beyond its scope. Bots come later, with such ones."""
 
 from __future__ import annotations
 
