@@ -153,7 +153,7 @@ def _about(nora: Person, visit: Visitor) -> None:
     nora.sees(nora.page.locator(".panel .p-card"))
     visit(nora, "person")
     nora.clicks(nora.page.locator(".panel").get_by_role("button", name="Safety code"))
-    nora.clicks(nora.page.get_by_role("tab").last)
+    nora.clicks(nora.page.get_by_role("dialog").get_by_role("tab").last)
     nora.sees(nora.page.locator("svg.qr"))
     visit(nora, "safety-code")
     nora.presses("Escape")
