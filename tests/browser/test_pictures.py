@@ -81,9 +81,10 @@ OUT = """() => {
   return found.slice(0, 5);
 }"""
 
-#: Gives what hinders people, by axe-core's rules: [rule, impact, element].
-HINDERED = """async () => {
-  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+#: Gives what hinders people, by axe-core's rules, or by those that are named: [rule, impact, element].
+HINDERED = """async (rules) => {
+  const how = rules ? { runOnly: rules } : {};
+  const { violations } = await axe.run(document, { resultTypes: ["violations"], ...how });
   return violations.flatMap(({ id, impact, nodes }) =>
     nodes.map((one) => [id, impact, one.html.slice(0, 200)]),
   );
@@ -114,7 +115,7 @@ class Looks:
     async def _visit(self, person: Person, view: str) -> None:
         page = person.page
         wanted = PICTURES.get(view, ())
-        if self.rules is not None:
+        if self.rules is not None and not await page.evaluate("() => 'axe' in window"):
             # Evaluated from outside: the page's policy would let no script in, and stays as it is.
             await page.evaluate(self.rules)
         for scheme in ("light", "dark"):
@@ -122,17 +123,19 @@ class Looks:
             if scheme in wanted:
                 await self._picture(person, view if scheme == "light" else f"{view}-dark")
             if self.rules is not None:
-                found: list[Any] = await page.evaluate(HINDERED)
+                # In the dark only colours are other ones.
+                only = ["color-contrast"] if scheme == "dark" else None
+                found: list[Any] = await page.evaluate(HINDERED, only)
                 self.hindered += [
                     f"{view}, {scheme}: {rule} ({impact}) {element}"
                     for rule, impact, element in found
                     if impact in ("serious", "critical")
                 ]
         await page.emulate_media(color_scheme="light", reduced_motion="reduce")
-        for size in (TELEPHONE, NARROWEST):
+        for size in (TELEPHONE, NARROWEST) if "narrow" in wanted else (NARROWEST,):
             await page.set_viewport_size(size)  # type: ignore[arg-type]
             await page.evaluate(SETTLED)
-            if size is TELEPHONE and "narrow" in wanted:
+            if size is TELEPHONE:
                 await self._picture(person, f"{view}-narrow")
             self.out += [f"{view}, {size['width']}: {what}" for what in await page.evaluate(OUT)]
         await page.set_viewport_size(DESK)  # type: ignore[arg-type]
