@@ -45,7 +45,9 @@ def landscape(path: Path, seed: int, *, evening: bool = False) -> str:
     draw.ellipse((x - 60, y - 60, x + 60, y + 60), fill=(255, 236, 180))
     for layer in range(5):
         base = height * (0.45 + 0.12 * layer)
-        waves = [(rng.uniform(20, 70), rng.uniform(0.003, 0.009), rng.uniform(0, 6)) for _ in range(3)]
+        waves = [
+            (rng.uniform(20, 70), rng.uniform(0.003, 0.009), rng.uniform(0, 6)) for _ in range(3)
+        ]
         ridge = [
             (x, base - sum(high * math.sin(x * wide + begin) for high, wide, begin in waves))
             for x in range(0, width + 8, 8)
@@ -64,7 +66,14 @@ def shelf(path: Path) -> str:
     rng = random.Random(5)
     picture = Image.new("RGB", (1000, 750), (238, 226, 206))
     draw = ImageDraw.Draw(picture)
-    tones = [(160, 82, 60), (60, 98, 110), (198, 150, 70), (88, 110, 76), (120, 80, 110), (210, 200, 180)]
+    tones = [
+        (160, 82, 60),
+        (60, 98, 110),
+        (198, 150, 70),
+        (88, 110, 76),
+        (120, 80, 110),
+        (210, 200, 180),
+    ]
     for floor in (360, 720):
         x = 30
         while x < 930:
@@ -117,7 +126,9 @@ class Talk:
     ) -> None:
         """Say it, until all have it. `to` begins the text that is answered."""
         node, chat = self.folk[who], self._called(who)
-        answered = next((one.id for begin, one in self.said.items() if to and begin.startswith(to)), None)
+        answered = next(
+            (one.id for begin, one in self.said.items() if to and begin.startswith(to)), None
+        )
         command = api.SendMessage(
             chat, text, reply_to=answered, files=files, voice=voice, as_files=as_files
         )
@@ -237,7 +248,9 @@ async def _circle(talk: Talk) -> None:
         "Milo Brandt",
         "The library has three copies left: https://library.example.org/shelf/lighthouse",
     )
-    await talk.ask("Ida Lund", "What do we read in autumn?", "The Summer Book", "Flatland", "Walden")
+    await talk.ask(
+        "Ida Lund", "What do we read in autumn?", "The Summer Book", "Flatland", "Walden"
+    )
     await talk.vote("Ida Lund", "What do we read in autumn?", 0)
     await talk.vote("Milo Brandt", "What do we read in autumn?", 1)
     await talk.vote("Nora", "What do we read in autumn?", 0)
@@ -278,7 +291,9 @@ async def _ida(talk: Talk, folder: Path) -> None:
 
 
 async def _milo(talk: Talk, folder: Path) -> None:
-    await talk.say("Milo Brandt", "My bread, the third try:\n\n- 500 g flour\n- 350 g water\n- patience")
+    await talk.say(
+        "Milo Brandt", "My bread, the third try:\n\n- 500 g flour\n- 350 g water\n- patience"
+    )
     await talk.say("Nora", "And? Did it rise?")
     await talk.say("Milo Brandt", "It did. I leave you half of it at the door.")
     await talk.say("Milo Brandt", "Are you at home this evening?")

@@ -160,8 +160,12 @@ def _about(nora: Person, visit: Visitor) -> None:
     visit(nora, "group-info")
     for kind in ("Media", "Pinned messages"):
         nora.clicks(nora.page.locator(".chat-head").get_by_role("button", name="More"))
-        nora.do(nora.page.get_by_role("menu").get_by_role("menuitem").nth(1 + (kind != "Media")).click())
-        nora.sees(nora.page.locator(".panel[data-kind=" + ("media" if kind == "Media" else "pins") + "]"))
+        nora.do(
+            nora.page.get_by_role("menu").get_by_role("menuitem").nth(1 + (kind != "Media")).click()
+        )
+        nora.sees(
+            nora.page.locator(".panel[data-kind=" + ("media" if kind == "Media" else "pins") + "]")
+        )
         visit(nora, "media" if kind == "Media" else "pins")
     nora.presses("Escape")
 
