@@ -1,13 +1,14 @@
 """What nodes have promised, and whether they keep it.
 
 A command that returned is a promise: what was said is shown once at everybody, and in one order for all; a
-name that was given is the group's, unless another came after it; a file arrives. A command that was
+name that was given is the group's, until another comes after it; a file arrives. A command that was
 interrupted promises nothing, but what came of it must be the same for all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,10 @@ from tests.node.chaos.nodes import PATIENCE, Died, Node
 
 #: What is shown of a message: all that is equal for everybody.
 Shown = tuple[str, str, bool, tuple[tuple[str, str], ...]]
+
+
+#: What a line says of a new name.
+_NAME = re.compile("\u201c(.*?)\u201d")
 
 
 @dataclass
@@ -32,9 +37,10 @@ class Talk:
     #: By message: texts of which one must be there. An interrupted edit leaves several.
     edits: dict[str, set[str]] = field(default_factory=dict)
     reactions: set[tuple[str, str, str]] = field(default_factory=set)
-    #: Names since the last check: given, and perhaps given.
+    #: Names: given since the last check, perhaps given, and those that history says it had.
     renamed: list[str] = field(default_factory=list)
     perhaps: set[str] = field(default_factory=set)
+    had: set[str] = field(default_factory=set)
     #: Files by message: the bytes.
     files: dict[str, bytes] = field(default_factory=dict)
 
@@ -72,6 +78,9 @@ class Talk:
                 break
         bad = [one.event for one in found if one.kind == "unreadable"]
         assert not bad, f"{node.name} could not read {len(bad)} messages of {len(found)}"
+        for one in found:
+            if one.event == "MetadataChanged":
+                self.had.update(_NAME.findall(one.text))
         return [_shown(one) for one in found if one.kind != "line"]
 
     def _agreed(self, views: Sequence[list[Shown]], infos: Sequence[api.ChatInfo]) -> bool:
@@ -93,6 +102,9 @@ class Talk:
         there = {(id, who, emoji) for id, _, _, all in first for who, emoji in all}
         if not self.reactions <= there:
             return False
+        # A change that was promised may be done long after the next one: all of them must be done.
+        if not {*self.renamed} <= self.had:
+            return False
         names = {*self.renamed, *self.perhaps}
         if self.renamed and info.chat.name not in names:
             return False
@@ -111,7 +123,8 @@ class Talk:
             if view != views[0]:
                 lines.append(f"  only there: {[it for it in view if it not in views[0]][:5]}")
                 lines.append(f"  not there: {[it for it in views[0] if it not in view][:5]}")
-        lines.append(f"renamed {self.renamed}, perhaps {self.perhaps}")
+        never = {*self.renamed} - self.had
+        lines.append(f"renamed {self.renamed}, perhaps {self.perhaps}, never called {never}")
         return "\n".join(lines)
 
     def _examine(self, node: Node, view: list[Shown]) -> None:
@@ -127,7 +140,8 @@ class Talk:
                 assert id in self.said or text in self.maybe, "nobody said this"
 
     def _close(self, info: api.ChatInfo) -> None:
-        self.renamed, self.perhaps = [], set()
+        # Who was interrupted may have put it down, and do it later.
+        self.renamed, self.perhaps = [], self.perhaps - self.had
 
     async def files_arrive(self) -> None:
         """Every file that was said to be fetched is there, byte for byte."""
