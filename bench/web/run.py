@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from playwright.async_api import Page
+
 from bench.node.orders import Meet, Met, Ready, Said, Say
 from bench.node.world import Hand, NotDone, World, chat_with
 from bench.web import measures as m
@@ -86,7 +88,7 @@ async def _meet(node: api.Node, world: World, ben: Hand) -> str:
         await asyncio.sleep(0.05)
 
 
-async def _heard(page: pages.Page, ben: Hand, chat: str, results: m.Results) -> None:
+async def _heard(page: Page, ben: Hand, chat: str, results: m.Results) -> None:
     """Ben writes; when is it seen in the page?"""
     results.tell(m.SHOWN_P50.name)
     size = results.size
@@ -110,7 +112,7 @@ async def _heard(page: pages.Page, ben: Hand, chat: str, results: m.Results) -> 
 def _key() -> float:
     """Seconds of one try of a passphrase, as a new profile has it."""
     phrase = Secret(b"a passphrase")
-    sealed = keys.seal(Secret(bytes(keys.KEY_SIZE)), phrase, os.urandom, keys.Costs())
+    sealed = keys.seal(Secret(bytes(32)), phrase, os.urandom, keys.Costs())
     times = []
     for _ in range(3):
         began = time.perf_counter()

@@ -72,9 +72,8 @@ JUMP = """async (share) => {
   box.scrollTop = share * (box.scrollHeight - box.clientHeight);
   const there = () => {
     const shown = [...box.querySelectorAll(".item")].filter(inView);
-    return (
-      shown.some((one) => !before.has(one.dataset.number)) && ![...box.querySelectorAll(".history-gap")].some(inView)
-    );
+    const gaps = [...box.querySelectorAll(".history-gap")].some(inView);
+    return !gaps && shown.some((one) => !before.has(one.dataset.number));
   };
   return (await seen(there)) - began;
 }"""
@@ -107,7 +106,8 @@ HEAR = """(tag) => {
       const text = one.textContent.match(new RegExp(`${tag} \\\\d+:`))?.[0];
       if (!text || known.has(text)) continue;
       known.add(text);
-      requestAnimationFrame(() => setTimeout(() => (heard[text] = (performance.timeOrigin + performance.now()) / 1000)));
+      const painted = () => (heard[text] = (performance.timeOrigin + performance.now()) / 1000);
+      requestAnimationFrame(() => setTimeout(painted));
     }
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
 }"""

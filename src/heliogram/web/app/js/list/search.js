@@ -145,6 +145,6 @@ function Hit({ found }) {
     <${Avatar} id=${message.sender?.account ?? message.chat} name=${message.sender?.name ?? name} size=${44} />
     <span class="row-name"><bdi>${name}</bdi></span>
     <span class="row-time"><time>${brief(message.time)}</time></span>
-    <span class="row-last">${message.sender && html`<bdi class="row-sender">${message.mine ? t("you said") : message.sender.name}:</bdi> `}<${Excerpt} text=${excerpt} /></span>
+    <span class="row-last">${message.sender && html`<bdi class="row-sender">${message.mine ? t("you said") : message.sender.name}:</bdi> `}<${Excerpt} text=${excerpt} markdown=${message.markdown} /></span>
   </button></li>`;
 }
