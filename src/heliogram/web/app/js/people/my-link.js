@@ -63,7 +63,7 @@ function Shown({ link, revoke }) {
   return html`<div class="p-qr-card">
     <${Qr} text=${link.scan} label=${t("qr of link")} />
     <p><strong><bdi>${link.name || status.value?.me.name}</bdi></strong> · ${t(link.one_time ? "link one-time" : "link open")}</p>
-    <code class="p-long" dir="ltr" data-link>${link.uri}</code>
+    <code class="p-long" dir="ltr" tabindex="0" data-link>${link.uri}</code>
     <div class="p-buttons">
       <button type="button" class="plain danger" onClick=${revoke}>${t("revoke")}</button>
       <${Copy} text=${link.uri} label=${t("copy link")} class="primary" />
