@@ -184,7 +184,7 @@ WALK = "Sunday walk"
 
 
 def furnish(people: People, nora: Person, folder: Path) -> dict[str, Friend]:
-    """Give Nora, who has an account and no window yet, her friends and all that is said. Gives the friends."""
+    """Give Nora, who has an account and no window yet, her friends and all that is said. Gives these."""
     friends = {name: people.friend(name) for name in FRIENDS}
     for one in friends.values():
         people.acquaint(nora, one)
@@ -269,7 +269,7 @@ async def _walk(talk: Talk, folder: Path) -> None:
     await talk.say("Tomás Vega", "The path along the river is open again.")
     await talk.say("Ida Lund", "", landscape(folder / "river.jpg", 3))
     await talk.say("Ida Lund", "That was this morning, very early.")
-    await talk.say("Nora", "I am in. Ten o’clock at the old mill?")
+    await talk.say("Nora", "I am in. At ten at the old mill?")
     await talk.say("Tomás Vega", "Ten is good. I bring bread and plums.")
 
 
@@ -302,7 +302,7 @@ async def _milo(talk: Talk, folder: Path) -> None:
 async def _tomas(talk: Talk) -> None:
     await talk.say("Tomás Vega", "Do you still have my atlas?")
     await talk.say("Nora", "Yes, on Thursday you get it back.")
-    await talk.read("Tomás Vega")
+    await talk.read("Tomás Vega", "Nora")
 
 
 async def _leila(talk: Talk) -> None:

@@ -18,7 +18,7 @@ def test_a_group_is_made_and_somebody_removed(people: People, anna: Person, ben:
         anna.clicks(anna.page.get_by_role("dialog").get_by_role("checkbox", name=name))
     anna.clicks("Make group")
     anna.sees(anna.composer)
-    cleo.clicks(cleo.page.locator(".list .entry").filter(has_text="Requests"))
+    cleo.clicks(cleo.page.locator(".list .list-entry").filter(has_text="Requests"))
     cleo.sees(cleo.page.locator(".request").get_by_text("Garden"))
     cleo.clicks("Accept")
     cleo.sees(cleo.composer)

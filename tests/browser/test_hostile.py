@@ -33,6 +33,18 @@ async () => {
 }
 """
 
+#: Of each row: how high it is, how far it and its text reach beyond their places.
+SIZES = """
+() => {
+  const box = document.querySelector('.history').getBoundingClientRect();
+  return [...document.querySelectorAll('.history .item')].map((one) => {
+    const row = one.getBoundingClientRect();
+    const text = one.querySelector('.text')?.getBoundingClientRect();
+    return [row.height, row.width - box.width, text ? text.right - row.right : 0];
+  });
+}
+"""
+
 #: What a text may become.
 TAGS = {
     "p", "em", "strong", "del", "code", "pre", "div", "blockquote", "ul", "ol", "li", "hr", "a", "bdi",
@@ -104,13 +116,5 @@ def test_57_what_comes_after_heavy_texts_can_be_read(anna: Person, ben: Friend) 
     anna.do(anna.history.focus())
     anna.presses("End")
     anna.reads("after all of it")
-    sizes = anna.do(
-        anna.page.evaluate(
-            """() => [...document.querySelectorAll('.history .item')].map((one) => {
-              const text = one.querySelector('.text');
-              const [row, box] = [one.getBoundingClientRect(), document.querySelector('.history').getBoundingClientRect()];
-              return [row.height, row.width - box.width, text ? text.getBoundingClientRect().right - row.right : 0];
-            })"""
-        )
-    )
+    sizes = anna.do(anna.page.evaluate(SIZES))
     assert all(high < 4000 and wide <= 0 and over <= 0 for high, wide, over in sizes)

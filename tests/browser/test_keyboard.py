@@ -18,7 +18,7 @@ def test_a_story_by_keys_alone(anna: Person, ben: Friend) -> None:
     anna.presses("Control+K")
     focused(anna, "[data-search]")
     anna.types("Ben")
-    anna.sees(anna.page.locator(".found .row", has_text="Ben"))
+    anna.sees(anna.page.locator(".hits .row", has_text="Ben"))
     anna.presses("ArrowDown")
     anna.presses("Enter")
     anna.sees(anna.composer)

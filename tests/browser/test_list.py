@@ -29,7 +29,7 @@ def test_search_finds_names_at_once_and_messages_where_they_are(anna: Person, be
 
     anna.presses("Control+K")
     anna.types("be")
-    found = anna.page.locator(".found")
+    found = anna.page.locator(".hits")
     anna.sees(found.get_by_role("button", name="Ben", exact=True))
     anna.fills("Search", "lighth")
     hit = found.get_by_role("button").filter(has_text="<b>alone</b>")
@@ -80,7 +80,7 @@ def test_what_can_be_done_with_a_conversation(anna: Person, ben: Friend) -> None
     anna.clicks(anna.page.get_by_role("tab", name="All"))
     menu("Garden", "Archive")
     anna.misses(anna.row("Garden"))
-    anna.clicks(anna.page.locator(".entry").filter(has_text="Archive"))
+    anna.clicks(anna.page.locator(".list-entry").filter(has_text="Archive"))
     menu("Garden", "Take out of the archive")
     anna.clicks("Back")
     anna.sees(anna.row("Garden"))

@@ -29,7 +29,7 @@ def test_two_get_in_touch_by_a_link(people: People, anna: Person) -> None:
     anna.clicks("Add")
     anna.sees(anna.page.locator("[data-state=waiting]"))
 
-    ben.clicks(ben.page.locator(".list .entry").filter(has_text="Requests"))
+    ben.clicks(ben.page.locator(".list .list-entry").filter(has_text="Requests"))
     ben.sees(ben.page.locator(".request").get_by_text("Anna"))
     ben.clicks("Accept")
     ben.sees(ben.composer)
@@ -66,7 +66,7 @@ def test_a_request_is_declined_and_its_sender_blocked(people: People, anna: Pers
     mallory = people.friend("Mallory")
     link: api.ContactLink = anna.ask(api.NewLink())
     mallory.ask(api.AddContact(link.uri))
-    entry = anna.page.locator(".list .entry").filter(has_text="Requests")
+    entry = anna.page.locator(".list .list-entry").filter(has_text="Requests")
     anna.clicks(entry)
     anna.clicks("Decline and block")
     confirms(anna, "Decline and block", over=1)

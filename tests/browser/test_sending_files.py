@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 
 from PIL import Image
 from playwright.async_api import expect
@@ -23,6 +22,17 @@ GIVE = """([kind, name, type, data]) => {
   if (kind === "paste") place.dispatchEvent(new ClipboardEvent("paste", { ...how, clipboardData: given }));
   else for (const one of ["dragenter", "dragover", ...(kind === "drop" ? ["drop"] : [])])
     place.dispatchEvent(new DragEvent(one, { ...how, dataTransfer: given }));
+}"""
+
+#: Keeps how many seconds the next sound lasted, once it is over.
+LISTEN = """() => {
+  const play = HTMLMediaElement.prototype.play;
+  window.heard = new Promise((tell) => {
+    HTMLMediaElement.prototype.play = function () {
+      this.addEventListener("ended", () => tell(this.currentTime));
+      return play.call(this);
+    };
+  });
 }"""
 
 
@@ -90,8 +100,9 @@ def test_a_voice_note_is_recorded_sent_and_heard(people: People, anna: Person) -
     anna.clicks("Send voice message")
 
     cleo.goes_to("Anna")
+    cleo.do(cleo.page.evaluate(LISTEN))
     cleo.clicks(cleo.history.get_by_role("button", name="Play"))
-    cleo.sees(cleo.history.get_by_text(re.compile(r"0:01 / 0:0\d")))
+    assert cleo.do(cleo.page.evaluate("window.heard")) >= 1
     note = file_of(cleo, "Anna", "voice.")
     assert note.content_type in ("audio/webm", "audio/ogg", "audio/mp4")
     assert note.inline

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from playwright.async_api import expect
 
 from heliogram.node import api
@@ -122,6 +124,32 @@ def test_somebody_is_mentioned_and_answered(people: People, anna: Person, ben: F
 
     assert anna.do(until(answered)).reply_to == message.id
     anna.misses("Reply to yourself")
+
+
+def test_what_is_said_later(anna: Person, ben: Friend) -> None:
+    anna.goes_to("Ben")
+    anna.fills(anna.composer, "good morning")
+    anna.do(anna.button("Send").click(button="right"))
+    anna.chooses("Send later…")
+    anna.shot("later")
+    anna.clicks("Tomorrow morning")
+    holds(anna, "")
+    anna.clicks("1 scheduled message")
+    anna.sees("good morning")
+    anna.shot("scheduled")
+    anna.clicks("Another time")
+    anna.clicks("Next Monday")
+
+    async def moved() -> bool | None:
+        waiting: list[api.Scheduled] = await anna.node.call(api.GetScheduled())
+        days = {time.localtime(one.at).tm_wday for one in waiting}
+        return (len(waiting) == 1 and days == {0}) or None
+
+    anna.do(until(moved))
+    anna.do(expect(anna.page.locator(".scheduled li")).to_have_count(1, timeout=PATIENCE_MS))
+    anna.clicks("Send now")
+    ben.has("Anna", "good morning")
+    anna.sees("Nothing waits here.")
 
 
 def test_a_poll_is_made_by_keys(anna: Person, ben: Friend) -> None:

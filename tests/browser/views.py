@@ -9,8 +9,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from playwright.async_api import Error
-
 from tests.browser import scene
 from tests.browser.kit import PHRASE, People, Person, Window
 
@@ -31,6 +29,7 @@ def walk(window: Window, folder: Path, visit: Visitor) -> None:
         _about(nora, visit)
         _dialogs(nora, visit)
         _settings(nora, visit)
+        _abroad(nora, visit)
         nora.presses("Control+l")
         nora.sees(nora.field("Passphrase"))
         visit(nora, "lock")
@@ -43,6 +42,13 @@ def _everybody(window: Window, folder: Path) -> Iterator[People]:
         yield people
     finally:
         people.leave()
+
+
+def _to(nora: Person, chat: str) -> None:
+    """Open a conversation by its name alone: others may have said something elsewhere."""
+    name = nora.page.locator(".list .row-name").filter(has_text=chat)
+    nora.clicks(name)
+    nora.sees(nora.page.locator(".chat-name").filter(has_text=chat))
 
 
 def _start(nora: Person, visit: Visitor) -> None:
@@ -79,48 +85,48 @@ def _list(nora: Person, visit: Visitor) -> None:
     nora.presses("Escape")
     nora.presses("Control+k")
     nora.types("tea")
-    nora.sees(nora.page.locator(".found mark"))
+    nora.sees(nora.page.locator(".list mark"))
     visit(nora, "search")
     nora.presses("Escape")
 
 
 def _talk(nora: Person, visit: Visitor) -> None:
-    nora.goes_to(scene.CIRCLE)
+    _to(nora, scene.CIRCLE)
     nora.reads("What do we read in autumn?")
     nora.sees(nora.page.locator(".chip"))
     visit(nora, "group")
-    nora.goes_to("Ida Lund")
+    _to(nora, "Ida Lund")
     nora.reads("I have it, thank you")
     _loaded(nora)
     visit(nora, "pictures")
-    nora.do(nora.page.locator(".message.mine").last.hover())
-    nora.sees(nora.page.locator(".quick"))
-    nora.clicks(nora.page.locator(".quick").get_by_role("button", name="More"))
-    nora.sees(nora.page.get_by_role("menu"))
-    visit(nora, "message-menu")
-    nora.presses("Escape")
+    nora.do(nora.history.evaluate("(one) => void (one.scrollTop -= 400)"))
     nora.clicks(nora.page.locator(".picture").first)
     nora.sees(nora.page.get_by_role("dialog"))
     visit(nora, "viewer")
     nora.presses("Escape")
-    nora.goes_to("ليلى")
+    nora.presses("Alt+End")
+    nora.do(nora.page.locator(".message.mine .text").last.click(button="right"))
+    nora.sees(nora.page.get_by_role("menu"))
+    visit(nora, "message-menu")
+    nora.presses("Escape")
+    _to(nora, "ليلى")
     nora.reads("ممتاز")
     visit(nora, "right-to-left")
-    nora.goes_to("Milo Brandt")
+    _to(nora, "Milo Brandt")
     nora.sees(nora.page.locator(".message[data-kind=text]").last)
     visit(nora, "unread")
     nora.clicks("Search in this chat")
     nora.types("bread")
-    nora.sees(nora.page.locator(".search-found mark"))
+    nora.sees(nora.page.locator(".searchbar mark"))
     visit(nora, "search-chat")
     nora.presses("Escape")
 
 
 def _writing(nora: Person, visit: Visitor) -> None:
-    nora.goes_to("Tomás Vega")
+    _to(nora, "Tomás Vega")
     nora.reads("Yes, on Thursday")
-    nora.do(nora.page.locator(".message:not(.mine)").last.hover())
-    nora.clicks(nora.page.locator(".quick").get_by_role("button", name="Reply"))
+    nora.do(nora.page.locator(".message:not(.mine) .text").last.click(button="right"))
+    nora.chooses("Reply")
     nora.fills(nora.composer, "I put it on the table, next to the door")
     nora.clicks("Emoji")
     nora.sees(nora.page.locator(".emoji-grid button"))
@@ -136,8 +142,9 @@ def _writing(nora: Person, visit: Visitor) -> None:
 
 
 def _about(nora: Person, visit: Visitor) -> None:
-    nora.goes_to("Ida Lund")
-    nora.clicks(nora.page.locator(".message.mine .ticks").last)
+    _to(nora, "Ida Lund")
+    said = nora.page.locator(".message.mine").filter(has_text="Then we go there")
+    nora.clicks(said.locator(".ticks"))
     nora.clicks("What relays and the network saw")
     nora.sees("Who watches the network saw:")
     visit(nora, "explain")
@@ -146,7 +153,7 @@ def _about(nora: Person, visit: Visitor) -> None:
     nora.sees(nora.page.locator(".panel .p-card"))
     visit(nora, "person")
     nora.clicks(nora.page.locator(".panel").get_by_role("button", name="Safety code"))
-    nora.clicks(nora.page.get_by_role("tab").last)
+    nora.clicks(nora.page.get_by_role("dialog").get_by_role("tab").last)
     nora.sees(nora.page.locator("svg.qr"))
     visit(nora, "safety-code")
     nora.presses("Escape")
@@ -154,7 +161,7 @@ def _about(nora: Person, visit: Visitor) -> None:
     nora.sees(nora.page.get_by_role("dialog"))
     visit(nora, "protection")
     nora.presses("Escape")
-    nora.goes_to(scene.CIRCLE)
+    _to(nora, scene.CIRCLE)
     nora.clicks(nora.page.locator(".chat-who"))
     nora.sees(nora.page.locator(".panel [data-member]").nth(3))
     visit(nora, "group-info")
@@ -178,13 +185,14 @@ def _dialogs(nora: Person, visit: Visitor) -> None:
     visit(nora, "new-group")
     nora.presses("Escape")
     nora.clicks("New chat")
-    nora.chooses("Add contact by link")
+    nora.chooses("Add contact")
     nora.sees(nora.field("Their link"))
     visit(nora, "add-contact")
     nora.presses("Escape")
     nora.clicks("New chat")
     nora.chooses("My link")
-    nora.sees(nora.page.get_by_role("dialog"))
+    nora.clicks("Make link")
+    nora.sees(nora.page.get_by_role("img", name="Your contact link as a QR code"))
     visit(nora, "my-link")
     nora.presses("Escape")
     nora.clicks("Edit folders")
@@ -207,13 +215,22 @@ def _settings(nora: Person, visit: Visitor) -> None:
     nora.presses("Escape")
 
 
+def _abroad(nora: Person, visit: Visitor) -> None:
+    """The same in another language, in a window of its own."""
+    english = nora.page
+    nora.opens(language="ru-RU")
+    nora.clicks(nora.row(scene.CIRCLE).first)
+    nora.sees(nora.page.locator(".poll"))
+    visit(nora, "russian")
+    nora.page = english
+
+
 def _loaded(nora: Person) -> None:
     """Wait until all pictures that are in sight are drawn."""
-    with contextlib.suppress(Error):
-        nora.do(
-            nora.page.wait_for_function(
-                "[...document.querySelectorAll('.history img')].length > 0 &&"
-                " [...document.querySelectorAll('.history img')].every((one) => one.complete)",
-                timeout=10_000,
-            )
+    pictures = nora.page.locator(".history img")
+    nora.sees(pictures)
+    nora.do(
+        pictures.evaluate_all(
+            "(all) => Promise.all(all.map((one) => one.decode().catch(() => {})))"
         )
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from heliogram.cli import cleaning, completing, showing
+from heliogram.cli import cleaning, completing, showing, waiting
 from heliogram.cli.commands import command, group
 from heliogram.cli.face import Face
 from heliogram.node import api
@@ -121,6 +122,9 @@ def contact_add(
 ) -> None:
     """Get in touch with whoever gave you a link. They are asked first."""
     contact: api.Contact = face.ask(api.AddContact(link, name))
+    if face.wait:
+        with suppress(TimeoutError):
+            contact = waiting.reached(face, contact)
     face.done(
         f"{contact.who.name} ({contact.who.mark}): {contact.state}. "
         f"Write: heliogram chat '{contact.who.name}'",

@@ -19,6 +19,17 @@ def stored(face: Face, message: api.Message) -> api.Message:
     return face.node.until(look)
 
 
+def reached(face: Face, contact: api.Contact) -> api.Contact:
+    """The contact when there is a chat to write to, or will be none. Raises `TimeoutError`."""
+
+    def look() -> api.Contact | None:
+        found: list[api.Contact] = face.ask(api.GetContacts())
+        now = next((one for one in found if one.who.account == contact.who.account), contact)
+        return now if now.chat is not None or now.state == "failed" else None
+
+    return face.node.until(look)
+
+
 def fetched(face: Face, moving: api.Transfer) -> str:
     """Where a file was saved, once it is here. Raises `TimeoutError`, or `Stop` if it cannot be had."""
 

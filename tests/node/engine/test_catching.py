@@ -135,7 +135,7 @@ def test_what_is_served_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_what_is_served_falsely_changes_nothing(tmp_path: Path) -> None:
     world, (alice, bob, carol), chat, direct = left_behind(tmp_path)
-    keeping = alice.talks._keeping(alice.number(chat))
+    keeping = alice.talks._logs.keeping(alice.number(chat))
     bob.boot()
     number = bob.number(chat)
     inside = bob.talks.log(number).conversation

@@ -64,6 +64,11 @@ def test_in_a_group_admins_and_owners_pin(tmp_path: Path) -> None:
     said = bob.call(api.SendMessage(chat, "after it")).id
     world.run(until=lambda: said in [one.id for one in alice.messages(chat)])
     assert pins(alice, chat) == [] == pins(carol, chat)
+    # Who came in later knows who was admin then.
+    alice.call(api.PinMessage(said))
+    world.run(until=lambda: pins(carol, chat) == [said] == pins(bob, chat))
+    alice.call(api.PinMessage(said, False))
+    world.run(until=lambda: pins(carol, chat) == [] == pins(bob, chat))
     alice.call(api.SetRole(chat, bob.id.hex(), "admin"))
     for one in (bob, carol):
         world.run(until=lambda one=one: "RoleChanged" in one.events(chat))  # type: ignore[misc]

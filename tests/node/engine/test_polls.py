@@ -8,11 +8,17 @@ import pytest
 
 from heliogram.content import making
 from heliogram.content.forms import VOTE, Poll, Vote
+from heliogram.content.forwarded import Forwarded
 from heliogram.content.mimi import SinglePart
 from heliogram.node import api
+from heliogram.node.archive.reading import Chats
+from heliogram.node.archive.rows import Writer, written
 from heliogram.node.errors import NotAllowed
+from heliogram.node.store.database import Store
+from heliogram.node.store.messages import Messages
 from tests.node.engine.desk_kit import Reader, Room, Told
 from tests.node.engine.kit import World
+from tests.node.store.kit import KEY
 from tests.sim.relays import name
 
 ASKED = Poll("Tea?", ("yes", "no", "later"), 2)
@@ -121,3 +127,33 @@ def test_votes_go_with_their_poll(read: tuple[Reader, Room, Told]) -> None:
     assert reader.rows("votes") == 0
     [gone] = reader.person.messages(room.id.hex())
     assert (gone.kind, gone.poll) == ("deleted", None)
+
+
+def test_an_export_and_a_backup_have_them(read: tuple[Reader, Room, Told], tmp_path: Path) -> None:
+    reader, room, poll = read
+    again = making.post(
+        making.plain("x"), extensions=Forwarded("Carol").extensions(), entropy=room._entropy
+    )
+    reader.take(room, poll, vote(room, "bob", poll.id, 0), room.say("alice", again))
+    with reader.person.store.reader() as source:
+        [first, second] = Chats(source).messages(reader.person.number(room.id.hex()))
+        stream = b"".join(written(source, created=0))
+    assert first["poll"] == {
+        "question": "Tea?",
+        "most": 2,
+        "options": [
+            {"text": "yes", "votes": [BOB]},
+            {"text": "no", "votes": []},
+            {"text": "later", "votes": []},
+        ],
+    }
+    assert (second["forwarded"], second["pinned"]) == ({"name": "Carol", "time": None}, False)
+    store = Store.create(tmp_path / "again.db", KEY)
+    with store.transaction():
+        writer = Writer(store)
+        writer.take(stream)
+        writer.finish()
+    assert store.query("SELECT * FROM votes") == reader.person.store.query("SELECT * FROM votes")
+    number = reader.person.number(room.id.hex())
+    assert Messages(store).count(number) == 2  # counted as they come in
+    store.close()

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Any
 
 from heliogram import mls
 from heliogram.content.framing import MESSAGE_STATUS
 from heliogram.content.mimi import Disposition, SinglePart
-from heliogram.content.typing import TYPING
 from heliogram.node import api
 from heliogram.node.asking import Ask, LogScope
 from heliogram.node.changes import AddPeople, Wish
 from heliogram.node.components import Metadata, Role
 from heliogram.node.conversation import Conversation
-from heliogram.node.engine import happened, naming, wishes
+from heliogram.node.engine import happened, naming, telling, wishes
 from heliogram.node.engine.catching import Catching
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.desk import Desk, FilesSide
@@ -30,6 +28,7 @@ from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configure
 from heliogram.node.engine.happenings import Happenings
 from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
+from heliogram.node.engine.open_logs import OpenLogs, is_alone
 from heliogram.node.engine.pictures import Pictures
 from heliogram.node.engine.pins import Pins
 from heliogram.node.engine.polls import Polls
@@ -44,26 +43,22 @@ from heliogram.node.engine.speaking import Speaking
 from heliogram.node.engine.successors import Successors
 from heliogram.node.engine.tracing import Tracing
 from heliogram.node.engine.typing import Typing
-from heliogram.node.engine.views import Views, relay_info
-from heliogram.node.errors import DamagedState, NotFound, NotNow
+from heliogram.node.engine.views import Views
+from heliogram.node.errors import NotFound, NotNow
 from heliogram.node.events import WentOn
 from heliogram.node.inbox.card import CARD
 from heliogram.node.invitation import Invitation
 from heliogram.node.log.happenings import RelayTrouble
 from heliogram.node.log.log import Log
 from heliogram.node.records import Phase
-from heliogram.node.store.logs import ConversationRow, Keeping
+from heliogram.node.store.logs import ConversationRow
 from heliogram.node.successor import Ground
 from heliogram.node.transfer.moves import Outcome
 from heliogram.wire.objects import Configuration, RelayDescription
 
-#: Logs that are loaded in one turn after the start.
-LOADED_AT_ONCE = 4
-
 #: Seconds after which no more relays are added to those that the conversation with ourselves begins with.
 ADDED_TOGETHER = 10.0
 
-_LISTENING = frozenset(("opening", "open", "wounded", "dead"))
 _NAMES = {suite.value: suite.name for suite in mls.CipherSuite}
 
 
@@ -77,14 +72,6 @@ class Talks:
         self.context = context
         self.desk = desk = Desk(context, people, files)
         self.views = Views(desk)
-        self._logs: dict[int, Log] = {}
-        #: When each log has something to do (monotonic seconds), if nothing comes; and those of this turn.
-        self._due: dict[int, float] = {}
-        self._awake: list[tuple[int, Log]] = []
-        self._broken: set[int] = set()
-        #: Conversations that were begun in this turn: a command that failed after that takes them back.
-        self._new: list[int] = []
-        self._to_load = [row.number for row in desk.logs.every() if row.phase in _LISTENING]
         self._reports = Reports(desk, self.views)
         self._begun = False
         #: When the next message goes (Unix seconds).
@@ -95,6 +82,8 @@ class Talks:
         self._messages = Messages(desk, self._reports)
         self.happenings = Happenings(desk, self._messages, self._reports, self.wish)
         self._speaking = speaking = Speaking(desk, self.views, self._messages, self._say)
+        self._successors = Successors(desk, self.views, self)
+        self._logs = OpenLogs(desk, self._successors.loaded)
         self._pictures = Pictures(desk, self)
         self.happenings.mirrored.append(self._pictures.mirrored)
         self.happenings.watchers.append(self._pictures.happened)
@@ -108,15 +97,14 @@ class Talks:
             **self._typing.handlers,
             **Polls(desk, speaking).handlers,
             **Pins(desk, self.views, speaking, self._messages).handlers,
-            **Listing(desk, self.views, self._inside, self._health).handlers,
+            **Listing(desk, self.views, self._inside, self._logs.health).handlers,
             **Folders(desk).handlers,
             **Preferences(desk, self.views, self._reports).handlers,
             **Groups(desk, self.views, self, self._pictures).handlers,
             **self._pictures.handlers,
-            **RelayList(desk, self._relay_health).handlers,
+            **RelayList(desk, self._logs.relay_health).handlers,
             **Tracing(desk, self.views).handlers,
         }
-        self._successors = Successors(desk, self.views, self)
         self._handlers.update(self._successors.handlers)
         self.happenings.successors = self._successors
         self._catching = Catching(desk, self)
@@ -159,10 +147,7 @@ class Talks:
             entropy=context.entropy,
         )
         number = self.desk.logs.add(conversation.group_id, kind, peer=peer, created=self.desk.time)
-        self._new.append(number)
-        self._logs[number] = Log.found(
-            conversation, effects, self._keeping(number), **self._how(number)
-        )
+        self._logs.found(number, conversation, effects)
         self.happenings.mirror(number, conversation)
         if kind == "group" and after is None:
             happened.line(self.desk, number, "Founded", {"by": self.desk.account})
@@ -219,13 +204,8 @@ class Talks:
                 conversation.group_id, kind, peer=peer, phase="open", created=self.desk.time
             )
         else:
-            # Its former log is out, and neither asks nor writes any more.
-            self._broken.discard(number)
             logs.come_back(number)
-        self._new.append(number)
-        self._logs[number] = Log.joined(
-            conversation, effects, self._keeping(number), **self._how(number)
-        )
+        self._logs.joined(number, conversation, effects)
         self.happenings.mirror(number, conversation)
         for event in effects.events:
             if isinstance(event, WentOn):
@@ -271,8 +251,6 @@ class Talks:
         """The log of a conversation, loaded if need be. Raises `NotNow` if it cannot be."""
         self._stirred = True
         found = self._logs.get(number)
-        if found is None:
-            found = self._load(number)
         found.stir(self.context.now, self.desk.time)
         return found
 
@@ -300,7 +278,7 @@ class Talks:
         if row is not None and row.held:
             self.desk.logs.release(row.number)
             log = self.log(row.conversation)
-            if not _is_alone(self._row(row.conversation), log):
+            if not is_alone(self._row(row.conversation), log):
                 log.say(row.number, row.kind, row.content)
 
     def not_sent(self, message: int, code: str) -> None:
@@ -366,8 +344,7 @@ class Talks:
         if not self._begun:
             self._begun = True
             self._reports.begin()
-        self._drop_undone()
-        self._load_some()
+        self._logs.begin_turn()
         self._found_own()
         if self._ends is not None and self._ends <= self.context.time:
             self._messages.expire()
@@ -379,41 +356,29 @@ class Talks:
         self._catching.settle()
         self._revocations.settle()
         self._stirred = False
-        # A turn is short however many conversations there are: most of them it does not concern.
         now = self.context.now
-        self._awake = [
-            (number, log)
-            for number, log in self._logs.items()
-            if log.stirred or self._due.get(number, now) <= now
-        ]
-        for number, log in self._awake:
+        for number, log in self._logs.awake():
             for one in log.settle(now=now, time=self.desk.time):
                 self.happenings.take(number, log, one)
                 if isinstance(one, RelayTrouble):
                     self._catching.troubled(number, log)
         self._pictures.settle()
-        self._tell()
+        if telling.tell(self.desk, self.views):
+            self._ends = self.desk.messages.next_expiry()
 
     def asks(self) -> list[tuple[bytes, Ask]]:
         """What is to be sent, each on the circuit of its conversation."""
-        now = self.context.now
-        found = [
-            (self.circuit(number), ask) for number, log in self._awake for ask in log.asks(now)
-        ]
-        for number, log in self._awake:
-            due = log.deadline(now)
-            self._due[number] = float("inf") if due is None else due
-        return found
+        return self._logs.asks(self.circuit)
 
     def deadline(self) -> float | None:
         """When the next turn must be."""
         now = self.context.now
-        if self._to_load or self._stirred:
+        if self._logs.to_load or self._stirred:
             return now
         ends = self._ends
         own = self._own_due()
         times = chain(
-            (min(self._due.values(), default=None),),
+            (self._logs.deadline(),),
             (self._reports.deadline(), self._successors.deadline()),
             (self._revocations.deadline(), self._catching.deadline()),
             (self._pictures.deadline(), self._scheduling.deadline()),
@@ -448,7 +413,7 @@ class Talks:
         )
         if not held:
             log = self.log(row.number)
-            if not _is_alone(row, log):
+            if not is_alone(row, log):
                 log.say(number, kind, content)
         return number
 
@@ -463,19 +428,6 @@ class Talks:
         content = self._reports.take(number)
         if content is not None and row.phase == "open":
             self._say(row, MESSAGE_STATUS, content, None, False)
-
-    def _drop_undone(self) -> None:
-        """Forget logs of commands that failed: of their conversations nothing was written."""
-        for number in self._new:
-            row, log = self.desk.logs.get(number), self._logs.get(number)
-            if log is None:
-                continue
-            # Another one may have its number; one that we left since has no group.
-            if row is None or _group_of(log) not in (row.id, None):
-                del self._logs[number]
-                if row is not None:
-                    self._to_load.append(number)
-        self._new.clear()
 
     def _found_own(self) -> None:
         """The conversation with ourselves, as soon as there are relays for it, and no more are added."""
@@ -493,61 +445,6 @@ class Talks:
             return None
         return 0.0 if many >= USUAL else last + ADDED_TOGETHER
 
-    def _load_some(self) -> None:
-        for number in self._to_load[-LOADED_AT_ONCE:]:
-            try:
-                self.log(number)
-            except NotNow:
-                continue
-        del self._to_load[-LOADED_AT_ONCE:]
-
-    def _load(self, number: int) -> Log:
-        if number in self._broken:
-            raise NotNow
-        row = self._row(number)
-        try:
-            log = Log.load(self._keeping(number), **self._how(number))
-        except DamagedState:
-            self._broken.add(number)
-            self.context.tell(api.Warned("damaged state", row.id.hex()))
-            raise NotNow from None
-        self._logs[number] = log
-        alone = _is_alone(row, log)
-        for item in self.desk.logs.outbox(number):
-            if item.stored or item.kind == TYPING:
-                self.desk.logs.said(item.number)
-            elif not item.held and not alone:
-                log.say(
-                    *(item.number, item.kind, item.content),
-                    epoch=item.epoch,
-                    entry=item.entry,
-                    grace=item.grace,
-                )
-        for blob in log.blobs():
-            self.desk.files.carry(number, blob.id, blob.blob, blob.relays)
-        for wanted in self.desk.logs.wishes(number):
-            log.wish(wanted.number, wishes.decode(wanted.wish))
-        self._successors.loaded(number)
-        return log
-
-    def _keeping(self, number: int) -> Keeping:
-        return Keeping(self.context.store, number, lambda: self.context.time)
-
-    def _how(self, number: int) -> dict[str, Any]:
-        people = self.desk.people
-
-        def revoked() -> frozenset[bytes]:
-            members = self.desk.logs.members(number)
-            return frozenset(chain.from_iterable(people.revoked(one.account) for one in members))
-
-        return {
-            "entropy": self.context.entropy,
-            "package": people.fresh_package,
-            "revoked": revoked,
-            "now": self.context.now,
-            "time": self.desk.time,
-        }
-
     def _row(self, number: int) -> ConversationRow:
         row = self.desk.logs.get(number)
         if row is None:
@@ -562,53 +459,6 @@ class Talks:
             return suite, inside.epoch, bytes(inside.epoch_authenticator).hex()
         except NotNow:
             return "", 0, ""
-
-    def _health(self, number: int, relay: RelayDescription) -> api.RelayHealth:
-        log = self._logs.get(number)
-        state = "unknown" if log is None else log.states().get(relay.key, "unknown")
-        faults = tuple(self.desk.logs.faults(relay.key))
-        return api.RelayHealth(relay=relay_info(relay), state=state, faults=faults)
-
-    def _relay_health(self, relay: RelayDescription) -> api.RelayHealth:
-        """How a relay does, as far as any conversation knows."""
-        states = {log.states().get(relay.key, "unknown") for log in self._logs.values()}
-        states.discard("unknown")
-        state = "up" if "up" in states else next(iter(sorted(states)), "unknown")
-        faults = tuple(self.desk.logs.faults(relay.key))
-        return api.RelayHealth(relay=relay_info(relay), state=state, faults=faults)
-
-    def _tell(self) -> None:
-        """Tell faces what has changed in this turn, each thing once."""
-        desk, tell = self.desk, self.context.tell
-        if desk.added or desk.changed or desk.chats:
-            self._ends = desk.messages.next_expiry()
-        if desk.added or desk.changed:
-            rows = desk.messages.many({**desk.added, **desk.changed})
-            for conversation in {row.conversation for at, row in rows.items() if at in desk.added}:
-                desk.recount(conversation)
-            for message in self.views.messages(
-                [rows[at] for at in {**desk.added, **desk.changed} if at in rows]
-            ):
-                new = message.number in desk.added
-                tell(api.MessageAdded(message) if new else api.MessageChanged(message))
-        for number in desk.chats:
-            chat = desk.logs.get(number)
-            if chat is not None:
-                tell(api.ChatChanged(self.views.chat(chat)))
-        desk.added, desk.changed, desk.chats = {}, {}, {}
-
-
-def _group_of(log: Log) -> bytes | None:
-    try:
-        return log.conversation.group_id
-    except NotNow:
-        return None
-
-
-def _is_alone(row: ConversationRow, log: Log) -> bool:
-    """Whether what is said now would be heard by nobody, though somebody is on the way in: it waits."""
-    expects = row.kind == "direct" or row.predecessor is not None
-    return expects and log.conversation.phase is Phase.OPEN and log.conversation.epoch == 0
 
 
 class _InUse:

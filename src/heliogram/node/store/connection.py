@@ -198,6 +198,7 @@ class Connection:
             )
         for setting in (
             "synchronous=FULL",
+            "fullfsync=ON",  # macOS: else what is synced may lie in the disk's own memory
             "secure_delete=ON",
             "temp_store=MEMORY",
             "foreign_keys=ON",

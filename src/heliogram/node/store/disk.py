@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -13,7 +14,7 @@ def create_private(path: Path, content: bytes = b"") -> None:
     with open(os.open(path, flags, 0o600), "wb") as stream:
         stream.write(content)
         stream.flush()
-        os.fsync(stream.fileno())
+        _sync(stream.fileno())
 
 
 def replace_private(path: Path, content: bytes) -> None:
@@ -34,7 +35,7 @@ def sync_file(path: Path) -> None:
     """Have a file's content on disk. Not for a database that is open here: it would lose its locks."""
     file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
-        os.fsync(file)
+        _sync(file)
     finally:
         os.close(file)
 
@@ -44,6 +45,20 @@ def sync_directory(path: Path) -> None:
     if os.name == "posix":
         folder = os.open(path, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            _sync(folder)
         finally:
             os.close(folder)
+
+
+if sys.platform == "darwin":  # pragma: no cover
+    import fcntl
+
+    def _sync(file: int) -> None:
+        # There fsync leaves it in the disk's own memory.
+        try:
+            fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+        except OSError:  # not on every file system
+            os.fsync(file)
+
+else:
+    _sync = os.fsync

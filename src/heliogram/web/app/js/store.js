@@ -182,6 +182,12 @@ function heard(notice) {
       case "message added":
         quiet(notice.message.chat, notice.message.sender?.account);
         break;
+      case "message changed": {
+        // Where our last message stands is said in lists, too.
+        const its = chats.value.get(notice.message.chat);
+        if (its?.last?.number === notice.message.number) chats.value = put(chats.value, its.id, { ...its, last: notice.message });
+        break;
+      }
       case "command failed":
         toast(sentence(notice.code), { kind: "error", seconds: 8 });
         break;

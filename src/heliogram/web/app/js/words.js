@@ -44,6 +44,9 @@ export function t(key, values = {}) {
   );
 }
 
+/** As the reader's country writes times, where that is one of the language's. */
+const locale = computed(() => navigator.languages.find((one) => one.slice(0, 2) === language.value) ?? language.value);
+
 const number = computed(() => new Intl.NumberFormat(language.value));
 
 /** Codes that end with what is missing or meant twice. */
@@ -62,8 +65,8 @@ export function sentence(code, about = {}) {
 }
 
 /** @param {Intl.DateTimeFormatOptions} how */
-const format = (how) => computed(() => new Intl.DateTimeFormat(language.value, how));
-const clock = format({ hour: "2-digit", minute: "2-digit" });
+const format = (how) => computed(() => new Intl.DateTimeFormat(locale.value, how));
+const clock = format({ hour: "numeric", minute: "2-digit" });
 const weekday = format({ weekday: "short" });
 const date = format({ day: "numeric", month: "short" });
 const full = format({ day: "numeric", month: "long", year: "numeric" });

@@ -23,7 +23,7 @@ export function About({ message: given, close, titleId }) {
     if (mine && message.state === "failed") void explain();
   }, []);
   const said = (/** @type {string} */ status) => reports.filter((/** @type {any} */ one) => one.status === status);
-  return html`<${Sheet} title=${t("about message")} titleId=${titleId} close=${close}>
+  return html`<${Sheet} title=${t("about message")} titleId=${titleId} close=${close} reads=${true}>
     <dl class="facts">
       <dt>${t("sent")}</dt><dd>${moment(message.time)}</dd>
       ${!mine && html`<dt>${t("arrived")}</dt><dd>${moment(message.received)}</dd>`}

@@ -5,10 +5,12 @@ import { html } from "../../vendor/preact.js";
 import { Icon } from "../parts/icon.js";
 import { hour, moment, t } from "../words.js";
 import { Files } from "./files.js";
+import { kindOf } from "./keep.js";
 import { Location } from "./location.js";
 import { marked } from "./marked.js";
 import { colour, onlyEmoji } from "./names.js";
 import { Poll } from "./poll.js";
+import { Quick } from "./quick.js";
 import { Quote } from "./quote.js";
 import { Reactions } from "./reactions.js";
 import { Text } from "./text.js";
@@ -16,10 +18,10 @@ import { Ticks } from "./ticks.js";
 import { WithWarning } from "./person.js";
 
 /** @param {any} props */
-export function Bubble({ message, start, end, named, over }) {
+export function Bubble({ message, start, end, named, over, quick = false }) {
   const { number, mine, sender, files = [], forwarded, reply_to: answered, reactions = [] } = message;
   const large = message.kind === "text" && !answered && !forwarded ? onlyEmoji(message.text) : 0;
-  const bare = !!large || (files.length === 1 && files[0].inline && !message.text && !answered && !forwarded);
+  const bare = !!large || (files.length === 1 && files[0].inline && kindOf(files[0]) === "picture" && !message.text && !answered && !forwarded);
   return html`<article
     class="message ${mine ? "mine" : ""} ${large ? "large" : ""} ${bare ? "bare" : ""}"
     data-message=${number}
@@ -29,13 +31,14 @@ export function Bubble({ message, start, end, named, over }) {
     tabindex="-1"
     aria-label=${`${mine ? t("you said") : (sender?.name ?? "")}, ${moment(message.time)}`}
   >
-    ${named && !mine && start && sender && html`<h3 class="message-name" style=${{ "--hue": colour(sender.account) }}><${WithWarning} who=${sender} /></h3>`}
+    ${named && !mine && start && sender && html`<h2 class="message-name" style=${{ "--hue": colour(sender.account) }}><${WithWarning} who=${sender} /></h2>`}
     ${forwarded && html`<p class="message-origin"><${Icon} name="forward" size=${14} /> ${t("forwarded from")} <bdi>${forwarded.who?.name || forwarded.name}</bdi></p>`}
     ${answered && html`<${Quote} id=${answered} />`}
     ${files.length > 0 && html`<${Files} message=${message} />`}
     <${Body} message=${message} large=${large} />
     ${reactions.length > 0 && html`<${Reactions} message=${message} />`}
     <${Meta} message=${message} over=${over} />
+    ${quick && html`<${Quick} message=${message} />`}
   </article>`;
 }
 

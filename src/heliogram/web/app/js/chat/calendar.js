@@ -51,7 +51,7 @@ export function Calendar({ close, titleId }) {
         ${Array.from({ length: days }, (_, at) => {
           const one = new Date(day.getFullYear(), day.getMonth(), at + 1);
           const today = one.toDateString() === now.toDateString();
-          return html`<button type="button" tabindex=${at + 1 === day.getDate() ? 0 : -1} aria-current=${today ? "date" : undefined} disabled=${one > now} onClick=${() => choose(at + 1)}>${at + 1}</button>`;
+          return html`<button type="button" tabindex=${at + 1 === day.getDate() ? 0 : -1} autofocus=${at + 1 === day.getDate()} aria-current=${today ? "date" : undefined} disabled=${one > now} onClick=${() => choose(at + 1)}>${at + 1}</button>`;
         })}
       </div>
       <button type="button" class="plain" onClick=${() => (close(), void go({ time: 0 }))}>${t("to the beginning")}</button>

@@ -31,10 +31,11 @@ export function Head({ chat }) {
     ]);
   return html`<header class="chat-head">
     <${IconButton} class="narrow-only" name="back" label=${t("back")} onClick=${() => openChat(null)} />
-    <button type="button" class="chat-who" aria-label=${t("info of", { name: chat.name })} onClick=${() => show("info")}>
+    <h1 class="visually-hidden">${chat.kind === "self" ? t("saved messages") : chat.name}</h1>
+    <button type="button" class="chat-who" title=${t("info of", { name: chat.name })} onClick=${() => show("info")}>
       <${Avatar} id=${chat.peer?.account ?? chat.id} name=${chat.name} kind=${chat.kind} picture=${chat.picture} size=${40} />
       <span class="chat-words">
-        <h1>${chat.peer ? html`<${WithWarning} who=${{ ...chat.peer, name: chat.name }} />` : html`<bdi>${chat.kind === "self" ? t("saved messages") : chat.name}</bdi>`}</h1>
+        <b class="chat-name">${chat.peer ? html`<${WithWarning} who=${{ ...chat.peer, name: chat.name }} />` : html`<bdi>${chat.kind === "self" ? t("saved messages") : chat.name}</bdi>`}</b>
         <${Under} chat=${chat} />
       </span>
     </button>

@@ -19,7 +19,7 @@ export function Media() {
   const chat = opened.value ?? "";
   const [what, setWhat] = useState(/** @type {typeof KINDS[number]} */ ("pictures"));
   return html`<div class="media">
-    <div class="tabs" role="tablist">
+    <div class="media-tabs" role="tablist">
       ${KINDS.map((kind) => html`<button type="button" role="tab" aria-selected=${kind === what} onClick=${() => setWhat(kind)}>${t(`media ${kind}`)}</button>`)}
     </div>
     <${Found} key=${`${chat} ${what}`} chat=${chat} what=${what} />
@@ -55,7 +55,7 @@ function Found({ chat, what }) {
   if (!all.length) return html`<p class="panel-empty">${t("nothing here")}</p>`;
   return html`${what === "pictures"
       ? html`<div class="tiles">${all.flatMap((message) => message.files.filter((/** @type {any} */ one) => ["picture", "video"].includes(kindOf(one))).map((/** @type {any} */ file) => html`<${Tile} key=${`${message.number}/${file.index}`} message=${message} file=${file} among=${all} />`))}</div>`
-      : html`<ul class="found">${all.map((message) => html`<li key=${message.number}><${Entry} message=${message} what=${what} /></li>`)}</ul>`}
+      : html`<ul class="chat-hits">${all.map((message) => html`<li key=${message.number}><${Entry} message=${message} what=${what} /></li>`)}</ul>`}
     <div ref=${end}></div>`;
 }
 
@@ -71,7 +71,7 @@ const ADDRESS = /\b(?:https?:\/\/|www\.)[^\s<>()[\]]{1,500}/giu;
 
 /** @param {any} props */
 function Entry({ message, what }) {
-  return html`<div class="entry">
+  return html`<div class="media-entry">
     ${what === "links"
       ? html`<button type="button" onClick=${() => void go({ number: message.number })}>
           ${(message.text.match(ADDRESS) ?? [message.text.slice(0, 120)]).slice(0, 5).map((/** @type {string} */ one) => html`<span class="entry-link" dir="ltr">${one}</span>`)}

@@ -14,7 +14,7 @@ export function Pins() {
   const pins = usePins(opened.value ?? "");
   if (!pins) return html`<p class="panel-empty" aria-busy="true"></p>`;
   if (!pins.length) return html`<p class="panel-empty">${t("nothing pinned")}</p>`;
-  return html`<ul class="found">
+  return html`<ul class="chat-hits">
     ${pins.map(
       (one) => html`<li key=${one.number}>
         <button type="button" onClick=${() => void go({ number: one.number })}>

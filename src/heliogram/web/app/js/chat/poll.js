@@ -24,7 +24,7 @@ export function Poll({ message }) {
   };
   const open = may && !chosen.length;
   return html`<section class="poll" aria-label=${question}>
-    <h4 dir="auto">${question}</h4>
+    <h2 dir="auto">${question}</h2>
     <p class="quiet">${t(most > 1 ? "poll several" : "poll one", { n: most })}</p>
     <ul>
       ${options.map((/** @type {any} */ one, /** @type {number} */ place) => {

@@ -11,7 +11,7 @@ import { relayMeaning } from "./relays.js";
 /** @param {any} props */
 export function Protection({ close, titleId }) {
   const known = info.value;
-  return html`<${Sheet} title=${t("protection")} titleId=${titleId} close=${close}>
+  return html`<${Sheet} title=${t("protection")} titleId=${titleId} close=${close} reads=${true}>
     ${known &&
     html`<p class="suite"><${Icon} name="lock" size=${18} /> <span>${t(/MLKEM/i.test(known.suite) ? "sealed post-quantum" : "sealed classic")} <code>${known.suite}</code></span></p>
       <p>${relayMeaning(known)}</p>

@@ -8,7 +8,6 @@ import { panel } from "../store.js";
 import { dayName, t } from "../words.js";
 import { Bubble } from "./bubble.js";
 import { selected } from "./context.js";
-import { Quick } from "./quick.js";
 import { marked } from "./marked.js";
 
 /**
@@ -37,7 +36,7 @@ function Line({ message }) {
   const bad = ["ForkSuspected", "KeysUsedElsewhere", "Dead", "Wounded"].includes(message.event);
   return html`<p class=${bad ? "line bad" : "line"} data-message=${message.number} tabindex="-1" data-marked=${marked.value === message.number}>
     ${(bad || message.kind === "unreadable") && html`<${Icon} name="warning" size=${14} />`}
-    <bdi>${message.text || t("unreadable")}</bdi>
+    <bdi dir="ltr">${message.text || t("unreadable")}</bdi>
   </p>`;
 }
 
@@ -49,8 +48,7 @@ function Said({ message, start, end, named, over }) {
   return html`<div class="said" data-mine=${!!mine} data-chosen=${chosen} data-over=${over}>
     ${choosing && html`<span class="choice" role="checkbox" aria-checked=${chosen} aria-label=${t("select")}>${chosen && html`<${Icon} name="check" size=${14} />`}</span>`}
     ${named && !mine && (end && sender ? html`<${Face} who=${sender} />` : html`<span class="said-face"></span>`)}
-    <${Bubble} message=${message} start=${start} end=${end} named=${named} over=${over} />
-    ${over && !choosing && html`<${Quick} message=${message} />`}
+    <${Bubble} message=${message} start=${start} end=${end} named=${named} over=${over} quick=${over && !choosing} />
   </div>`;
 }
 

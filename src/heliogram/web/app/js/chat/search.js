@@ -59,7 +59,7 @@ export function SearchBar({ chat }) {
     ${listed &&
     found &&
     found.length > 0 &&
-    html`<ul class="found search-found">
+    html`<ul class="chat-hits search-found">
       ${found.map(
         ({ message, excerpt }, index) => html`<li key=${message.number}>
           <button type="button" onClick=${() => to(index)}>

@@ -53,13 +53,18 @@ const MARKS = {
   "Shift+Period": (field) => begin(field, "> "),
 };
 
+/** Keys that do something else in the app unless there is something to mark. */
+const SHARED = new Set(["KeyK", "Shift+KeyM"]);
+
 /** Whether a key was one for a mark, which is then made. @param {KeyboardEvent} event */
 export function mark(event) {
   if (!(event.ctrlKey || event.metaKey) || event.altKey) return false;
-  const make = MARKS[(event.shiftKey ? "Shift+" : "") + event.code];
-  if (!make) return false;
+  const field = /** @type {HTMLTextAreaElement} */ (event.currentTarget);
+  const key = (event.shiftKey ? "Shift+" : "") + event.code;
+  const make = MARKS[key];
+  if (!make || (SHARED.has(key) && field.selectionStart === field.selectionEnd)) return false;
   event.preventDefault();
-  make(/** @type {HTMLTextAreaElement} */ (event.currentTarget));
+  make(field);
   return true;
 }
 

@@ -4,7 +4,6 @@
 import { html, useEffect, useState } from "../../vendor/preact.js";
 import { Confirm, Sheet } from "../parts/dialog.js";
 import { Icon, IconButton } from "../parts/icon.js";
-import { openMenu } from "../parts/menu.js";
 import { ask, on, openDialog, tell } from "../store.js";
 import { call } from "../wire.js";
 import { moment, t } from "../words.js";
@@ -68,15 +67,18 @@ export function When({ run, at, close, titleId }) {
 export function useScheduled(chat) {
   const [all, setAll] = useState(/** @type {any[]} */ ([]));
   useEffect(() => {
-    let here = true;
-    const load = () => call("scheduled", { chat }).then((found) => here && setAll(found), () => {});
+    let asked = 0;
+    const load = () => {
+      const mine = ++asked;
+      return call("scheduled", { chat }).then((found) => mine === asked && setAll(found), () => {});
+    };
     void load();
     const ends = [
       on("scheduled changed", (notice) => notice.chat === chat && void load()),
       on("reconnected", () => void load()),
     ];
     return () => {
-      here = false;
+      asked = -1;
       ends.forEach((end) => end());
     };
   }, [chat]);
@@ -102,31 +104,24 @@ function Waiting({ one }) {
     const { chat, text, reply_to } = one;
     await ask("schedule", { chat, text, reply_to, at }).then(() => tell("unschedule", { number: one.number }), () => {});
   };
-  /** @param {MouseEvent} event */
-  const menu = (event) =>
-    openMenu(event, [
-      { label: t("send now"), icon: "send", run: () => tell("unschedule", { number: one.number, now: true }) },
-      !files.length && { label: t("another time"), icon: "clock", run: () => openDialog(When, { at: one.at, run: move }) },
-      {
-        label: t("delete scheduled"),
-        icon: "trash",
-        danger: true,
-        run: () =>
-          openDialog(Confirm, {
-            title: t("delete scheduled"),
-            text: t("delete scheduled text"),
-            yes: t("delete scheduled"),
-            danger: true,
-            run: () => tell("unschedule", { number: one.number }),
-          }),
-      },
-    ]);
+  const remove = () =>
+    openDialog(Confirm, {
+      title: t("delete scheduled"),
+      text: t("delete scheduled text"),
+      yes: t("delete scheduled"),
+      danger: true,
+      run: () => tell("unschedule", { number: one.number }),
+    });
   return html`<li>
     <div>
       <time><${Icon} name="clock" size=${16} /> ${moment(one.at)}</time>
       ${one.text && html`<p dir="auto">${plain(one.text)}</p>`}
       ${files.map((/** @type {string} */ name) => html`<p class="quiet"><bdi>${name}</bdi></p>`)}
     </div>
-    <${IconButton} name="more" label=${t("scheduled menu")} onClick=${menu} />
+    <span class="scheduled-does">
+      <${IconButton} name="send" label=${t("send now")} onClick=${() => tell("unschedule", { number: one.number, now: true })} />
+      ${!files.length && html`<${IconButton} name="clock" label=${t("another time")} onClick=${() => openDialog(When, { at: one.at, run: move })} />`}
+      <${IconButton} name="trash" label=${t("delete scheduled")} onClick=${remove} />
+    </span>
   </li>`;
 }

@@ -20,7 +20,19 @@ export function pieces(text) {
   return found.map((one) => ({ ...one, text: letters(one.text) })).filter((one) => one.text);
 }
 
-/** @param {{ text: string }} props */
-export function Excerpt({ text }) {
-  return html`<bdi>${pieces(text).map((one) => (one.hit ? html`<mark>${one.text}</mark>` : one.text))}</bdi>`;
+/** Letters before the first match that are shown: more would push it out of its line. */
+const BEFORE = 28;
+
+/** From a few words before the first match on. @param {string} text */
+export function near(text) {
+  const match = text.indexOf("\u0002");
+  if (match <= BEFORE) return text;
+  const from = text.indexOf(" ", match - BEFORE);
+  return from < 0 || from >= match ? text : `…${text.slice(from + 1)}`;
+}
+
+/** @param {{ text: string, markdown?: boolean }} props `markdown`: its marks are for where it is drawn. */
+export function Excerpt({ text, markdown = false }) {
+  const plain = markdown ? text.replaceAll(/\*\*|__|~~|`/g, "") : text;
+  return html`<bdi>${pieces(near(plain)).map((one) => (one.hit ? html`<mark>${one.text}</mark>` : one.text))}</bdi>`;
 }

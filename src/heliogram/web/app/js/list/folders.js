@@ -29,15 +29,15 @@ export function Tabs({ controls }) {
     const tabs = /** @type {HTMLElement} */ (event.currentTarget).querySelectorAll('[role="tab"]');
     /** @type {HTMLElement} */ (tabs[(to + all.length) % all.length]).focus();
   };
-  return html`<div class="tabs">
-    <div class="tabs-list" role="tablist" aria-label=${t("folders")} onKeyDown=${pressed}>
+  return html`<div class="shelves">
+    <div class="shelves-list" role="tablist" aria-label=${t("folders")} onKeyDown=${pressed}>
       ${all.map((one) => {
         const n = one === "unread" ? 0 : news(one);
         return html`<button
           type="button"
           role="tab"
           key=${one}
-          class="tab"
+          class="shelf"
           aria-selected=${one === now}
           aria-controls=${controls}
           tabindex=${one === now ? 0 : -1}

@@ -12,7 +12,7 @@ const APPLE = /Mac|iP(hone|ad)/.test(navigator.platform);
 const NAMES = { ArrowDown: "↓", ArrowUp: "↑", Escape: "Esc", Control: APPLE ? "⌘" : "Ctrl", Alt: APPLE ? "⌥" : "Alt", Shift: APPLE ? "⇧" : "Shift" };
 
 /** Each key, and what it does. */
-export const KeyTable = () => html`<dl class="keys">
+export const KeyTable = () => html`<dl class="key-sheet">
   ${KEYS.map(
     ({ keys, words }) => html`<div key=${keys}>
       <dt>${t(words)}</dt>

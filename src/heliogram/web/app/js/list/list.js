@@ -56,11 +56,11 @@ function Field({ field }) {
     } else if (event.key === "ArrowDown") {
       event.preventDefault();
       const from = /** @type {HTMLElement} */ (event.currentTarget).closest(".list");
-      const rows = from?.querySelector(".found li button:not(:disabled), .rows:not(.found) button[tabindex='0']");
+      const rows = from?.querySelector(".hits li button:not(:disabled), .rows:not(.hits) button[tabindex='0']");
       /** @type {HTMLElement | null | undefined} */ (rows)?.focus();
     } else if (event.key === "Enter" && !event.isComposing) {
       const from = /** @type {HTMLElement} */ (event.currentTarget).closest(".list");
-      /** @type {HTMLElement | null | undefined} */ (from?.querySelector(".found li button:not(:disabled)"))?.click();
+      /** @type {HTMLElement | null | undefined} */ (from?.querySelector(".hits li button:not(:disabled)"))?.click();
     }
   };
   return html`<div class="search-field" role="search">
@@ -90,10 +90,10 @@ function Entries() {
   const asking = requests.value.length;
   const put = archived.value;
   const unread = put.filter((one) => one.unread > 0).length;
-  return html`${asking > 0 && html`<button type="button" class="entry" onClick=${() => openRequests()}>
+  return html`${asking > 0 && html`<button type="button" class="list-entry" onClick=${() => openRequests()}>
       <${Icon} name="person" size=${20} /><span>${t("requests")}</span><span class="badge">${asking}</span>
     </button>`}
-    ${put.length > 0 && html`<button type="button" class="entry" onClick=${() => (shelf.value = "archive")}>
+    ${put.length > 0 && html`<button type="button" class="list-entry" onClick=${() => (shelf.value = "archive")}>
       <${Icon} name="archive" size=${20} /><span>${t("archive title")}</span>${unread > 0 && html`<span class="badge mute">${unread}</span>`}
     </button>`}`;
 }
@@ -111,7 +111,7 @@ function mainMenu(event) {
   const notes = [...chats.value.values()].find((one) => one.kind === "self");
   openMenu(event, [
     { label: status.value?.me.name ?? t("settings"), icon: "person", run: () => openSettings() },
-    notes && { label: t("notes"), icon: "bookmark", run: () => openChat(notes.id) },
+    notes && { label: t("saved messages"), icon: "bookmark", run: () => openChat(notes.id) },
     { label: t("requests"), icon: "people", run: () => openRequests() },
     { label: t("archive title"), icon: "archive", run: () => (shelf.value = "archive") },
     { label: t("keyboard help"), icon: "keyboard", run: () => openHelp() },

@@ -28,7 +28,7 @@ export function Row({ chat, stop, place, of }) {
       <${Avatar} id=${chat.picture ? chat.id : (chat.peer?.account ?? chat.id)} name=${chat.name} kind=${chat.kind} picture=${chat.picture} />
       <span class="row-name">
         ${chat.kind === "group" && html`<${Icon} name="people" size=${16} label=${t("group")} />`}
-        <bdi>${chat.name}</bdi>
+        <bdi>${chat.kind === "self" ? t("saved messages") : chat.name}</bdi>
         ${chat.peer?.verified && html`<span class="good"><${Icon} name="verified" size=${16} label=${t("verified")} /></span>`}
         ${chat.muted && html`<span class="faint"><${Icon} name="mute" size=${15} label=${t("muted")} /></span>`}
       </span>

@@ -109,19 +109,19 @@ export function Found({ field }) {
     else all[Math.min(to, all.length - 1)]?.focus();
   };
 
-  return html`<div class="rows found" onKeyDown=${pressed}>
+  return html`<div class="rows hits" onKeyDown=${pressed}>
     <div class="filters" role="group" aria-label=${t("filters")}>
-      ${FILTERS.map(([filter, words, icon]) => html`<button type="button" class="chip" onClick=${() => add(filter, field.current)}><${Icon} name=${icon} size=${15} />${t(words)}</button>`)}
+      ${FILTERS.map(([filter, words, icon]) => html`<button type="button" class="filter" onClick=${() => add(filter, field.current)}><${Icon} name=${icon} size=${15} />${t(words)}</button>`)}
     </div>
     ${offers.length > 0 && html`<ul aria-label=${t("filters")}>
       ${offers.map((one) => html`<li key=${one.name}><button type="button" class="row short" onClick=${() => ((query.value = one.text), field.current?.focus())}><span class="row-name"><bdi>${one.name}</bdi></span></button></li>`)}
     </ul>`}
-    ${(named.length > 0 || known.length > 0) && html`<h2 class="found-head">${t("chats and contacts")}</h2>
+    ${(named.length > 0 || known.length > 0) && html`<h2 class="hits-head">${t("chats and contacts")}</h2>
       <ul>
         ${named.slice(0, 30).map((one) => html`<${Named} key=${one.id} id=${one.peer?.account ?? one.id} name=${one.name} kind=${one.kind} chat=${one.id} />`)}
         ${known.slice(0, 30).map((one) => html`<${Named} key=${one.who.account} id=${one.who.account} name=${one.who.name} kind="direct" chat=${one.chat} />`)}
       </ul>`}
-    <h2 class="found-head" role="status">${asked.trim() ? (state === "busy" ? t("searching") : nothing ? t("found nothing") : found.length ? t("found messages", { n: found.length }) : "") : t("search hint")}</h2>
+    <h2 class="hits-head"><span role="status">${asked.trim() ? (state === "busy" ? t("searching") : nothing ? t("found nothing") : found.length ? t("found messages", { n: found.length }) : "") : t("search hint")}</span></h2>
     ${state !== "busy" && state !== "done" && html`<p class="wrong" role="alert">${sentence(state)}</p>`}
     <ul aria-busy=${state === "busy"}>
       ${found.map((one) => html`<${Hit} key=${one.message.number} found=${one} />`)}
@@ -145,6 +145,6 @@ function Hit({ found }) {
     <${Avatar} id=${message.sender?.account ?? message.chat} name=${message.sender?.name ?? name} size=${44} />
     <span class="row-name"><bdi>${name}</bdi></span>
     <span class="row-time"><time>${brief(message.time)}</time></span>
-    <span class="row-last">${message.sender && html`<bdi class="row-sender">${message.mine ? t("you said") : message.sender.name}:</bdi> `}<${Excerpt} text=${excerpt} /></span>
+    <span class="row-last">${message.sender && html`<bdi class="row-sender">${message.mine ? t("you said") : message.sender.name}:</bdi> `}<${Excerpt} text=${excerpt} markdown=${message.markdown} /></span>
   </button></li>`;
 }

@@ -33,6 +33,6 @@ export function Avatar({ id, name, kind, picture = false, size = 48, version = "
       ? html`<img src=${url} alt="" width=${size} height=${size} onError=${() => setUrl("")} />`
       : kind === "self"
         ? html`<${Icon} name="bookmark" size=${size / 2} />`
-        : initials(name)}
+        : html`<span data-initials=${initials(name)}></span>`}
   </span>`;
 }

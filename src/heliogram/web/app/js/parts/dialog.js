@@ -36,16 +36,16 @@ function Shell({ view: View, props, id }) {
 }
 
 /**
- * Head, body and feet of a dialog. A view of `openDialog` gives it `close` and `titleId`, as it got them.
+ * Head, body and feet of a dialog; `reads`: long, and with nothing in it that takes the focus. A view of `openDialog` gives it `close` and `titleId`, as it got them.
  * @param {any} props
  */
-export function Sheet({ title, titleId, close, children, feet }) {
+export function Sheet({ title, titleId, close, children, feet, reads = false }) {
   return html`<div class="sheet">
     <header class="sheet-head">
       <h2 id=${titleId}>${title}</h2>
       <${IconButton} name="close" label=${t("close")} onClick=${close} />
     </header>
-    <div class="sheet-body">${children}</div>
+    <div class="sheet-body" ...${reads ? { tabindex: 0, role: "group", "aria-labelledby": titleId } : {}}>${children}</div>
     ${feet && html`<footer class="sheet-feet">${feet}</footer>`}
   </div>`;
 }

@@ -44,9 +44,11 @@ export function Menu() {
     const outside = (event) => !ref.current?.contains(/** @type {Node} */ (event.target)) && (shown.value = null);
     addEventListener("pointerdown", outside);
     addEventListener("blur", close);
+    addEventListener("resize", close);
     return () => {
       removeEventListener("pointerdown", outside);
       removeEventListener("blur", close);
+      removeEventListener("resize", close);
     };
   }, [menu]);
   if (!menu) return html``;

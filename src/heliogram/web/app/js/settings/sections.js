@@ -14,7 +14,7 @@ import { Recovery } from "./recovery.js";
 import { Relays } from "./relays.js";
 import { StorageSettings } from "./storage.js";
 
-/** @type {{ key: string, icon: string, view: any }[]} */
+/** `reads`: nothing in it takes the focus. @type {{ key: string, icon: string, view: any, reads?: boolean }[]} */
 export const SECTIONS = [
   { key: "me", icon: "person", view: Me },
   { key: "look", icon: "moon", view: Look },
@@ -26,6 +26,6 @@ export const SECTIONS = [
   { key: "storage", icon: "disk", view: StorageSettings },
   { key: "recovery", icon: "shield", view: Recovery },
   { key: "passphrase", icon: "lock", view: Passphrase },
-  { key: "keyboard", icon: "keyboard", view: KeyTable },
+  { key: "keyboard", icon: "keyboard", view: KeyTable, reads: true },
   { key: "about", icon: "bookmark", view: About },
 ];

@@ -32,7 +32,7 @@ export function Settings({ close, titleId, section = "" }) {
           )}
         </ul>
       </nav>
-      <div class="settings-section" key=${at?.key} data-section-shown=${at?.key}>
+      <div class="settings-section" key=${at?.key} data-section-shown=${at?.key} role="group" aria-label=${t(`settings ${at?.key}`)} tabindex=${at?.reads ? 0 : undefined}>
         <header>
           <${IconButton} class="settings-back" name="back" label=${t("back")} onClick=${() => setChosen("")} />
           <h3>${t(`settings ${at?.key}`)}</h3>

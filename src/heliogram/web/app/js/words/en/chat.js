@@ -8,7 +8,7 @@ export default {
   down: "To the newest",
   "down unread": { one: "To the newest, {n} unread", other: "To the newest, {n} unread" },
   "not here any more": "It is not here any more.",
-  "saved messages": "Saved messages",
+  "saved messages": "Notes",
   "you said": "You",
   more: "More",
   check: "Look",

@@ -5,7 +5,6 @@ export default {
   menu: "Menu",
   search: "Search",
   "new chat": "New chat",
-  notes: "Notes to self",
   lock: "Lock",
   "keyboard help": "Keyboard",
   "all chats": "All",

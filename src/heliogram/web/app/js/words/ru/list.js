@@ -5,7 +5,6 @@ export default {
   menu: "Меню",
   search: "Поиск",
   "new chat": "Новый чат",
-  notes: "Заметки",
   lock: "Заблокировать",
   "keyboard help": "Клавиши",
   "all chats": "Все",
