@@ -1,4 +1,4 @@
-"""Relays die under two who talk, and the program under a page: it is told in plain words, and nothing is lost."""
+"""Relays die under two who talk, and the program under its page: it is said plainly, and nothing is lost."""
 
 from __future__ import annotations
 
