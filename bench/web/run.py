@@ -43,8 +43,8 @@ async def _all(results: m.Results, folder: Path) -> None:
     home = folder / "max"
     results.tell(f"{results.size.history:,} messages are written")
     results.notes.append(
-        f"large profile: {results.size.history:,} messages, {results.size.long:,} of them in one conversation; "
-        f"the goals are for {m.WHOLE:,} and {m.LONG:,}."
+        f"large profile: {results.size.history:,} messages, {results.size.long:,} of them in one"
+        f" conversation; the goals are for {m.WHOLE:,} and {m.LONG:,}."
     )
     async with World(folder) as world:
         ben = await world.person("Ben")

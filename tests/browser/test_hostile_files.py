@@ -19,7 +19,7 @@ from playwright.async_api import Download, expect
 
 from heliogram.content.mimi import Disposition
 from heliogram.node import api
-from heliogram.node.transfer import prepare
+from heliogram.node.transfer import prepare, sniffing
 from heliogram.node.transfer.prepared import PreparedFile
 from tests.browser.kit import PATIENCE_MS, Friend, Person
 from tests.cli.town import until
@@ -63,7 +63,7 @@ class Liar:
         self, names: Mapping[str, str], kinds: Mapping[str, str], thumbnail: bytes = b""
     ) -> None:
         """`names` and `kinds` are by the names on disk; with `thumbnail`, they come as pictures do."""
-        there = types.SimpleNamespace(**vars(prepare.sniffing))
+        there = types.SimpleNamespace(**vars(sniffing))
         there.type_of = lambda name, head: kinds.get(name, "application/octet-stream")
         self._patch.setattr(prepare, "sniffing", there)
         self._patch.setattr(prepare, "safe_name", lambda name: names.get(name, name))

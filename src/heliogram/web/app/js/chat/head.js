@@ -52,7 +52,7 @@ function Under({ chat }) {
     return html`<span class="chat-under typing">${chat.kind === "direct" ? t("types") : t("types named", { n: now.length, name: now[0].who.name })}</span>`;
   const relays = info.value?.chat.id === chat.id ? info.value.relays : null;
   return html`<span class="chat-under">
-    ${chat.kind === "group" && html`${t("members count", { n: chat.members })} · `}${chat.phase === "opening" ? t("chat opening") : relays ? relayWords(relays) : " "}
+    ${chat.kind === "group" && html`${t("members count", { n: chat.members ?? 1 })} · `}${chat.phase === "opening" ? t("chat opening") : relays ? relayWords(relays) : " "}
   </span>`;
 }
 
