@@ -99,7 +99,7 @@ def test_50_names_are_text(anna: Person, ben: Friend) -> None:
     chat: api.Chat = anna.ask(api.CreateGroup(name, members=("Ben",), description=name))
     anna.clicks(anna.row(name).first)
     anna.sees(anna.page.get_by_role("heading", name=name))
-    anna.clicks(f"About {chat.name}")
+    anna.clicks(anna.page.get_by_title(f"About {chat.name}", exact=True))
     anna.sees(anna.page.get_by_role("complementary"))
     assert not anna.do(anna.page.evaluate("'harmed' in window"))
 

@@ -16,7 +16,7 @@ def goes(person: Person, section: str) -> None:
 def test_language_and_look(anna: Person) -> None:
     anna.presses("Control+,")
     goes(anna, "look")
-    anna.do(anna.page.get_by_label("Language").select_option("ru"))
+    anna.do(anna.page.get_by_label("Language", exact=True).select_option("ru"))
     anna.sees(anna.page.get_by_role("heading", name="Вид и язык"))
     assert anna.do(anna.page.evaluate("document.documentElement.lang")) == "ru"
     anna.do(anna.page.get_by_label("Язык").select_option("en"))
