@@ -61,7 +61,7 @@ def test_50_names_and_excerpts_are_text_wherever_they_stand(people: People) -> N
     link: api.ContactLink = anna.ask(api.NewLink())
     stranger = people.friend(f"Eve {HARM}")
     stranger.ask(api.AddContact(link.uri))
-    anna.clicks(anna.page.locator(".entry"))
+    anna.clicks(anna.page.locator(".list-entry"))
     anna.sees(anna.page.get_by_role("dialog").get_by_text(f"Eve {HARM}").first)
     unharmed(anna)
 

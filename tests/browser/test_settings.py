@@ -19,7 +19,7 @@ def test_language_and_look(anna: Person) -> None:
     anna.do(anna.page.get_by_label("Language", exact=True).select_option("ru"))
     anna.sees(anna.page.get_by_role("heading", name="Вид и язык"))
     assert anna.do(anna.page.evaluate("document.documentElement.lang")) == "ru"
-    anna.do(anna.page.get_by_label("Язык").select_option("en"))
+    anna.do(anna.page.get_by_label("Язык", exact=True).select_option("en"))
     anna.sees(anna.page.get_by_role("heading", name="Look and language"))
     anna.do(anna.page.get_by_label("Dark").check())
     anna.sees(anna.page.locator("html[data-theme=dark]"))
