@@ -148,6 +148,21 @@ def test_51_names_are_shown_as_they_are_and_saved_safely(
     assert not anna.do(anna.page.evaluate("'harmed' in window"))
 
 
+def test_a_picture_of_a_contact_comes_by_itself(anna: Person, ben: Friend, tmp_path: Path) -> None:
+    path = tmp_path / "teal.png"
+    path.write_bytes(a_picture())
+    anna.goes_to("Ben")
+    said = ben.tells("Anna", "look", str(path))
+
+    async def kept() -> bool | None:
+        found: list[api.Message] = await anna.node.call(api.GetHistory("Ben"))
+        files = (file for one in found if one.id == said.id for file in one.files)
+        return any(one.state == "kept" for one in files) or None
+
+    anna.sees(anna.history.locator(".picture img"))
+    anna.do(until(kept))
+
+
 def a_program() -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as file:

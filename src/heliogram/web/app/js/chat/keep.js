@@ -27,11 +27,11 @@ export function kindOf(file) {
 /** @param {any} file */
 export const isHere = (file) => file.state === "kept" || file.state === "here" || file.state === "sending";
 
-/** Whether a picture is fetched unasked: from ourselves and from people who were let in. @param {any} message @param {any} file */
+/** Whether a picture is fetched unasked: from ourselves and from people who were let in. What is "remote", and who is "known", does not say so. @param {any} message @param {any} file */
 export const itself = (message, file) =>
-  file.state === "remote" &&
+  (file.state ?? "remote") === "remote" &&
   file.size <= ITSELF &&
-  (message.mine || contacts.value.some((one) => one.who.account === message.sender?.account && one.state === "known" && !one.blocked));
+  (message.mine || contacts.value.some((one) => one.who.account === message.sender?.account && (one.state ?? "known") === "known" && !one.blocked));
 
 /** Files that were asked for, so that each is once. @type {Set<string>} */
 const asked = new Set();

@@ -171,6 +171,8 @@ export class Scroller {
   }
 
   rest() {
+    // Somebody has scrolled on, and the page has not said so yet: the bar is not put back.
+    if (this.box && Math.abs(this.box.scrollTop - this.y) >= 0.5) return this.scrolled();
     this.scrolling.value = false;
     this.normal();
     this.put();
