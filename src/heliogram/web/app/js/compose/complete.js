@@ -3,6 +3,7 @@
 
 import { html, useEffect, useState } from "../../vendor/preact.js";
 import { Avatar } from "../parts/avatar.js";
+import { on } from "../store.js";
 import { call } from "../wire.js";
 import { t } from "../words.js";
 import { rows, search, tinted } from "./emoji-data.js";
@@ -25,6 +26,9 @@ export function begun(text, caret) {
 
 /** Members of conversations, as they were a moment ago. @type {Map<string, { at: number, all: Promise<any[]> }>} */
 const members = new Map();
+
+// Lines of history are what tells of people who come and go.
+on("message added", ({ message }) => message.kind === "line" && members.delete(message.chat));
 
 /** @param {string} chat @returns {Promise<any[]>} */
 function known(chat) {
