@@ -130,6 +130,11 @@ class Life:
         made = await self.people[0].call(api.CreateGroup("Tea", ("Bob", "Carol")))
         await self.all_in(made.id, [bob, carol])
         await alice.call(api.SetRole(made.id, "Bob", "admin"))
+        # Before he knows that he may give it a name, his wishes are refused.
+        await bob.until(
+            api.GetChat(made.id),
+            lambda info: any(one.who.me and one.role == "admin" for one in info.members),
+        )
         self.group = Talk(self.people, {one.name: made.id for one in self.people})
         self.talks = [self.group, *[await self.direct(one, other) for one, other in (
             (alice, bob), (alice, carol), (bob, carol))]]  # fmt: skip
