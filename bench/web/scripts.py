@@ -82,18 +82,18 @@ JUMP = """async (share) => {
 SEARCH = """async (word) => {
   const field = document.querySelector("[data-search]");
   field.focus();
-  await seen(() => document.querySelector(".found ul[aria-busy]"));
+  await seen(() => document.querySelector(".hits ul[aria-busy]"));
   const began = performance.now();
   field.value = word;
   field.dispatchEvent(new InputEvent("input", { bubbles: true }));
   const there = () => {
-    const found = document.querySelector(".found ul[aria-busy='false']");
+    const found = document.querySelector(".hits ul[aria-busy='false']");
     return found?.querySelector("li")?.textContent.includes(word);
   };
   const took = (await seen(there)) - began;
   field.value = "";
   field.dispatchEvent(new InputEvent("input", { bubbles: true }));
-  await seen(() => !document.querySelector(".found ul[aria-busy] li"));
+  await seen(() => !document.querySelector(".hits ul[aria-busy] li"));
   return took;
 }"""
 
