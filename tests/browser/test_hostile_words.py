@@ -43,7 +43,7 @@ def test_50_names_and_excerpts_are_text_wherever_they_stand(people: People) -> N
     anna.clicks(anna.row(LINK).first)
     anna.clicks(anna.page.get_by_title(f"About {group.name}", exact=True))
     anna.sees(anna.page.get_by_role("complementary").get_by_text(HARM).first)
-    anna.reads("2 people")
+    anna.sees(anna.page.get_by_role("complementary").get_by_text("2 people"))
     anna.fills(anna.composer, "@<")
     anna.sees(anna.page.get_by_role("listbox").get_by_text(HARM))
     anna.fills(anna.composer, HARM)
