@@ -21,7 +21,7 @@ export function pieces(text) {
 }
 
 /** Letters before the first match that are shown: more would push it out of its line. */
-const BEFORE = 28;
+const BEFORE = 16;
 
 /** From a few words before the first match on. @param {string} text */
 export function near(text) {
