@@ -64,16 +64,20 @@ SCROLL = """async ([seconds, pixels]) => {
   return times;
 }"""
 
-#: The bar is put somewhere, as a share of all; messages are seen there, and no gap.
+#: The bar is put somewhere, as a share of all; messages fill the view there, and no gap is in it.
 JUMP = """async (share) => {
   const box = document.querySelector(".history");
-  const before = new Set(numbers());
   const began = performance.now();
   box.scrollTop = share * (box.scrollHeight - box.clientHeight);
   const there = () => {
-    const shown = [...box.querySelectorAll(".item")].filter(inView);
-    const gaps = [...box.querySelectorAll(".history-gap")].some(inView);
-    return !gaps && shown.some((one) => !before.has(one.dataset.number));
+    if ([...box.querySelectorAll(".history-gap")].some(inView)) return false;
+    const view = box.getBoundingClientRect();
+    let filled = 0;
+    for (const one of box.querySelectorAll(".item")) {
+      const { top, bottom } = one.getBoundingClientRect();
+      filled += Math.max(0, Math.min(bottom, view.bottom) - Math.max(top, view.top));
+    }
+    return filled > view.height / 2;
   };
   return (await seen(there)) - began;
 }"""
