@@ -78,3 +78,14 @@ def test_arrows_go_from_message_to_message(two: tuple[Person, Person]) -> None:
     anna.sees("1 selected")
     anna.presses("Escape")
     anna.misses("1 selected")
+
+
+def test_a_message_goes_on_to_another_chat(two: tuple[Person, Person]) -> None:
+    anna, ben = two
+    ben.says("Anna", "the mill opens at ten")
+    anna.goes_to("Ben")
+    anna.reads("the mill opens")
+    acts(anna, "the mill opens", "Forward")
+    anna.clicks(anna.page.get_by_role("dialog").get_by_role("option", name="Notes"))
+    anna.sees(anna.page.get_by_role("heading", name="Notes"))
+    anna.reads("the mill opens at ten")

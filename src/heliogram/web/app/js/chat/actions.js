@@ -1,15 +1,15 @@
 // @ts-check
 /** What can be done with messages. */
 
+import { ChooseChat } from "../compose/forward.js";
 import { openMenu } from "../parts/menu.js";
 import { Confirm } from "../parts/dialog.js";
-import { ask, chat, chats, openDialog, tell, toast } from "../store.js";
+import { ask, chat, chats, openChat, openDialog, tell, toast } from "../store.js";
 import { call } from "../wire.js";
 import { t } from "../words.js";
 import { About } from "./about.js";
 import { editing, replyTo, selected, shownHistory } from "./context.js";
 import { copy } from "./copy.js";
-import { Forward } from "./forward.js";
 import { Pick } from "./pick.js";
 import { Who } from "./reactions.js";
 
@@ -85,7 +85,17 @@ function removeHere(message) {
 }
 
 /** @param {any[]} all */
-export const forward = (all) => openDialog(Forward, { messages: all.filter((one) => one.id && one.kind !== "deleted") });
+export function forward(all) {
+  const messages = all.filter((one) => one.id && one.kind !== "deleted").map((one) => one.id);
+  const run = async (/** @type {string} */ chat) => {
+    // What was refused was said already, and stays selected.
+    await ask("forward", { messages, chat }).then(() => {
+      selected.value = new Set();
+      openChat(chat);
+    }, () => {});
+  };
+  openDialog(ChooseChat, { title: t("forward messages", { n: messages.length }), run });
+}
 
 /** @param {MouseEvent | KeyboardEvent} _ @param {any} message */
 export const pickEmoji = (_, message) => openDialog(Pick, { message });

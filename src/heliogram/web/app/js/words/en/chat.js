@@ -89,7 +89,6 @@ export default {
   unpin: "Unpin",
   forward: "Forward",
   "forward messages": { one: "Forward a message to", other: "Forward {n} messages to" },
-  "search chats": "Search chats",
   select: "Select",
   selected: { one: "{n} selected", other: "{n} selected" },
   delete: "Delete",

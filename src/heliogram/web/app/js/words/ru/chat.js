@@ -89,7 +89,6 @@ export default {
   unpin: "Открепить",
   forward: "Переслать",
   "forward messages": { one: "Переслать {n} сообщение", few: "Переслать {n} сообщения", many: "Переслать {n} сообщений", other: "Переслать {n} сообщения" },
-  "search chats": "Поиск чатов",
   select: "Выбрать",
   selected: { one: "Выбрано: {n}", few: "Выбрано: {n}", many: "Выбрано: {n}", other: "Выбрано: {n}" },
   delete: "Удалить",
