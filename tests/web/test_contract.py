@@ -91,7 +91,7 @@ def test_each_kind_of_example_is_there() -> None:
 
 def test_each_call_is_in_the_document() -> None:
     text = (DOCS / "local-api.md").read_text()
-    for name in ("create", "restore", "unlock", "lock", "token", "attachments", "qr"):
+    for name in ("create", "restore", "unlock", "lock", "awake", "token", "attachments", "qr"):
         assert f"`POST /api/{name}`" in text
     for scope in Scope:
         assert f"| `{scope.value}` |" in text

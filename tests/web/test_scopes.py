@@ -27,6 +27,7 @@ POSTS = {
     "restore": Scope.APP,
     "unlock": Scope.APP,
     "lock": Scope.APP,
+    "awake": Scope.APP,
     "token": Scope.APP,
     "uploads?name=x": Scope.SEND,
     "attachments": Scope.READ,

@@ -260,6 +260,10 @@ class Host:
         async with self._turn:
             local, self._local = self._local, None
             client, self._client = self._client, None
+            if local is None and client is None:
+                return
+            # To close takes a while, and may fail: what is shown goes first.
+            self._say()
             if client is not None:
                 await client.close()
                 hearing, self._hearing = self._hearing, None
@@ -267,13 +271,14 @@ class Host:
                     hearing.cancel()
                     await asyncio.gather(hearing, return_exceptions=True)
             if local is not None:
-                await local.server.close()
-                await local.node.close()
                 profile = local.profile
-                due = rewrite or rewrite_is_due(profile.store, int(time.time()))
-                await asyncio.to_thread(profile.close, rewrite=due)
-        if local is not None or client is not None:
-            self._say()
+                try:
+                    await local.server.close()
+                    await local.node.close()
+                    rewrite = rewrite or rewrite_is_due(profile.store, int(time.time()))
+                finally:
+                    # Whatever went wrong: the keys go.
+                    await asyncio.to_thread(profile.close, rewrite=rewrite)
 
     # --- Telling ----------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from heliogram.node.errors import NodeError
 from heliogram.web import bodies, calls, openapi, pages
 from heliogram.web.answers import answer, decoded, failure
 from heliogram.web.attachments import Attachments, Wanted
+from heliogram.web.autolock import AutoLock
 from heliogram.web.bodies import Code, Create, Redeem, Restore, Unlock
 from heliogram.web.calls import MAX_COMMAND, Calls
 from heliogram.web.errors import Busy, NoSession, NoSuchPath, NotPermitted, TooLarge
@@ -70,6 +71,7 @@ class WebServer:
         `slowest`: seconds that the body of a call may take, and one write to a WebSocket.
         """
         self.host = host
+        self.autolock = AutoLock(host)
         self.sessions = Sessions(entropy, now)
         self.events = Events(slowest=slowest)
         self.uploads = Uploads(host.directory.root, entropy, slowest=slowest)
@@ -90,6 +92,7 @@ class WebServer:
             "restore": self._restore,
             "unlock": self._unlock,
             "lock": self._lock,
+            "awake": self._awake,
             "token": self._token,
             "attachments": self._link,
             "qr": self._qr,
@@ -122,6 +125,7 @@ class WebServer:
             raise
         self.host.changed.append(self._changed)
         self.host.heard.append(self._heard)
+        self.autolock.start()
 
     async def _listen(
         self,
@@ -138,6 +142,7 @@ class WebServer:
 
     async def close(self) -> None:
         """Listen no more, and end all connections. The host stays as it is."""
+        await self.autolock.close()
         for told, mine in ((self.host.changed, self._changed), (self.host.heard, self._heard)):
             if mine in told:
                 told.remove(mine)  # type: ignore[arg-type]
@@ -277,6 +282,7 @@ class WebServer:
         self.sessions.scope_of(secrets[0])
         if self.events.full:
             raise Busy
+        await self.autolock.look()
         return await self.events.serve(request, await self.host.look())
 
     async def _upload(self, request: web.BaseRequest, query: str) -> web.Response:
@@ -286,6 +292,7 @@ class WebServer:
         return answer(await self.uploads.receive(name, request.content, length))
 
     async def _state(self) -> dict[str, Any]:
+        await self.autolock.look()
         state = await self.host.look()
         name = ""
         if state == "open":
@@ -318,6 +325,10 @@ class WebServer:
 
     async def _lock(self, body: bytes) -> dict[str, Any]:
         await self.host.lock()
+        return {}
+
+    async def _awake(self, body: bytes) -> dict[str, Any]:
+        await self.autolock.sign()
         return {}
 
     async def _token(self, body: bytes) -> dict[str, Any]:

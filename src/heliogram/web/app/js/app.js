@@ -32,7 +32,7 @@ export function App() {
     document.title = unread.value && stage.value === "open" ? `(${unread.value}) Heliogram` : "Heliogram";
   }, [unread.value, stage.value]);
   useEffect(look, []);
-  return html`<${Screen} /><${Dialogs} /><${Menu} /><${Toasts} />`;
+  return html`<${Screen} /><${Dialogs} /><${Menu} /><${Toasts} /><${AutoLock} />`;
 }
 
 function Screen() {
@@ -61,6 +61,5 @@ function Main() {
     ${panel.value && html`<${Panel} />`}
     <${Keys} />
     <${Notifications} />
-    <${AutoLock} />
   </div>`;
 }

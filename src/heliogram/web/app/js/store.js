@@ -6,6 +6,7 @@
  */
 
 import { batch, computed, signal } from "../vendor/preact.js";
+import { toast } from "./toast.js";
 import { attachment, call, forgetAttachments, get, listen, Refused } from "./wire.js";
 import { sentence } from "./words.js";
 
@@ -40,21 +41,21 @@ export const target = signal(null);
 export const panel = signal(null);
 /** What covers the app, the last on top: { view, props }. @type {import("../vendor/preact.js").Signal<any[]>} */
 export const dialogs = signal([]);
-/** Short words that go by themselves: { id, text, kind, action }. @type {import("../vendor/preact.js").Signal<any[]>} */
-export const toasts = signal([]);
 
 export const chat = computed(() => (opened.value ? chats.value.get(opened.value) : undefined));
 export const unread = computed(() =>
   [...chats.value.values()].reduce((sum, one) => sum + (one.muted || one.archived ? 0 : (one.unread ?? 0)), 0),
 );
-/** The app's own settings, kept by the node. */
-export const own = computed(() => {
+/** @param {string | undefined} app @returns {any} */
+const parsed = (app) => {
   try {
-    return JSON.parse(preferences.value.app || "{}");
+    return JSON.parse(app || "{}");
   } catch {
     return {};
   }
-});
+};
+/** The app's own settings, kept by the node. */
+export const own = computed(() => parsed(preferences.value.app));
 
 // --- Asking -----------------------------------------------------------------------------------
 
@@ -75,16 +76,6 @@ export async function ask(tag, fields = {}) {
 export const tell = (tag, fields) => void ask(tag, fields).catch(() => {});
 
 let last = 0;
-
-/** @param {string} text @param {{ kind?: "info" | "error", action?: { label: string, run: () => void }, seconds?: number }} [how] */
-export function toast(text, { kind = "info", action, seconds = 5 } = {}) {
-  const id = ++last;
-  toasts.value = [...toasts.value.filter((one) => one.text !== text), { id, text, kind, action }].slice(-4);
-  setTimeout(() => dismiss(id), seconds * 1000);
-}
-
-/** @param {number} id */
-export const dismiss = (id) => (toasts.value = toasts.value.filter((one) => one.id !== id));
 
 /** Cover the app with a view. It gets `props` and `close`. @param {any} view @param {Record<string, unknown>} [props] */
 export const openDialog = (view, props = {}) => (dialogs.value = [...dialogs.value, { view, props, id: ++last }]);
@@ -109,11 +100,21 @@ addEventListener("popstate", () => {
   else opened.value = null;
 });
 
-/** Change some of the app's own settings. @param {Record<string, unknown>} changes */
+/** @type {Promise<unknown>} */
+let setting = Promise.resolve();
+
+/**
+ * Change some of the app's own settings, one after the other. They are changed as the node has them: ours may not
+ * be here yet, and another window may have changed others.
+ * @param {Record<string, unknown>} changes
+ */
 export function setOwn(changes) {
-  const app = JSON.stringify({ ...own.value, ...changes });
-  preferences.value = { ...preferences.value, app };
-  tell("set preferences", { app });
+  preferences.value = { ...preferences.value, app: JSON.stringify({ ...own.value, ...changes }) };
+  const change = async () => {
+    const { app } = await ask("preferences");
+    await ask("set preferences", { app: JSON.stringify({ ...parsed(app), ...changes }) });
+  };
+  setting = setting.then(change).catch(() => {});
 }
 
 // --- Notices ----------------------------------------------------------------------------------
@@ -134,43 +135,26 @@ export function on(event, listener) {
 /** @template K, V @param {Map<K, V>} map @param {K} key @param {V} value */
 const put = (map, key, value) => new Map(map).set(key, value);
 
+/** What was heard since all was asked for, until the answers are there. @type {any[] | null} */
+let meanwhile = null;
+
 /** @param {any} notice */
 function heard(notice) {
   batch(() => {
+    meanwhile?.push(notice);
+    take(notice);
     switch (notice.event) {
-      case "state":
+      case "state": {
+        // After the first one, another "open" says that something was missed.
+        const missed = stage.value === "open" && status.value;
         turn(notice.state);
+        if (stage.value !== "open") break;
+        void load();
+        if (missed) for (const one of listeners.get("reconnected") ?? []) one({ event: "reconnected" });
         break;
+      }
       case "locked":
         turn("locked");
-        break;
-      case "chat changed":
-        chats.value = put(chats.value, notice.chat.id, notice.chat);
-        break;
-      case "contact changed":
-        contacts.value = [
-          ...contacts.value.filter((one) => one.who.account !== notice.contact.who.account),
-          notice.contact,
-        ].sort((a, b) => a.who.name.localeCompare(b.who.name));
-        // A conversation of two is called as the other one is.
-        for (const one of chats.value.values())
-          if (one.kind === "direct" && (one.id === notice.contact.chat || one.peer?.account === notice.contact.who.account))
-            chats.value = put(chats.value, one.id, { ...one, name: notice.contact.who.name, peer: notice.contact.who });
-        break;
-      case "request added":
-        requests.value = [...requests.value.filter((one) => one.id !== notice.request.id), notice.request];
-        break;
-      case "request gone":
-        requests.value = requests.value.filter((one) => one.id !== notice.id);
-        break;
-      case "transfer changed":
-        transfers.value = put(transfers.value, `${notice.transfer.message}/${notice.transfer.index}`, notice.transfer);
-        break;
-      case "folders changed":
-        folders.value = notice.folders;
-        break;
-      case "preferences changed":
-        preferences.value = notice.preferences;
         break;
       case "typing": {
         const until = Date.now() + 1000 * (notice.seconds ?? 6);
@@ -182,12 +166,6 @@ function heard(notice) {
       case "message added":
         quiet(notice.message.chat, notice.message.sender?.account);
         break;
-      case "message changed": {
-        // Where our last message stands is said in lists, too.
-        const its = chats.value.get(notice.message.chat);
-        if (its?.last?.number === notice.message.number) chats.value = put(chats.value, its.id, { ...its, last: notice.message });
-        break;
-      }
       case "command failed":
         toast(sentence(notice.code), { kind: "error", seconds: 8 });
         break;
@@ -197,6 +175,46 @@ function heard(notice) {
     }
     for (const event of [notice.event, "*"]) for (const one of listeners.get(event) ?? []) one(notice);
   });
+}
+
+/** What a notice says of how things are; once more does no harm. @param {any} notice */
+function take(notice) {
+  switch (notice.event) {
+    case "chat changed":
+      chats.value = put(chats.value, notice.chat.id, notice.chat);
+      break;
+    case "contact changed":
+      contacts.value = [
+        ...contacts.value.filter((one) => one.who.account !== notice.contact.who.account),
+        notice.contact,
+      ].sort((a, b) => a.who.name.localeCompare(b.who.name));
+      // A conversation of two is called as the other one is.
+      for (const one of chats.value.values())
+        if (one.kind === "direct" && (one.id === notice.contact.chat || one.peer?.account === notice.contact.who.account))
+          chats.value = put(chats.value, one.id, { ...one, name: notice.contact.who.name, peer: notice.contact.who });
+      break;
+    case "request added":
+      requests.value = [...requests.value.filter((one) => one.id !== notice.request.id), notice.request];
+      break;
+    case "request gone":
+      requests.value = requests.value.filter((one) => one.id !== notice.id);
+      break;
+    case "transfer changed":
+      transfers.value = put(transfers.value, `${notice.transfer.message}/${notice.transfer.index}`, notice.transfer);
+      break;
+    case "folders changed":
+      folders.value = notice.folders;
+      break;
+    case "preferences changed":
+      preferences.value = notice.preferences;
+      break;
+    case "message changed": {
+      // Where our last message stands is said in lists, too.
+      const its = chats.value.get(notice.message.chat);
+      if (its?.last?.number === notice.message.number) chats.value = put(chats.value, its.id, { ...its, last: notice.message });
+      break;
+    }
+  }
 }
 
 /** Forget who has stopped typing. @param {string} [chat] @param {string} [account] */
@@ -210,46 +228,62 @@ function quiet(chat, account) {
   typing.value = left;
 }
 
-/** @param {string} state */
-function turn(state) {
+/** Be locked, or open: what lists show comes after it. @param {string} state */
+export function turn(state) {
   if (state === stage.value) return;
   stage.value = state;
-  if (state === "open") void load();
-  else {
-    forgetAttachments();
-    batch(() => {
-      opened.value = panel.value = status.value = null;
-      chats.value = new Map();
-      contacts.value = requests.value = dialogs.value = [];
-    });
-  }
-}
-
-/** Get all that lists show. */
-async function load() {
-  const [state, all, archived, people, asking, kept, wishes] = await Promise.all([
-    call("status"),
-    call("chats"),
-    call("chats", { archived: true }),
-    call("contacts"),
-    call("requests"),
-    call("folders").catch(() => []),
-    call("preferences").catch(() => preferences.value),
-  ]);
+  if (state === "open") return;
+  meanwhile = null;
+  forgetAttachments();
   batch(() => {
-    status.value = state;
-    chats.value = new Map([...archived, ...all].map((one) => [one.id, one]));
-    contacts.value = people;
-    requests.value = asking;
-    folders.value = kept;
-    preferences.value = wishes;
-    transfers.value = new Map((state.transfers ?? []).map((one) => [`${one.message}/${one.index}`, one]));
+    opened.value = panel.value = status.value = null;
+    chats.value = new Map();
+    contacts.value = requests.value = dialogs.value = [];
   });
 }
 
+/**
+ * Get all that lists show. What is heard while the answers are on their way may be newer than they are: it is
+ * taken once more, after them. Only the last of these counts, and none behind a lock.
+ */
+async function load() {
+  /** @type {any[]} */
+  const since = (meanwhile = []);
+  try {
+    const [state, all, archived, people, asking, kept, wishes] = await Promise.all([
+      call("status"),
+      call("chats"),
+      call("chats", { archived: true }),
+      call("contacts"),
+      call("requests"),
+      call("folders"),
+      call("preferences"),
+    ]);
+    if (meanwhile !== since) return;
+    meanwhile = null;
+    batch(() => {
+      status.value = state;
+      chats.value = new Map([...archived, ...all].map((one) => [one.id, one]));
+      contacts.value = people;
+      requests.value = asking;
+      folders.value = kept;
+      preferences.value = wishes;
+      transfers.value = new Map((state.transfers ?? []).map((one) => [`${one.message}/${one.index}`, one]));
+      since.forEach(take);
+    });
+  } catch {
+    // A node that is gone says how it is when it is back; one that could not answer is asked again.
+    setTimeout(() => meanwhile === since && connected.value && void load(), 1000);
+  }
+}
+
+let asked = 0;
+
 /** How the node is, asked again. */
 export async function refreshStatus() {
-  status.value = await call("status");
+  const mine = ++asked;
+  const state = await call("status");
+  if (mine === asked && stage.value === "open") status.value = state;
 }
 
 /** Begin to hear, and to know. Call once, after `enter`. */
@@ -257,14 +291,9 @@ export async function begin() {
   const state = await get("state");
   about.value = state;
   turn(state.state);
-  listen(heard, (up) => {
-    const again = up && !connected.value && stage.value === "open" && status.value;
-    connected.value = up;
-    if (again) {
-      void load();
-      for (const one of listeners.get("reconnected") ?? []) one({ event: "reconnected" });
-    }
-  });
+  // The first that is heard is the state: from there on nothing is missed, so all is asked for only then.
+  listen(heard, (up) => (connected.value = up));
 }
 
 export { attachment };
+export { dismiss, toast, toasts } from "./toast.js";

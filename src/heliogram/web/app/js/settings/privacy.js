@@ -13,10 +13,8 @@ const SPANS = [0, 60, 300, 900, 3600, 4 * 3600];
 
 export function Privacy() {
   const { busy, wrong, run } = useTry();
-  const set = (/** @type {any} */ changes) =>
-    run(async () => {
-      preferences.value = await call("set preferences", changes);
-    });
+  // What came of it is told to all windows, in its order.
+  const set = (/** @type {any} */ changes) => run(() => call("set preferences", changes));
   const { reports = true, typing = false, lock_after: after = 0 } = preferences.value;
   return html`<div class="p-form">
     <${Toggle} label=${t("read reports")} note=${t("read reports text")} checked=${reports} disabled=${busy} onChange=${(/** @type {boolean} */ on) => void set({ reports: on })} />
