@@ -72,8 +72,8 @@ class AutoLock:
             if self._host.state == "open" and self._after and self.silence >= self._after:
                 self._locking = True
                 await self._host.lock()
-        except NodeError as error:
-            _log.warning("it could not be locked by itself: %s", type(error).__name__)
+        except NodeError:
+            pass
         finally:
             self._locking = False
 

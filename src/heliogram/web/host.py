@@ -30,6 +30,7 @@ from heliogram.node.profile import config as configs
 from heliogram.node.profile.config import Config
 from heliogram.node.profile.directory import Directory
 from heliogram.node.profile.profile import Profile
+from heliogram.node.shell import Notices
 from heliogram.node.store.keys import Costs, passphrase
 from heliogram.node.store.upkeep import rewrite_is_due
 from heliogram.web.errors import Busy, NotOpen
@@ -247,9 +248,15 @@ class Host:
         self._start(self._until_locked(node))
 
     async def _hear_local(self, node: LocalNode) -> None:
-        # Notices end when the node stops.
-        async for notice in node.notices():
-            self._tell(notice)
+        while True:
+            notices = node.notices()
+            async for notice in notices:
+                self._tell(notice)
+            # They end when the node stops, or when more came at once than wait for anybody. Then some were missed,
+            # and whoever hears that it is open asks for everything anew.
+            if not (isinstance(notices, Notices) and notices.too_slow):
+                return
+            self._say()
 
     async def _until_locked(self, node: LocalNode) -> None:
         await node.locked()
@@ -257,6 +264,10 @@ class Host:
             await self._shut(rewrite=True)
 
     async def _shut(self, *, rewrite: bool) -> None:
+        """Have it closed. That goes on to its end when whoever wants it goes: no key stays behind."""
+        await asyncio.shield(self._start(self._close_all(rewrite)))
+
+    async def _close_all(self, rewrite: bool) -> None:
         async with self._turn:
             local, self._local = self._local, None
             client, self._client = self._client, None
@@ -267,7 +278,7 @@ class Host:
             if client is not None:
                 await client.close()
                 hearing, self._hearing = self._hearing, None
-                if hearing is not None and hearing is not asyncio.current_task():
+                if hearing is not None:
                     hearing.cancel()
                     await asyncio.gather(hearing, return_exceptions=True)
             if local is not None:

@@ -63,6 +63,7 @@ class MemoryNode:
         self.requests: dict[str, api.Request] = {}
         self.own_relays: list[api.RelayInfo] = list(RELAYS)
         self.listeners: set[asyncio.Queue[api.AnyNotice | None]] = set()
+        self.preferences = api.Preferences()
         self.stopped = False
         #: What was called, for tests that look.
         self.called: list[api.Command] = []
@@ -154,6 +155,9 @@ class MemoryNode:
             packages=20,
             online=True,
         )
+
+    def do_GetPreferences(self, _: api.GetPreferences) -> api.Preferences:
+        return self.preferences
 
     def do_GetChats(self, command: api.GetChats) -> list[api.Chat]:
         shown = [one for one in self.chats.values() if one.archived == command.archived]
