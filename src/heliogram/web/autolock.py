@@ -39,6 +39,7 @@ class AutoLock:
         self._after: int | None = None
         self._looking: asyncio.Task[None] | None = None
         self._locking = False
+        self._state = host.state
         self._touch()
 
     def start(self) -> None:
@@ -96,9 +97,11 @@ class AutoLock:
             self._after = found.lock_after
 
     def _changed(self, state: State) -> None:
-        # Whoever opened it is there.
-        self._touch()
         self._after = None
+        # Whoever opened it is there. That it is still open tells nothing.
+        if state != self._state:
+            self._touch()
+        self._state = state
 
     def _heard(self, notice: api.AnyNotice) -> None:
         if isinstance(notice, api.PreferencesChanged):

@@ -252,8 +252,8 @@ class Host:
             notices = node.notices()
             async for notice in notices:
                 self._tell(notice)
-            # They end when the node stops, or when more came at once than wait for anybody. Then some were missed,
-            # and whoever hears that it is open asks for everything anew.
+            # They end when the node stops, or when too many came at once. Then some were missed, and whoever
+            # hears that it is open asks for everything anew.
             if not (isinstance(notices, Notices) and notices.too_slow):
                 return
             self._say()
