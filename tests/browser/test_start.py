@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from playwright.async_api import Locator
 
 from heliogram.node import api
-from tests.browser.kit import PHRASE, People, Person
+from tests.browser.kit import PATIENCE, PHRASE, People, Person
+from tests.cli.town import until
 
 
 def words_of(person: Person) -> list[str]:
@@ -105,10 +109,68 @@ def test_locking_hides_all_and_only_the_passphrase_opens(anna: Person) -> None:
     anna.sees(anna.row("Notes"))
 
 
+def test_what_was_heard_wins_over_older_answers(
+    anna: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The app asks, something changes, it hears of that, and only then the answer comes."""
+    answered, told, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    call = anna._server._calls.call
+
+    async def slow(node: api.Node, command: api.Command) -> object:
+        found = await call(node, command)
+        if isinstance(command, api.GetPreferences):
+            answered.set()
+            await go.wait()
+        return found
+
+    def hear(said: bytes | str) -> None:
+        if "preferences changed" in str(said):
+            told.set()
+
+    async def scene() -> None:
+        anna.page.on("websocket", lambda socket: socket.on("framereceived", hear))
+        await anna.page.reload(wait_until="commit")
+        async with asyncio.timeout(PATIENCE):
+            await answered.wait()
+            await anna.node.call(api.SetPreferences(app='{"theme": "dark"}'))
+            await told.wait()
+        go.set()
+
+    monkeypatch.setattr(anna._server._calls, "call", slow)
+    anna.do(scene())
+    anna.sees(anna.row("Notes"))
+    assert anna.do(anna.page.locator("html").get_attribute("data-theme")) == "dark"
+
+
 def test_the_app_locks_when_nobody_touches_it(anna: Person) -> None:
     anna.ask(api.SetPreferences(lock_after=1))
     anna.sees("Locked")
     anna.misses(anna.row("Notes"))
+
+
+def test_it_locks_when_no_page_is_open(anna: Person) -> None:
+    anna.ask(api.SetPreferences(lock_after=1))
+    anna.do(anna.page.close())
+
+    async def locked() -> bool | None:
+        return anna._host.state == "locked" or None
+
+    anna.do(until(locked))
+    anna.opens()
+    anna.sees("Locked")
+
+
+def test_a_page_whose_node_is_gone_hides_what_it_showed(anna: Person) -> None:
+    anna.ask(api.SetPreferences(lock_after=3600))
+    anna.do(anna.page.clock.install())
+    anna.do(anna.page.reload())
+    anna.sees(anna.row("Notes"))
+    anna.do(anna._server.close())
+    anna.do(anna.page.clock.fast_forward(3601 * 1000))
+    anna.sees("Locked")
+    anna.misses(anna.row("Notes"))
+    # It looks for its node in vain, and the browser says so.
+    anna.troubles.clear()
 
 
 def test_a_link_is_good_once(anna: Person) -> None:
