@@ -6,6 +6,7 @@
  */
 
 import { batch, computed, signal } from "../vendor/preact.js";
+import { Since } from "./since.js";
 import { attachment, call, forgetAttachments, get, listen, Refused } from "./wire.js";
 import { sentence } from "./words.js";
 
@@ -60,11 +61,11 @@ export const own = computed(() => {
 
 /**
  * Ask the node; what it refuses is said in a toast, and thrown.
- * @param {string} tag @param {Record<string, unknown>} [fields] @returns {Promise<any>}
+ * @param {string} tag @param {Record<string, unknown>} [fields] @param {RequestInit} [how] @returns {Promise<any>}
  */
-export async function ask(tag, fields = {}) {
+export async function ask(tag, fields = {}, how = {}) {
   try {
-    return await call(tag, fields);
+    return await call(tag, fields, how);
   } catch (error) {
     if (error instanceof Refused) toast(sentence(error.code), { kind: "error" });
     throw error;
@@ -134,43 +135,19 @@ export function on(event, listener) {
 /** @template K, V @param {Map<K, V>} map @param {K} key @param {V} value */
 const put = (map, key, value) => new Map(map).set(key, value);
 
+const since = new Since();
+
 /** @param {any} notice */
 function heard(notice) {
+  since.hear(notice);
   batch(() => {
+    know(notice);
     switch (notice.event) {
       case "state":
         turn(notice.state);
         break;
       case "locked":
         turn("locked");
-        break;
-      case "chat changed":
-        chats.value = put(chats.value, notice.chat.id, notice.chat);
-        break;
-      case "contact changed":
-        contacts.value = [
-          ...contacts.value.filter((one) => one.who.account !== notice.contact.who.account),
-          notice.contact,
-        ].sort((a, b) => a.who.name.localeCompare(b.who.name));
-        // A conversation of two is called as the other one is.
-        for (const one of chats.value.values())
-          if (one.kind === "direct" && (one.id === notice.contact.chat || one.peer?.account === notice.contact.who.account))
-            chats.value = put(chats.value, one.id, { ...one, name: notice.contact.who.name, peer: notice.contact.who });
-        break;
-      case "request added":
-        requests.value = [...requests.value.filter((one) => one.id !== notice.request.id), notice.request];
-        break;
-      case "request gone":
-        requests.value = requests.value.filter((one) => one.id !== notice.id);
-        break;
-      case "transfer changed":
-        transfers.value = put(transfers.value, `${notice.transfer.message}/${notice.transfer.index}`, notice.transfer);
-        break;
-      case "folders changed":
-        folders.value = notice.folders;
-        break;
-      case "preferences changed":
-        preferences.value = notice.preferences;
         break;
       case "typing": {
         const until = Date.now() + 1000 * (notice.seconds ?? 6);
@@ -182,12 +159,6 @@ function heard(notice) {
       case "message added":
         quiet(notice.message.chat, notice.message.sender?.account);
         break;
-      case "message changed": {
-        // Where our last message stands is said in lists, too.
-        const its = chats.value.get(notice.message.chat);
-        if (its?.last?.number === notice.message.number) chats.value = put(chats.value, its.id, { ...its, last: notice.message });
-        break;
-      }
       case "command failed":
         toast(sentence(notice.code), { kind: "error", seconds: 8 });
         break;
@@ -197,6 +168,48 @@ function heard(notice) {
     }
     for (const event of [notice.event, "*"]) for (const one of listeners.get(event) ?? []) one(notice);
   });
+}
+
+/** What a notice says of that which `load` gets. @param {any} notice */
+function know(notice) {
+  // Nothing is known behind a lock.
+  if (stage.value !== "open") return;
+  switch (notice.event) {
+    case "chat changed":
+      chats.value = put(chats.value, notice.chat.id, notice.chat);
+      break;
+    case "contact changed":
+      contacts.value = [
+        ...contacts.value.filter((one) => one.who.account !== notice.contact.who.account),
+        notice.contact,
+      ].sort((a, b) => a.who.name.localeCompare(b.who.name));
+      // A conversation of two is called as the other one is.
+      for (const one of chats.value.values())
+        if (one.kind === "direct" && (one.id === notice.contact.chat || one.peer?.account === notice.contact.who.account))
+          chats.value = put(chats.value, one.id, { ...one, name: notice.contact.who.name, peer: notice.contact.who });
+      break;
+    case "request added":
+      requests.value = [...requests.value.filter((one) => one.id !== notice.request.id), notice.request];
+      break;
+    case "request gone":
+      requests.value = requests.value.filter((one) => one.id !== notice.id);
+      break;
+    case "transfer changed":
+      transfers.value = put(transfers.value, `${notice.transfer.message}/${notice.transfer.index}`, notice.transfer);
+      break;
+    case "folders changed":
+      folders.value = notice.folders;
+      break;
+    case "preferences changed":
+      preferences.value = notice.preferences;
+      break;
+    case "message changed": {
+      // Where our last message stands is said in lists, too.
+      const its = chats.value.get(notice.message.chat);
+      if (its?.last?.number === notice.message.number) chats.value = put(chats.value, its.id, { ...its, last: notice.message });
+      break;
+    }
+  }
 }
 
 /** Forget who has stopped typing. @param {string} [chat] @param {string} [account] */
@@ -214,8 +227,10 @@ function quiet(chat, account) {
 function turn(state) {
   if (state === stage.value) return;
   stage.value = state;
-  if (state === "open") void load();
-  else {
+  if (state === "open") {
+    // What is asked before notices are heard may be old when they are.
+    if (connected.value) void load();
+  } else {
     forgetAttachments();
     batch(() => {
       opened.value = panel.value = status.value = null;
@@ -227,7 +242,7 @@ function turn(state) {
 
 /** Get all that lists show. */
 async function load() {
-  const [state, all, archived, people, asking, kept, wishes] = await Promise.all([
+  const question = Promise.all([
     call("status"),
     call("chats"),
     call("chats", { archived: true }),
@@ -236,15 +251,17 @@ async function load() {
     call("folders").catch(() => []),
     call("preferences").catch(() => preferences.value),
   ]);
-  batch(() => {
+  const take = (/** @type {any[]} */ [state, all, archived, people, asking, kept, wishes]) => {
+    if (stage.value !== "open") return;
     status.value = state;
     chats.value = new Map([...archived, ...all].map((one) => [one.id, one]));
     contacts.value = people;
     requests.value = asking;
     folders.value = kept;
     preferences.value = wishes;
-    transfers.value = new Map((state.transfers ?? []).map((one) => [`${one.message}/${one.index}`, one]));
-  });
+    transfers.value = new Map((state.transfers ?? []).map((/** @type {any} */ one) => [`${one.message}/${one.index}`, one]));
+  };
+  await since.learn(question, (found) => batch(() => take(found)), know);
 }
 
 /** How the node is, asked again. */
@@ -258,12 +275,10 @@ export async function begin() {
   about.value = state;
   turn(state.state);
   listen(heard, (up) => {
-    const again = up && !connected.value && stage.value === "open" && status.value;
+    const again = up && stage.value === "open" && status.value;
     connected.value = up;
-    if (again) {
-      void load();
-      for (const one of listeners.get("reconnected") ?? []) one({ event: "reconnected" });
-    }
+    if (up && stage.value === "open") void load();
+    if (again) for (const one of listeners.get("reconnected") ?? []) one({ event: "reconnected" });
   });
 }
 
