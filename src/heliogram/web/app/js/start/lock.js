@@ -2,6 +2,7 @@
 /** Locking: by hand, and by itself when nobody has touched the app for as long as its owner said. */
 
 import { html, useEffect } from "../../vendor/preact.js";
+import { flushed } from "../compose/draft.js";
 import { preferences, toast } from "../store.js";
 import { post, Refused } from "../wire.js";
 import { sentence } from "../words.js";
@@ -9,6 +10,7 @@ import { sentence } from "../words.js";
 /** Lock the profile: its keys are forgotten, and every window of the app shows the passphrase's field. */
 export async function lock() {
   try {
+    await flushed();
     await post("lock");
   } catch (error) {
     toast(sentence(error instanceof Refused ? error.code : "internal"), { kind: "error" });
