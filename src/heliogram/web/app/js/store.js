@@ -6,6 +6,7 @@
  */
 
 import { batch, computed, signal } from "../vendor/preact.js";
+import { Since } from "./since.js";
 import { toast } from "./toast.js";
 import { attachment, call, forgetAttachments, get, listen, Refused } from "./wire.js";
 import { sentence } from "./words.js";
@@ -61,11 +62,11 @@ export const own = computed(() => parsed(preferences.value.app));
 
 /**
  * Ask the node; what it refuses is said in a toast, and thrown.
- * @param {string} tag @param {Record<string, unknown>} [fields] @returns {Promise<any>}
+ * @param {string} tag @param {Record<string, unknown>} [fields] @param {RequestInit} [how] @returns {Promise<any>}
  */
-export async function ask(tag, fields = {}) {
+export async function ask(tag, fields = {}, how = {}) {
   try {
-    return await call(tag, fields);
+    return await call(tag, fields, how);
   } catch (error) {
     if (error instanceof Refused) toast(sentence(error.code), { kind: "error" });
     throw error;
@@ -135,14 +136,15 @@ export function on(event, listener) {
 /** @template K, V @param {Map<K, V>} map @param {K} key @param {V} value */
 const put = (map, key, value) => new Map(map).set(key, value);
 
-/** What was heard since all was asked for, until the answers are there. @type {any[] | null} */
-let meanwhile = null;
+const since = new Since();
+/** How many times all was asked for. */
+let loads = 0;
 
 /** @param {any} notice */
 function heard(notice) {
+  since.hear(notice);
   batch(() => {
-    meanwhile?.push(notice);
-    take(notice);
+    know(notice);
     switch (notice.event) {
       case "state": {
         // After the first one, another "open" says that something was missed.
@@ -177,8 +179,10 @@ function heard(notice) {
   });
 }
 
-/** What a notice says of how things are; once more does no harm. @param {any} notice */
-function take(notice) {
+/** What a notice says of that which `load` gets. @param {any} notice */
+function know(notice) {
+  // Nothing is known behind a lock. What is known already may be heard once more.
+  if (stage.value !== "open") return;
   switch (notice.event) {
     case "chat changed":
       chats.value = put(chats.value, notice.chat.id, notice.chat);
@@ -233,7 +237,7 @@ export function turn(state) {
   if (state === stage.value) return;
   stage.value = state;
   if (state === "open") return;
-  meanwhile = null;
+  loads += 1;
   forgetAttachments();
   batch(() => {
     opened.value = panel.value = status.value = null;
@@ -242,38 +246,33 @@ export function turn(state) {
   });
 }
 
-/**
- * Get all that lists show. What is heard while the answers are on their way may be newer than they are: it is
- * taken once more, after them. Only the last of these counts, and none behind a lock.
- */
+/** Get all that lists show. Only the last of these questions counts, and none behind a lock. */
 async function load() {
-  /** @type {any[]} */
-  const since = (meanwhile = []);
+  const mine = ++loads;
+  const question = Promise.all([
+    call("status"),
+    call("chats"),
+    call("chats", { archived: true }),
+    call("contacts"),
+    call("requests"),
+    call("folders"),
+    call("preferences"),
+  ]);
+  const take = (/** @type {any[]} */ [state, all, archived, people, asking, kept, wishes]) => {
+    if (mine !== loads) return;
+    status.value = state;
+    chats.value = new Map([...archived, ...all].map((one) => [one.id, one]));
+    contacts.value = people;
+    requests.value = asking;
+    folders.value = kept;
+    preferences.value = wishes;
+    transfers.value = new Map((state.transfers ?? []).map((/** @type {any} */ one) => [`${one.message}/${one.index}`, one]));
+  };
   try {
-    const [state, all, archived, people, asking, kept, wishes] = await Promise.all([
-      call("status"),
-      call("chats"),
-      call("chats", { archived: true }),
-      call("contacts"),
-      call("requests"),
-      call("folders"),
-      call("preferences"),
-    ]);
-    if (meanwhile !== since) return;
-    meanwhile = null;
-    batch(() => {
-      status.value = state;
-      chats.value = new Map([...archived, ...all].map((one) => [one.id, one]));
-      contacts.value = people;
-      requests.value = asking;
-      folders.value = kept;
-      preferences.value = wishes;
-      transfers.value = new Map((state.transfers ?? []).map((one) => [`${one.message}/${one.index}`, one]));
-      since.forEach(take);
-    });
+    await since.learn(question, (found) => batch(() => take(found)), know);
   } catch {
     // A node that is gone says how it is when it is back; one that could not answer is asked again.
-    setTimeout(() => meanwhile === since && connected.value && void load(), 1000);
+    setTimeout(() => mine === loads && connected.value && void load(), 1000);
   }
 }
 

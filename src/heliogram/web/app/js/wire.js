@@ -38,9 +38,10 @@ async function request(path, how) {
   return body;
 }
 
-/** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
-export const post = (path, body = {}) =>
+/** @param {string} path @param {unknown} [body] @param {RequestInit} [how] @returns {Promise<any>} */
+export const post = (path, body = {}, how = {}) =>
   request(path, {
+    ...how,
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
@@ -51,9 +52,9 @@ export const get = (path) => request(path, { method: "GET" });
 
 /**
  * Ask the node: `tag` as in `docs/local-api.md`, for one "history".
- * @param {string} tag @param {Record<string, unknown>} [fields] @returns {Promise<any>}
+ * @param {string} tag @param {Record<string, unknown>} [fields] @param {RequestInit} [how] @returns {Promise<any>}
  */
-export const call = (tag, fields = {}) => post(`call/${tag.replaceAll(" ", "-")}`, fields);
+export const call = (tag, fields = {}, how = {}) => post(`call/${tag.replaceAll(" ", "-")}`, fields, how);
 
 /** One of the app's own files of data, such as "vendor/emoji-en.json". @param {string} path @returns {Promise<any>} */
 export async function own(path) {

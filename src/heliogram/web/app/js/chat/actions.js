@@ -4,7 +4,7 @@
 import { ChooseChat } from "../compose/forward.js";
 import { openMenu } from "../parts/menu.js";
 import { Confirm } from "../parts/dialog.js";
-import { ask, chat, chats, openChat, openDialog, tell, toast } from "../store.js";
+import { ask, chat, chats, openChat, openDialog, opened, tell, toast } from "../store.js";
 import { call } from "../wire.js";
 import { t } from "../words.js";
 import { About } from "./about.js";
@@ -29,6 +29,7 @@ export function answer(message) {
 /** Change a message of ours: its whole text. @param {any} message */
 export async function edit(message) {
   const whole = message.cut ? await ask("message", { message: message.id }) : message;
+  if (opened.value !== message.chat) return;
   replyTo.value = null;
   editing.value = whole;
   write();

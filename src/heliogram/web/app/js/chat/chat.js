@@ -3,6 +3,7 @@
 
 import { html, useEffect } from "../../vendor/preact.js";
 import { Composer } from "../compose/composer.js";
+import { answered } from "../compose/draft.js";
 import { chat } from "../store.js";
 import { t } from "../words.js";
 import { canEdit, edit } from "./actions.js";
@@ -40,11 +41,9 @@ function pressed(event) {
   if (event.defaultPrevented) return;
   const target = /** @type {HTMLElement} */ (event.target);
   const writes = target.matches(".composer textarea, .composer [contenteditable]");
-  if (event.key === "ArrowUp" && writes && empty(target) && !editing.value && !event.shiftKey) {
-    const last = lastOfMine();
-    if (!last) return;
+  if (event.key === "ArrowUp" && writes && empty(target) && !editing.value && !modified(event)) {
     event.preventDefault();
-    void edit(last);
+    void editLast(target);
   } else if (event.key === "f" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     searching.value = true;
@@ -54,6 +53,18 @@ function pressed(event) {
     else return;
     event.preventDefault();
   }
+}
+
+/** @param {KeyboardEvent} event */
+const modified = (event) => event.shiftKey || event.altKey || event.ctrlKey || event.metaKey;
+
+/** Change what was said last, also if it is still on its way, unless something else is begun meanwhile. @param {HTMLElement} field */
+async function editLast(field) {
+  const history = shownHistory.value;
+  await answered(history?.chat ?? "");
+  await history?.turn;
+  const last = lastOfMine();
+  if (last && history === shownHistory.value && empty(field) && !editing.value) void edit(last);
 }
 
 /** @param {HTMLElement} field */

@@ -7,6 +7,7 @@
  */
 
 import { signal } from "../../vendor/preact.js";
+import { Since } from "../since.js";
 import { call } from "../wire.js";
 import { warm } from "./markdown.js";
 import { run, Runs } from "./runs.js";
@@ -34,6 +35,9 @@ export class History extends Runs {
     this.clock = 0;
     /** Notices wait for each other. @type {Promise<unknown>} */
     this.turn = Promise.resolve();
+    this.since = new Since();
+    /** Numbers of messages that are no more. @type {Set<number>} */
+    this.gone = new Set();
   }
 
   changed() {
@@ -51,11 +55,12 @@ export class History extends Runs {
 
   /** Load the end; what there is at first. */
   async openEnd() {
-    const [place, last] = await Promise.all([
-      call("place", { chat: this.chat }),
-      call("history", { chat: this.chat, limit: 50 }),
-    ]);
-    this.divide(Math.max(place.count, last.length), Math.max(place.count, last.length) - last.length, last);
+    const question = Promise.all([call("place", { chat: this.chat }), call("history", { chat: this.chat, limit: 50 })]);
+    const take = (/** @type {any[]} */ [place, last]) => {
+      const count = Math.max(place.count, last.length);
+      this.divide(count, count - last.length, last);
+    };
+    await this.since.learn(question, take, (notice) => this.apply(notice));
   }
 
   /**
@@ -63,11 +68,13 @@ export class History extends Runs {
    * @param {Record<string, unknown>} where
    */
   async openAt(where) {
-    const place = await call("place", { chat: this.chat, ...where });
-    const from = Math.max(0, Math.min(place.position - 30, place.count - 60));
-    const some = await call("history", { chat: this.chat, position: from, limit: 60 });
-    this.divide(Math.max(place.count, from + some.length), from, some);
-    return place;
+    const ask = async () => {
+      const place = await call("place", { chat: this.chat, ...where });
+      const from = Math.max(0, Math.min(place.position - 30, place.count - 60));
+      return { place, from, some: await call("history", { chat: this.chat, position: from, limit: 60 }) };
+    };
+    const take = (/** @type {any} */ { place, from, some }) => this.divide(Math.max(place.count, from + some.length), from, some);
+    return (await this.since.learn(ask(), take, (notice) => this.apply(notice))).place;
   }
 
   /** @param {number} count @param {number} from @param {any[]} messages those from there on */
@@ -132,12 +139,14 @@ export class History extends Runs {
     this.asked += 1;
     const { shifts } = this;
     try {
-      const messages = await call("history", { chat: this.chat, position: start, limit: one.size });
-      if (this.over || !this.runs.includes(one)) return;
-      if (shifts === this.shifts && messages.length === one.size) {
-        if (messages.some((/** @type {any} */ m) => this.places.has(m.number))) void this.again();
+      const take = (/** @type {any[]} */ messages) => {
+        if (this.over || !this.runs.includes(one) || shifts !== this.shifts || messages.length !== one.size) return;
+        if (messages.some((m) => this.places.has(m.number))) void this.again();
         else this.fill(one, messages);
-      }
+      };
+      const question = call("history", { chat: this.chat, position: start, limit: one.size });
+      // What shifts positions was heard, and counted: only changes of these messages were not.
+      await this.since.learn(question, take, (notice) => notice.event === "message changed" && this.replace(notice.message));
     } catch {
       // The node is away: what is shown next asks again.
       await new Promise((wait) => setTimeout(wait, 500));
@@ -171,8 +180,21 @@ export class History extends Runs {
 
   // --- Notices ----------------------------------------------------------------------------------
 
-  /** @param {any} notice @returns {void} */
+  /** @param {any} notice */
   heard(notice) {
+    if (notice.event === "message gone") this.gone.add(notice.number);
+    this.since.hear(notice);
+    this.apply(notice);
+  }
+
+  /** One that was said here, as the answer has it, which may come before or after its notices. @param {any} message */
+  said(message) {
+    if (message.chat === this.chat && !this.places.has(message.number) && !this.gone.has(message.number))
+      this.heard({ event: "message added", message });
+  }
+
+  /** @param {any} notice @returns {void} */
+  apply(notice) {
     if (this.over || !this.ready) return;
     if (notice.event === "message changed") this.replace(notice.message);
     else if (notice.event === "message gone") this.remove(notice.number);

@@ -1,7 +1,7 @@
 // @ts-check
 /** Keys and pastes that nothing else takes go to the field. */
 
-import { useEffect, useRef } from "../../vendor/preact.js";
+import { useLayoutEffect, useRef } from "../../vendor/preact.js";
 import { dialogs } from "../store.js";
 import { pasted } from "./drop.js";
 
@@ -16,7 +16,7 @@ const busy = (target) =>
 export function useTypingAnywhere(field, take) {
   const taken = useRef(take);
   taken.current = take;
-  useEffect(() => {
+  useLayoutEffect(() => {
     /** @param {KeyboardEvent} event */
     const pressed = (event) => {
       if (event.defaultPrevented || event.key.length !== 1 || event.key === " ") return;

@@ -1,16 +1,16 @@
 // @ts-check
 /** Where one writes: field, buttons, and what lies over them. */
 
-import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
-import { editing, replyTo } from "../chat/context.js";
+import { html, signal, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/preact.js";
+import { editing, replyTo, shownHistory } from "../chat/context.js";
 import { IconButton } from "../parts/icon.js";
 import { openMenu } from "../parts/menu.js";
-import { ask, contacts, openDialog, own, preferences, tell } from "../store.js";
+import { ask, contacts, openDialog, opened, own, preferences, tell } from "../store.js";
 import { call } from "../wire.js";
 import { t } from "../words.js";
 import { Bars } from "./bars.js";
 import { begun, Choices, useChoices } from "./complete.js";
-import { Draft, draftOf } from "./draft.js";
+import { draftOf } from "./draft.js";
 import { DropZone } from "./drop.js";
 import { EmojiPicker } from "./emoji.js";
 import { used } from "./emoji-data.js";
@@ -53,20 +53,19 @@ function Writing({ chat }) {
   const field = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   const picker = useRef(/** @type {HTMLInputElement | null} */ (null));
   const asFiles = useRef(false);
-  const people = useRef(/** @type {import("./mentions.js").People} */ (new Map()));
-  const draft = useRef(/** @type {Draft | null} */ (null));
-  draft.current ??= new Draft(chat.id, draftOf(chat));
-  const kept = draft.current;
-  const [text, setText] = useState(() => written(draftOf(chat), people.current));
+  const kept = useMemo(() => draftOf(chat), []);
+  /** What is written, and whom it names: the draft, or over it the text of a message that is changed. */
+  const draft = useMemo(() => sheet(kept.wanted), []);
+  const edited = editing.value;
+  const change = useMemo(() => edited && sheet(edited.tried ?? edited.text ?? ""), [edited]);
+  const paper = change ?? draft;
+  const text = paper.text.value;
   const [caret, setCaret] = useState(-1);
   const [emoji, setEmoji] = useState(false);
-  /** What was being written before a message was changed. */
-  const aside = useRef("");
   const typed = useRef(0);
   const scheduled = useScheduled(chat.id);
   const what = caret < 0 ? null : begun(text, caret);
   const { all: choices, at, setAt } = useChoices(chat, what);
-  const edited = editing.value;
   const now = clean(text);
   const long = size(now, MOST) > MOST;
   const near = !long && size(now, MOST) > MOST * 0.9;
@@ -75,51 +74,53 @@ function Writing({ chat }) {
   const focus = () => field.current?.focus();
   /** @param {string} value */
   const write = (value) => {
-    setText(value);
-    if (!editing.peek()) kept.keep(said(value, people.current));
+    paper.text.value = value;
+    if (!change) kept.keep(said(value, draft.people));
   };
-  /** Nothing is written any more, since it was said, or will be: then the node keeps the draft unless it is told. @param {number} [when] */
-  const empty = (when) => {
+  /** @param {string} value as it is sent */
+  const show = (value) => {
+    draft.people.clear();
+    draft.text.value = written(value, draft.people);
+  };
+  /** Nothing is written any more, since it was said, or will be. */
+  const empty = () => {
     replyTo.value = null;
-    people.current = new Map();
-    if (when) kept.keep("");
-    else kept.sent();
-    setText("");
+    kept.sent();
+    show("");
     setCaret(-1);
   };
-  const outgoing = () => said(now, people.current);
+  const outgoing = () => said(now, paper.people);
 
   // --- Saying it ------------------------------------------------------------------------------
 
-  const send = async () => {
-    if (!now || long) return;
-    if (editing.peek()) return change();
-    const [message, before, mentioned] = [outgoing(), text, people.current];
+  /** @param {string} tag @param {Record<string, unknown>} [more] @param {(answer: any) => void} [then] */
+  const say = (tag, more = {}, then = () => {}) => {
+    const message = outgoing();
     const reply = replyTo.peek();
     empty();
     focus();
-    await ask("send", { chat: chat.id, text: message, reply_to: reply?.id }).catch(() => {
-      // What could not be said is not lost, unless something else was begun.
-      if (field.current?.value !== "") return;
-      people.current = mentioned;
-      replyTo.value = reply;
-      write(before);
+    kept.send(message, () => ask(tag, { chat: chat.id, text: message, reply_to: reply?.id, ...more }).then(then)).catch(() => {
+      if (opened.peek() === chat.id && !editing.peek()) replyTo.value ??= reply;
     });
   };
-  const change = async () => {
-    const message = editing.peek();
-    const changed = outgoing();
-    if (changed !== message.text && !(await ask("edit", { message: message.id, text: changed }).then(() => true, () => false))) return;
-    if (editing.peek() === message) editing.value = null;
-    focus();
+  const send = () => {
+    if (!now || long) return;
+    if (edited) return correct();
+    // It is there when the node has it: keys that come next are about it.
+    say("send", {}, (message) => shownHistory.peek()?.said(message));
   };
-  /** @param {number} when */
-  const later = async (when) => {
-    const message = outgoing();
-    const reply = replyTo.peek();
-    await ask("schedule", { chat: chat.id, text: message, reply_to: reply?.id, at: when }).then(() => empty(when), () => {});
+  const correct = () => {
+    const tried = outgoing();
+    editing.value = null;
     focus();
+    if (tried === edited.text) return;
+    kept.next(() => ask("edit", { message: edited.id, text: tried })).catch(() => {
+      if (opened.peek() === chat.id && !editing.peek()) editing.value = { ...edited, tried };
+      else kept.giveBack(tried);
+    });
   };
+  /** @param {number} at */
+  const later = (at) => say("schedule", { at });
   /** @param {File[]} files @param {boolean} [plain] */
   const sendFiles = (files, plain = false) => {
     if (!files.length) return;
@@ -127,8 +128,8 @@ function Writing({ chat }) {
     openDialog(SendFiles, {
       chat,
       files,
-      text: clean(field.current?.value ?? ""),
-      say: (/** @type {string} */ caption) => said(clean(caption), people.current),
+      text: clean(draft.text.peek()),
+      say: (/** @type {string} */ caption) => said(clean(caption), draft.people),
       sent: empty,
       reply_to: replyTo.peek()?.id,
       asFiles: plain,
@@ -138,36 +139,17 @@ function Writing({ chat }) {
   // --- As it goes -----------------------------------------------------------------------------
 
   useEffect(() => grow(field.current));
-  useEffect(() => {
+  // With the field itself: the next key is typed into it.
+  useLayoutEffect(() => {
     if (matchMedia("(pointer: fine)").matches) focus();
-    const hide = () => kept.flush();
-    addEventListener("pagehide", hide);
-    document.addEventListener("visibilitychange", hide);
+    kept.shown = { field: field.current, show };
     return () => {
-      removeEventListener("pagehide", hide);
-      document.removeEventListener("visibilitychange", hide);
+      kept.shown = null;
       kept.flush();
     };
   }, []);
-  // Changed by another face, while nobody writes here.
-  useEffect(() => {
-    const other = chat.draft ?? "";
-    if (other === kept.kept || document.activeElement === field.current || kept.wanted !== kept.kept || editing.peek()) return;
-    kept.kept = kept.wanted = other;
-    people.current = new Map();
-    setText(written(other, people.current));
-  }, [chat.draft]);
-  useEffect(() => {
-    if (!edited) return;
-    let here = true;
-    aside.current = field.current?.value ?? "";
-    const fill = (/** @type {any} */ message) => here && (setText(written(message.text ?? "", people.current)), requestAnimationFrame(focus));
-    if (edited.cut) call("message", { message: edited.id }).then(fill, () => here && (editing.value = null));
-    else fill(edited);
-    return () => {
-      here = false;
-      setText(aside.current);
-    };
+  useLayoutEffect(() => {
+    if (edited) focus();
   }, [edited]);
   useEffect(() => {
     if (replyTo.value) focus();
@@ -186,7 +168,7 @@ function Writing({ chat }) {
   const take = (choice) => {
     if (!what || !field.current) return;
     if (what.sign === ":") used(choice.text);
-    const put = what.sign === "@" ? `@${known(choice.text, choice.key, people.current, choice.hint)} ` : choice.text;
+    const put = what.sign === "@" ? `@${known(choice.text, choice.key, paper.people, choice.hint)} ` : choice.text;
     insert(field.current, put, what.from, what.to);
     setCaret(-1);
   };
@@ -205,7 +187,7 @@ function Writing({ chat }) {
     if (mark(event)) return;
     if (sends(event, own.value.enter)) {
       event.preventDefault();
-      void send();
+      send();
     }
   };
 
@@ -229,7 +211,7 @@ function Writing({ chat }) {
   const more = (event) => {
     if (!now || long || edited) return event.preventDefault();
     openMenu(event, [
-      { label: t("send"), icon: "send", run: () => void send() },
+      { label: t("send"), icon: "send", run: send },
       { label: t("send later"), icon: "clock", run: () => openDialog(When, { run: later }) },
     ]);
   };
@@ -243,7 +225,7 @@ function Writing({ chat }) {
     ${emoji && html`<${EmojiPicker} onClose=${() => (setEmoji(false), focus())}
       onPick=${(/** @type {string} */ one) => field.current && insert(field.current, one)} />`}
     <${Recorder} chat=${chat} reply=${replyTo.value?.id} sent=${() => ((replyTo.value = null), requestAnimationFrame(focus))} />
-    <form class="composer" hidden=${records} onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void send())}>
+    <form class="composer" hidden=${records} onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), send())}>
       <${IconButton} name="attach" label=${t("attach")} aria-haspopup="menu" onClick=${attach} />
       <textarea
         ref=${field}
@@ -274,6 +256,13 @@ function Writing({ chat }) {
         onChange=${(/** @type {any} */ e) => (sendFiles([...e.target.files], asFiles.current), (e.target.value = ""))} />
     </form>
   </div>`;
+}
+
+/** A text to write on. @param {string} text as it is sent */
+function sheet(text) {
+  /** @type {import("./mentions.js").People} */
+  const people = new Map();
+  return { people, text: signal(written(text, people)) };
 }
 
 /** Without empty lines around. @param {string} text */

@@ -7,6 +7,7 @@
  */
 
 import { html, useEffect } from "../../vendor/preact.js";
+import { flushed } from "../compose/draft.js";
 import { connected, preferences, stage, toast, turn } from "../store.js";
 import { get, post, Refused } from "../wire.js";
 import { sentence } from "../words.js";
@@ -14,6 +15,7 @@ import { sentence } from "../words.js";
 /** Lock the profile: its keys are forgotten, and every window of the app shows the passphrase's field. */
 export async function lock() {
   try {
+    await flushed();
     await post("lock");
     // The node tells all windows; one that cannot hear it knows it from here.
     if (!connected.value) turn("locked");
