@@ -6,11 +6,12 @@ plain functions, and need no loop. Verbs wait for what they say; nothing here sl
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -25,6 +26,7 @@ from playwright.async_api import (
     Playwright,
     Request,
     Response,
+    Route,
     async_playwright,
     expect,
 )
@@ -269,6 +271,33 @@ class Person(Someone):
     def narrow(self, width: int = 360, height: int = 700) -> None:
         """Make the window as small as a telephone's."""
         self.do(self.page.set_viewport_size({"width": width, "height": height}))
+
+    @contextlib.contextmanager
+    def late(self, command: str) -> Iterator[Callable[[], None]]:
+        """Answers to commands of this tag, such as "set chat", reach the page at the end of the block.
+
+        Gives what waits until the node has answered one: of what is done after it, that answer knows nothing.
+        """
+        answered, over = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            response = await route.fetch()
+            answered.set()
+            await over.wait()
+            await route.fulfill(response=response)
+
+        async def told() -> None:
+            await answered.wait()
+
+        async def end() -> None:
+            over.set()
+            await self.page.unroute_all(behavior="wait")
+
+        self.do(self.page.route(f"**/api/call/{command.replace(' ', '-')}", hold))
+        try:
+            yield lambda: self.do(told())
+        finally:
+            self.do(end())
 
     # --- What there is on the page ----------------------------------------------------------------
 

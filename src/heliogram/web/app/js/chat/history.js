@@ -34,6 +34,8 @@ export class History extends Runs {
     this.clock = 0;
     /** Notices wait for each other. @type {Promise<unknown>} */
     this.turn = Promise.resolve();
+    /** What was told since each question that is not answered yet. @type {Set<any[]>} */
+    this.told = new Set();
   }
 
   changed() {
@@ -50,24 +52,44 @@ export class History extends Runs {
   // --- Opening ----------------------------------------------------------------------------------
 
   /** Load the end; what there is at first. */
-  async openEnd() {
-    const [place, last] = await Promise.all([
-      call("place", { chat: this.chat }),
-      call("history", { chat: this.chat, limit: 50 }),
-    ]);
-    this.divide(Math.max(place.count, last.length), Math.max(place.count, last.length) - last.length, last);
+  openEnd() {
+    return this.since(async () => {
+      const [place, last] = await Promise.all([
+        call("place", { chat: this.chat }),
+        call("history", { chat: this.chat, limit: 50 }),
+      ]);
+      this.divide(Math.max(place.count, last.length), Math.max(place.count, last.length) - last.length, last);
+    });
   }
 
   /**
    * Load around a place. Gives its position, as in the node's `Place`.
-   * @param {Record<string, unknown>} where
+   * @param {Record<string, unknown>} where @returns {Promise<any>}
    */
-  async openAt(where) {
-    const place = await call("place", { chat: this.chat, ...where });
-    const from = Math.max(0, Math.min(place.position - 30, place.count - 60));
-    const some = await call("history", { chat: this.chat, position: from, limit: 60 });
-    this.divide(Math.max(place.count, from + some.length), from, some);
-    return place;
+  openAt(where) {
+    return this.since(async () => {
+      const place = await call("place", { chat: this.chat, ...where });
+      const from = Math.max(0, Math.min(place.position - 30, place.count - 60));
+      const some = await call("history", { chat: this.chat, position: from, limit: 60 });
+      this.divide(Math.max(place.count, from + some.length), from, some);
+      return place;
+    });
+  }
+
+  /**
+   * Ask, and take the answer. What was told meanwhile may be newer than the answer is: it is heard once more.
+   * @template T @param {() => Promise<T>} work @returns {Promise<T>}
+   */
+  async since(work) {
+    /** @type {any[]} */
+    const told = [];
+    this.told.add(told);
+    try {
+      return await work();
+    } finally {
+      this.told.delete(told);
+      told.forEach((notice) => this.take(notice));
+    }
   }
 
   /** @param {number} count @param {number} from @param {any[]} messages those from there on */
@@ -132,12 +154,14 @@ export class History extends Runs {
     this.asked += 1;
     const { shifts } = this;
     try {
-      const messages = await call("history", { chat: this.chat, position: start, limit: one.size });
-      if (this.over || !this.runs.includes(one)) return;
-      if (shifts === this.shifts && messages.length === one.size) {
-        if (messages.some((/** @type {any} */ m) => this.places.has(m.number))) void this.again();
-        else this.fill(one, messages);
-      }
+      await this.since(async () => {
+        const messages = await call("history", { chat: this.chat, position: start, limit: one.size });
+        if (this.over || !this.runs.includes(one)) return;
+        if (shifts === this.shifts && messages.length === one.size) {
+          if (messages.some((/** @type {any} */ m) => this.places.has(m.number))) void this.again();
+          else this.fill(one, messages);
+        }
+      });
     } catch {
       // The node is away: what is shown next asks again.
       await new Promise((wait) => setTimeout(wait, 500));
@@ -173,6 +197,12 @@ export class History extends Runs {
 
   /** @param {any} notice @returns {void} */
   heard(notice) {
+    for (const one of this.told) one.push(notice);
+    this.take(notice);
+  }
+
+  /** @param {any} notice @returns {void} */
+  take(notice) {
     if (this.over || !this.ready) return;
     if (notice.event === "message changed") this.replace(notice.message);
     else if (notice.event === "message gone") this.remove(notice.number);
