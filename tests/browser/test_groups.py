@@ -30,8 +30,8 @@ def test_a_group_is_made_and_somebody_removed(people: People, anna: Person, ben:
     # What it means is said before it is done.
     anna.sees(anna.page.get_by_role("dialog").get_by_text("Cleo reads nothing"))
     confirms(anna, "Remove")
-    anna.misses(anna.line("Cleo"))
     anna.sees("Cleo is out.")
+    anna.misses(anna.line("Cleo"))
     shows_info(cleo)
     cleo.sees(cleo.page.locator(".panel [data-phase=out]"))
 

@@ -59,7 +59,7 @@ export class History extends Runs {
         call("history", { chat: this.chat, limit: 50 }),
       ]);
       this.divide(Math.max(place.count, last.length), Math.max(place.count, last.length) - last.length, last);
-    });
+    }, true);
   }
 
   /**
@@ -73,14 +73,15 @@ export class History extends Runs {
       const some = await call("history", { chat: this.chat, position: from, limit: 60 });
       this.divide(Math.max(place.count, from + some.length), from, some);
       return place;
-    });
+    }, true);
   }
 
   /**
    * Ask, and take the answer. What was told meanwhile may be newer than the answer is: it is heard once more.
-   * @template T @param {() => Promise<T>} work @returns {Promise<T>}
+   * @template T @param {() => Promise<T>} work @param {boolean} [anew] all begins with the answer: who came and went, too
+   * @returns {Promise<T>}
    */
-  async since(work) {
+  async since(work, anew = false) {
     /** @type {any[]} */
     const told = [];
     this.told.add(told);
@@ -88,7 +89,7 @@ export class History extends Runs {
       return await work();
     } finally {
       this.told.delete(told);
-      told.forEach((notice) => this.take(notice));
+      for (const notice of told) if (anew || notice.event === "message changed") this.take(notice);
     }
   }
 
@@ -211,7 +212,7 @@ export class History extends Runs {
       const last = this.last;
       if (this.places.has(message.number)) this.replace(message);
       else if (!this.count || (last && message.time > last.time)) this.insert(this.count, message);
-      else this.turn = this.turn.then(() => this.place(message));
+      else void this.since(() => (this.turn = this.turn.then(() => this.place(message))));
     }
   }
 
