@@ -6,11 +6,12 @@ plain functions, and need no loop. Verbs wait for what they say; nothing here sl
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -25,6 +26,7 @@ from playwright.async_api import (
     Playwright,
     Request,
     Response,
+    Route,
     async_playwright,
     expect,
 )
@@ -270,6 +272,33 @@ class Person(Someone):
         """Make the window as small as a telephone's."""
         self.do(self.page.set_viewport_size({"width": width, "height": height}))
 
+    @contextlib.contextmanager
+    def late(self, command: str) -> Iterator[Callable[[], None]]:
+        """Answers to commands of this tag, such as "set chat", reach the page at the end of the block.
+
+        Gives what waits until the node has answered one: of what is done after it, that answer knows nothing.
+        """
+        answered, over = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            response = await route.fetch()
+            answered.set()
+            await over.wait()
+            await route.fulfill(response=response)
+
+        async def told() -> None:
+            await answered.wait()
+
+        async def end() -> None:
+            over.set()
+            await self.page.unroute_all(behavior="wait")
+
+        self.do(self.page.route(f"**/api/call/{command.replace(' ', '-')}", hold))
+        try:
+            yield lambda: self.do(told())
+        finally:
+            self.do(end())
+
     # --- What there is on the page ----------------------------------------------------------------
 
     def button(self, name: str | re.Pattern[str]) -> Locator:
@@ -341,13 +370,22 @@ class Person(Someone):
         return self
 
     def row(self, chat: str) -> Locator:
-        """A conversation's row in the list."""
-        return self.page.locator(".list .row").filter(has_text=chat)
+        """A conversation's row in the list, by its name alone: any message may hold the same letters."""
+        name = self.page.locator(".row-name").filter(has_text=chat)
+        return self.page.locator(".list .row").filter(has=name)
+
+    def line(self, name: str) -> Locator:
+        """Somebody's line in a list of people, by their name alone.
+
+        Beside it stand their mark, which is words, and their role: "circle" and "Owner" hold a "Cleo".
+        """
+        called = self.page.locator(".p-name").get_by_text(name, exact=True)
+        return self.page.locator(".p-line").filter(has=called)
 
     def goes_to(self, chat: str) -> None:
         """Open a conversation from the list."""
         self.clicks(self.row(chat).first)
-        self.sees(self.page.get_by_role("heading", name=chat).or_(self.composer).first)
+        self.sees(self.page.locator(".chat-name").filter(has_text=chat))
 
     @property
     def composer(self) -> Locator:

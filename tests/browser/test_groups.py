@@ -15,7 +15,7 @@ def test_a_group_is_made_and_somebody_removed(people: People, anna: Person, ben:
     anna.chooses("New group")
     anna.fills("Name of the group", "Garden")
     for name in ("Ben", "Cleo"):
-        anna.clicks(anna.page.get_by_role("dialog").get_by_role("checkbox", name=name))
+        anna.clicks(anna.line(name).get_by_role("checkbox"))
     anna.clicks("Make group")
     anna.sees(anna.composer)
     cleo.clicks(cleo.page.locator(".list .list-entry").filter(has_text="Requests"))
@@ -30,8 +30,8 @@ def test_a_group_is_made_and_somebody_removed(people: People, anna: Person, ben:
     # What it means is said before it is done.
     anna.sees(anna.page.get_by_role("dialog").get_by_text("Cleo reads nothing"))
     confirms(anna, "Remove")
-    anna.misses(anna.page.locator(".panel [data-member]").filter(has_text="Cleo"))
     anna.sees("Cleo is out.")
+    anna.misses(anna.line("Cleo"))
     shows_info(cleo)
     cleo.sees(cleo.page.locator(".panel [data-phase=out]"))
 
@@ -49,7 +49,7 @@ def test_a_group_is_renamed_and_an_admin_made(anna: Person, ben: Friend) -> None
     anna.clicks("More about Ben")
     anna.chooses("Make an admin")
     confirms(anna, "Make an admin")
-    anna.sees(anna.page.locator(".panel [data-member]").filter(has_text="Ben").get_by_text("Admin"))
+    anna.sees(anna.line("Ben").get_by_text("Admin", exact=True))
 
     async def known() -> bool | None:
         info: api.ChatInfo = await ben.node.call(api.GetChat(chat.id))

@@ -44,13 +44,6 @@ def _everybody(window: Window, folder: Path) -> Iterator[People]:
         people.leave()
 
 
-def _to(nora: Person, chat: str) -> None:
-    """Open a conversation by its name alone: others may have said something elsewhere."""
-    name = nora.page.locator(".list .row-name").filter(has_text=chat)
-    nora.clicks(name)
-    nora.sees(nora.page.locator(".chat-name").filter(has_text=chat))
-
-
 def _start(nora: Person, visit: Visitor) -> None:
     nora.opens()
     nora.sees(nora.button("Create an account"))
@@ -91,11 +84,11 @@ def _list(nora: Person, visit: Visitor) -> None:
 
 
 def _talk(nora: Person, visit: Visitor) -> None:
-    _to(nora, scene.CIRCLE)
+    nora.goes_to(scene.CIRCLE)
     nora.reads("What do we read in autumn?")
     nora.sees(nora.page.locator(".chip"))
     visit(nora, "group")
-    _to(nora, "Ida Lund")
+    nora.goes_to("Ida Lund")
     nora.reads("I have it, thank you")
     _loaded(nora)
     visit(nora, "pictures")
@@ -109,10 +102,10 @@ def _talk(nora: Person, visit: Visitor) -> None:
     nora.sees(nora.page.get_by_role("menu"))
     visit(nora, "message-menu")
     nora.presses("Escape")
-    _to(nora, "ليلى")
+    nora.goes_to("ليلى")
     nora.reads("ممتاز")
     visit(nora, "right-to-left")
-    _to(nora, "Milo Brandt")
+    nora.goes_to("Milo Brandt")
     nora.sees(nora.page.locator(".message[data-kind=text]").last)
     visit(nora, "unread")
     nora.clicks("Search in this chat")
@@ -123,7 +116,7 @@ def _talk(nora: Person, visit: Visitor) -> None:
 
 
 def _writing(nora: Person, visit: Visitor) -> None:
-    _to(nora, "Tomás Vega")
+    nora.goes_to("Tomás Vega")
     nora.reads("Yes, on Thursday")
     nora.do(nora.page.locator(".message:not(.mine) .text").last.click(button="right"))
     nora.chooses("Reply")
@@ -142,7 +135,7 @@ def _writing(nora: Person, visit: Visitor) -> None:
 
 
 def _about(nora: Person, visit: Visitor) -> None:
-    _to(nora, "Ida Lund")
+    nora.goes_to("Ida Lund")
     said = nora.page.locator(".message.mine").filter(has_text="Then we go there")
     nora.clicks(said.locator(".ticks"))
     nora.clicks("What relays and the network saw")
@@ -161,7 +154,7 @@ def _about(nora: Person, visit: Visitor) -> None:
     nora.sees(nora.page.get_by_role("dialog"))
     visit(nora, "protection")
     nora.presses("Escape")
-    _to(nora, scene.CIRCLE)
+    nora.goes_to(scene.CIRCLE)
     nora.clicks(nora.page.locator(".chat-who"))
     nora.sees(nora.page.locator(".panel [data-member]").nth(3))
     visit(nora, "group-info")
@@ -181,7 +174,7 @@ def _dialogs(nora: Person, visit: Visitor) -> None:
     nora.clicks("New chat")
     nora.chooses("New group")
     nora.fills("Name of the group", "Apple harvest")
-    nora.clicks(nora.page.get_by_role("dialog").get_by_role("checkbox", name="Ida"))
+    nora.clicks(nora.line("Ida Lund").get_by_role("checkbox"))
     visit(nora, "new-group")
     nora.presses("Escape")
     nora.clicks("New chat")

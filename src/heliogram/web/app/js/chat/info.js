@@ -2,6 +2,7 @@
 /** All about the conversation that is shown, as in the node's `ChatInfo`, kept as it changes. */
 
 import { effect, signal } from "../../vendor/preact.js";
+import { newest } from "../newest.js";
 import { on, opened } from "../store.js";
 import { call } from "../wire.js";
 
@@ -11,13 +12,12 @@ export const info = signal(null);
 /** @type {any} */
 let waiting = 0;
 
-async function load() {
+const load = newest(async () => {
   waiting = 0;
   const id = opened.value;
-  if (!id) return;
-  const found = await call("chat", { chat: id }).catch(() => null);
+  const found = id && (await call("chat", { chat: id }).catch(() => null));
   if (found && opened.value === id) info.value = found;
-}
+});
 
 const soon = () => {
   if (!waiting) waiting = setTimeout(load, 300);

@@ -34,7 +34,11 @@ function Found({ chat, what }) {
   const load = async () => {
     const before = all?.at(-1)?.number;
     const some = await call("media", { chat, what, limit: 60, ...(before === undefined ? {} : { before }) }).catch(() => []);
-    setAll([...(all ?? []), ...some]);
+    // What was told meanwhile of those that were here stays; two answers of one place are one.
+    setAll((old) => {
+      const here = new Set(old?.map((one) => one.number));
+      return [...(old ?? []), ...some.filter((/** @type {any} */ one) => !here.has(one.number))];
+    });
     setMore(some.length === 60);
   };
   useEffect(() => void load(), []);

@@ -3,6 +3,7 @@
 
 import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
 import { Icon, IconButton } from "../parts/icon.js";
+import { newest } from "../newest.js";
 import { on, panel } from "../store.js";
 import { call } from "../wire.js";
 import { t } from "../words.js";
@@ -12,27 +13,30 @@ import { inShort } from "./names.js";
 /** What is pinned in a conversation, kept as it changes. @param {string} chat @returns {any[] | null} */
 export function usePins(chat) {
   const [pins, setPins] = useState(/** @type {any[] | null} */ (null));
-  const known = useRef(new Set());
+  // Which messages they are; null while that is asked: then any may be one.
+  const known = useRef(/** @type {Set<number> | null} */ (null));
   useEffect(() => {
     let here = true;
     /** @type {any} */
     let waiting = 0;
-    const show = (/** @type {any[]} */ found) => {
-      if (!here) return;
-      known.current = new Set(found.map((one) => one.number));
-      setPins(found);
-    };
-    const load = () => {
+    const load = newest(async () => {
       waiting = 0;
-      call("pins", { chat }).then(show, () => show([]));
-    };
+      known.current = null;
+      const found = await call("pins", { chat }).catch(() => []);
+      if (!here) return;
+      known.current = new Set(found.map((/** @type {any} */ one) => one.number));
+      setPins(found);
+    });
     const heard = (/** @type {any} */ notice) => {
       const { message } = notice;
       if ((message?.chat ?? notice.chat) !== chat || waiting) return;
-      if (message?.pinned || message?.event || known.current.has(message?.number ?? notice.number)) waiting = setTimeout(load, 100);
+      if (message?.pinned || message?.event || (known.current?.has(message?.number ?? notice.number) ?? true)) waiting = setTimeout(load, 100);
     };
-    load();
-    const ends = ["message added", "message changed", "message gone"].map((event) => on(event, heard));
+    void load();
+    const ends = [
+      ...["message added", "message changed", "message gone"].map((event) => on(event, heard)),
+      on("reconnected", () => void load()),
+    ];
     return () => {
       here = false;
       clearTimeout(waiting);

@@ -3,33 +3,28 @@
 
 import { Confirm } from "../parts/dialog.js";
 import { openMenu } from "../parts/menu.js";
-import { ask, chats, folders, openChat, openDialog, opened, tell, toast } from "../store.js";
+import { ask, folders, openChat, openDialog, opened, tell, toast } from "../store.js";
 import { t } from "../words.js";
 import { openFolders } from "./doors.js";
 
 /**
- * Change what is ours of a conversation; what is shown follows at once.
+ * Change what is ours of a conversation; what is shown follows by a notice.
  * @param {any} chat @param {{ pinned?: boolean, muted?: boolean, archived?: boolean }} changes
  */
-export async function change(chat, changes) {
-  chats.value = new Map(chats.value).set(chat.id, await ask("set chat", { chat: chat.id, ...changes }));
-}
-
-/** @param {any} chat @param {{ pinned?: boolean, muted?: boolean, archived?: boolean }} changes */
-const quietly = (chat, changes) => void change(chat, changes).catch(() => {});
+const change = (chat, changes) => tell("set chat", { chat: chat.id, ...changes });
 
 /** @param {any} chat */
 export function toggleMute(chat) {
-  quietly(chat, { muted: !chat.muted });
+  change(chat, { muted: !chat.muted });
   toast(t(chat.muted ? "unmuted now" : "muted now", { name: chat.name }));
 }
 
 /** @param {any} chat */
 export function archive(chat) {
-  quietly(chat, { archived: !chat.archived });
+  change(chat, { archived: !chat.archived });
   if (!chat.archived)
     toast(t("archived now", { name: chat.name }), {
-      action: { label: t("undo"), run: () => quietly(chat, { archived: false }) },
+      action: { label: t("undo"), run: () => change(chat, { archived: false }) },
     });
 }
 
@@ -74,7 +69,7 @@ export function chatMenu(event, chat) {
   const again = /** @type {any} */ ({ preventDefault() {}, currentTarget: from, target: from });
   openMenu(event, [
     chat.unread > 0 && { label: t("mark read"), icon: "checks", run: () => tell("read", { chat: chat.id }) },
-    { label: t(chat.pinned ? "unpin chat" : "pin chat"), icon: "pin", run: () => quietly(chat, { pinned: !chat.pinned }) },
+    { label: t(chat.pinned ? "unpin chat" : "pin chat"), icon: "pin", run: () => change(chat, { pinned: !chat.pinned }) },
     { label: t(chat.muted ? "unmute" : "mute chat"), icon: chat.muted ? "bell" : "mute", run: () => toggleMute(chat) },
     { label: t(chat.archived ? "unarchive" : "archive"), icon: "archive", run: () => archive(chat) },
     { label: t("to folder"), icon: "folder", run: () => folderMenu(again, chat) },

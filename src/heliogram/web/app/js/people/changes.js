@@ -6,6 +6,7 @@
  */
 
 import { signal, useEffect, useState } from "../../vendor/preact.js";
+import { newest } from "../newest.js";
 import { on, toast } from "../store.js";
 import { call } from "../wire.js";
 import { t } from "../words.js";
@@ -68,23 +69,12 @@ export function useInfo(id) {
   const [gone, setGone] = useState(false);
   useEffect(() => {
     let here = true;
-    let busy = false;
-    let again = false;
-    // One question at a time: many notices may come at once.
-    const load = async () => {
-      if (busy) return void (again = true);
-      busy = true;
-      do {
-        again = false;
-        try {
-          const found = await call("chat", { chat: id });
-          if (here) setInfo(found);
-        } catch {
-          if (here) setGone(true);
-        }
-      } while (again && here);
-      busy = false;
-    };
+    const load = newest(async () => {
+      const found = here && (await call("chat", { chat: id }).catch(() => null));
+      if (!here) return;
+      if (found) setInfo(found);
+      setGone(!found);
+    });
     setInfo(null);
     setGone(false);
     void load();
