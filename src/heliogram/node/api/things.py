@@ -104,8 +104,43 @@ class Origin(Struct, frozen=True, omit_defaults=True):
     time: int = 0
 
 
+#: What happened in a conversation besides messages; from "too late" on: what of it cannot be read.
+LineCode: TypeAlias = Literal[
+    "founded", "invited", "went on", "goes on",
+    "member added", "member removed", "member left", "member restored",
+    "device added", "device removed", "device left", "role changed",
+    "named", "renamed", "unnamed", "description changed", "picture changed", "expiry set", "expiry off",
+    "relays changed", "pinned", "unpinned",
+    "conversation dead", "wounded", "fork suspected", "keys used elsewhere",
+    "too late", "broken", "later version", "revoked device", "no message",
+]  # fmt: skip
+
+
+class Line(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a line of history says, for faces to put into words. Who did it is the message's `sender`."""
+
+    #: A `LineCode`. A later node may know others: show that something happened.
+    code: str
+    #: Whom it was done to; of a conversation that is dead, who made the change that counts for nobody.
+    who: Person | None = None
+    #: Their role from then on.
+    role: Literal["member", "admin", "owner"] | None = None
+    #: What the conversation is called from then on, and was called before.
+    name: str = ""
+    before: str = ""
+    #: After which messages go.
+    seconds: int = 0
+    #: How many relays there are from then on, and how many of them decide.
+    relays: int = 0
+    quorum: int = 0
+    #: What speaks against them: "foreign log", "too many replaced", "same operator".
+    objections: tuple[str, ...] = ()
+    #: Who was there before, and is not here yet.
+    missing: tuple[Person, ...] = ()
+
+
 class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A message, or a line of history (`kind` "line")."""
+    """A message, or a line of history (`kind` "line" or "unreadable")."""
 
     #: Its name at this node: what `before` and `after` mean. The order of messages is that of their times.
     number: int
@@ -116,7 +151,7 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     mine: bool = False
     #: "text", "file", "poll", "location", "unknown", "deleted", "unreadable", "line".
     kind: str
-    #: What is shown; for a line, the sentence.
+    #: What was said; of a line, nothing.
     text: str = ""
     #: Whether `text` is only the beginning: `GetMessage` gives all of it.
     cut: bool = False
@@ -140,8 +175,8 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     forwarded: Origin | None = None
     #: Whether it is among what is pinned for all.
     pinned: bool = False
-    #: Of a line: what happened, by the name of its event, such as "MemberAdded".
-    event: str = ""
+    #: Of a line: what happened.
+    line: Line | None = None
 
 
 class Chat(Struct, frozen=True, omit_defaults=True, kw_only=True):

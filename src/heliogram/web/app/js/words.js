@@ -44,6 +44,9 @@ export function t(key, values = {}) {
   );
 }
 
+/** Whether there are words for a key. @param {string} key */
+export const known = (key) => key in en;
+
 /** As the reader's country writes times, where that is one of the language's. */
 const locale = computed(() => navigator.languages.find((one) => one.slice(0, 2) === language.value) ?? language.value);
 

@@ -29,7 +29,7 @@ export function usePins(chat) {
     const heard = (/** @type {any} */ notice) => {
       const { message } = notice;
       if ((message?.chat ?? notice.chat) !== chat || waiting) return;
-      if (message?.pinned || message?.event || known.current.has(message?.number ?? notice.number)) waiting = setTimeout(load, 100);
+      if (message?.pinned || message?.line || known.current.has(message?.number ?? notice.number)) waiting = setTimeout(load, 100);
     };
     load();
     const ends = ["message added", "message changed", "message gone"].map((event) => on(event, heard));

@@ -53,7 +53,6 @@ export default {
   deleted: "This message was deleted",
   "deleted by you": "You deleted this message",
   "unknown kind": "A kind of message that this version does not know:",
-  unreadable: "A message that cannot be read",
   "forwarded from": "Forwarded from",
   "cannot be checked": "(this cannot be checked)",
   location: "Place",

@@ -53,7 +53,6 @@ export default {
   deleted: "Сообщение удалено",
   "deleted by you": "Вы удалили это сообщение",
   "unknown kind": "Вид сообщения, который эта версия не знает:",
-  unreadable: "Сообщение не удаётся прочитать",
   "forwarded from": "Переслано от",
   "cannot be checked": "(это нельзя проверить)",
   location: "Место",
