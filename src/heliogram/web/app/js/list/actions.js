@@ -4,7 +4,7 @@
 import { Confirm } from "../parts/dialog.js";
 import { openMenu } from "../parts/menu.js";
 import { ask, chats, folders, openChat, openDialog, opened, tell, toast } from "../store.js";
-import { t } from "../words.js";
+import { chatName, t } from "../words.js";
 import { openFolders } from "./doors.js";
 
 /**
@@ -21,14 +21,14 @@ const quietly = (chat, changes) => void change(chat, changes).catch(() => {});
 /** @param {any} chat */
 export function toggleMute(chat) {
   quietly(chat, { muted: !chat.muted });
-  toast(t(chat.muted ? "unmuted now" : "muted now", { name: chat.name }));
+  toast(t(chat.muted ? "unmuted now" : "muted now", { name: chatName(chat) }));
 }
 
 /** @param {any} chat */
 export function archive(chat) {
   quietly(chat, { archived: !chat.archived });
   if (!chat.archived)
-    toast(t("archived now", { name: chat.name }), {
+    toast(t("archived now", { name: chatName(chat) }), {
       action: { label: t("undo"), run: () => quietly(chat, { archived: false }) },
     });
 }
