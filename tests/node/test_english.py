@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from heliogram.node import api
-from heliogram.node.english import sentence, span
+from heliogram.node.english import passed, sentence, span
 
 ME, ANNA, BEN = (
     api.Person(letter * 64, name, "one two three", me=letter == "a")
@@ -53,3 +54,13 @@ def test_what_a_later_node_tells_is_not_left_out() -> None:
     assert sentence(api.Line(code="moon rose"), ANNA) == (
         "Something happened that this version does not know (moon rose)."
     )
+
+
+def test_what_the_network_saw() -> None:
+    one = api.Passed(to="relay.example", size=370, times=1, tls=False)
+    assert passed(one) == "About 370 bytes to relay.example."
+    assert (
+        passed(replace(one, times=2, tls=True))
+        == "About 370 bytes to relay.example, in TLS, 2 times."
+    )
+    assert "to the proxy" in passed(replace(one, to=""))

@@ -134,7 +134,7 @@ def chat_info(info: api.ChatInfo) -> list[tuple[str, str]]:
         ("epoch", str(info.epoch)),
         ("authenticator", info.authenticator),
         ("quorum", f"{info.quorum} of {len(info.relays)} relays"),
-        ("guarantee", info.guarantee),
+        ("guarantee", english.guarantee(info)),
         *(
             ("member", f"{person(one.who)}, {one.role}, {one.devices} device(s), {one.who.mark}")
             for one in info.members
@@ -289,7 +289,7 @@ def explanation(screen: Screen, seen: api.Explanation) -> None:
             ("state", standing(seen.message)),
             ("text", f"{seen.text_size} bytes; hidden in {seen.entry_size}"),
             ("looks like", f"any text up to {seen.bucket} bytes"),
-            *(("network", one) for one in seen.network),
+            *(("network", english.passed(one)) for one in seen.network),
             ("proxy", seen.proxy),
         ]
     )

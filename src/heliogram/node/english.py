@@ -1,4 +1,4 @@
-"""Lines of history as English sentences, for faces that speak English."""
+"""What a node tells by codes and numbers, as English sentences: for faces that speak English."""
 
 from __future__ import annotations
 
@@ -80,6 +80,23 @@ def sentence(line: api.Line, by: api.Person | None) -> str:
     if line.missing:
         said += f" Not here yet: {', '.join(_name(one, 'you') for one in line.missing)}."
     return said + "".join(f" Beware: {_OBJECTIONS.get(one, one)}." for one in line.objections)
+
+
+def guarantee(info: api.ChatInfo) -> str:
+    """What the relays of a conversation promise together."""
+    n = len(info.relays)
+    if n == 1:
+        return "One relay: nothing works without it, and it must not lie."
+    lie = f"{info.lying or 'none'} may lie"
+    return f"{n} relays, {info.quorum} decide: {lie}, {info.silent or 'none'} may be missing."
+
+
+def passed(seen: api.Passed) -> str:
+    """What who watches the network saw."""
+    if not seen.to:
+        return f"About {seen.size} bytes to the proxy, in TLS. Where they went, the proxy hides."
+    tls, times = ", in TLS" if seen.tls else "", f", {seen.times} times" if seen.times > 1 else ""
+    return f"About {seen.size} bytes to {seen.to}{tls}{times}."
 
 
 def span(seconds: int) -> str:

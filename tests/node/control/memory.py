@@ -171,7 +171,6 @@ class MemoryNode:
             quorum=2,
             lying=0,
             silent=1,
-            guarantee="Of 3 relays one may be silent; none may lie.",
             authenticator=_id(chat.id)[:30],
         )
 
@@ -450,7 +449,7 @@ class MemoryNode:
             text_size=len(message.text.encode()),
             entry_size=1024,
             bucket=700,
-            network=("1,200 bytes to relay1.example:443",),
+            network=(api.Passed(to="relay1.example:443", size=1200, times=1, tls=True),),
             proxy="",
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from heliogram import mls
-from heliogram.node import api
+from heliogram.node import api, english
 from heliogram.node.components import Role
 from heliogram.node.errors import Ambiguous, NotAllowed, NotFound, OnlyOwner
 from heliogram.node.events import InvitationDue
@@ -49,7 +49,7 @@ def test_all_about_a_group(three: Three) -> None:
     seen, other = alice.call(api.GetChat(chat)), bob.call(api.GetChat(chat))
     assert seen.authenticator == other.authenticator != ""
     assert (seen.epoch, seen.quorum, seen.lying, seen.silent) == (1, 3, 1, 1)
-    assert seen.guarantee == "4 relays, 3 decide: 1 may lie, 1 may be missing."
+    assert english.guarantee(seen) == "4 relays, 3 decide: 1 may lie, 1 may be missing."
     assert [one.role for one in seen.members] == ["owner", "member", "member"]
     assert len(seen.relays) == 4 and "Ed25519" in seen.suite
 

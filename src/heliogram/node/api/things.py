@@ -224,7 +224,8 @@ class RelayHealth(Struct, frozen=True, omit_defaults=True, kw_only=True):
     #: "up", "behind", "fenced", "unreachable", "wrong key", "gone", "misbehaving", "unknown".
     state: str
     round_trip_ms: float | None = None
-    #: What it did that none may do, in our words.
+    #: What it did that none may do: "two votes", "hidden lock", "forgery", "wrong value", "wrong entry",
+    #: "lost entry", "forked", "foreign packages".
     faults: tuple[str, ...] = ()
 
 
@@ -238,10 +239,9 @@ class ChatInfo(Struct, frozen=True, kw_only=True):
     members: tuple[Member, ...]
     relays: tuple[RelayHealth, ...]
     quorum: int
-    #: How many relays may lie at once, how many may be silent; and that in words.
+    #: How many relays may lie at once, how many may be silent.
     lying: int
     silent: int
-    guarantee: str
     #: For comparing by voice: equal for all who are in the same epoch of the same branch.
     authenticator: str
 
@@ -418,6 +418,18 @@ class Trace(Struct, frozen=True, kw_only=True):
     stored: bool
 
 
+class Passed(Struct, frozen=True, kw_only=True):
+    """What who watches the network saw go out for a message."""
+
+    #: The name of a relay; empty: the proxy, which hides where it went.
+    to: str
+    #: Bytes of one time, of a relay; of all, to the proxy.
+    size: int
+    times: int
+    #: Whether it was in TLS. On one's own machine there may be none.
+    tls: bool
+
+
 class Explanation(Struct, frozen=True, kw_only=True):
     """What each relay, and who watches the network, saw of a message of ours."""
 
@@ -428,8 +440,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     entry_size: int
     #: How many text sizes look the same: the largest that would fit.
     bucket: int
-    #: What the network saw: sizes and to whom, or that a proxy hid it.
-    network: tuple[str, ...]
+    network: tuple[Passed, ...]
     proxy: str
 
 

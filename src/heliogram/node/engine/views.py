@@ -293,13 +293,3 @@ def relay_info(relay: RelayDescription) -> api.RelayInfo:
         tuple(one.decode("ascii", "replace") for one in relay.endpoints),
         relay.operator_key.hex(),
     )
-
-
-def guarantee(configuration: Configuration) -> str:
-    """What so many relays promise, in words."""
-    n, lying, silent = configuration.n, configuration.b, configuration.n - configuration.q
-    if n == 1:
-        return "One relay: nothing works without it, and it must not lie."
-    lie = "none may lie" if lying == 0 else f"{lying} may lie"
-    gone = "none may be missing" if silent == 0 else f"{silent} may be missing"
-    return f"{n} relays, {configuration.q} decide: {lie}, {gone}."

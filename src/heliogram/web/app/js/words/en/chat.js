@@ -106,6 +106,13 @@ export default {
   "explain sizes": "Its text has {text}. It went as a sealed entry of {entry}: every text up to {bucket} looks just the same.",
   "explain never": "No relay saw your name, the chat's name, the members or a word of it.",
   trace: "{what}, {size}, {when}, after change {epoch}.",
+  "trace post": "sealed message",
+  "trace refused: epoch closed": "sealed message, refused: the keys had changed",
+  "trace blob": "part of a sealed file",
+  "passed relay": "About {size} to",
+  "passed proxy": "About {size} to the proxy, in TLS. Where they went, the proxy hides.",
+  "in TLS": "in TLS",
+  "n times": { one: "{n} time", other: "{n} times" },
   "it signed": "It signed that it keeps it.",
   "network saw": "Who watches the network saw:",
 
