@@ -57,6 +57,22 @@ def test_a_group_is_renamed_and_an_admin_made(anna: Person, ben: Friend) -> None
         return (info.chat.name == "Old garden" and mine.role == "admin") or None
 
     ben.do(until(known))
+    # What happened is told in the language of who reads it.
+    ben.ask(api.SetProfile(chat.id, description="Tea at five"))
+    anna.opens(language="ru-RU")
+    anna.clicks(anna.row("Old garden").first)
+    for said in (
+        "Вы начали этот чат.",
+        "Вы добавили участника: Ben.",
+        "Вы переименовали чат «Garden» в «Old garden».",
+        "Вы сменили роль: Ben теперь администратор.",
+        "Ben меняет описание.",
+    ):
+        anna.sees(anna.history.locator(".line").get_by_text(said, exact=True))
+    anna.sees(anna.history.locator(".line bdi").get_by_text("Old garden", exact=True))
+    anna.sees(anna.row("Old garden").get_by_text("Ben меняет описание."))
+    anna.clicks(anna.page.get_by_role("button", name="Сквозное шифрование"))
+    anna.sees(anna.page.get_by_role("dialog").get_by_text("Релеев: 4, решают: 3."))
 
 
 def test_the_relays_of_a_group_are_changed(anna: Person, ben: Friend) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 import pytest
 
 import heliogram.web
 from heliogram.cli.sentences import SENTENCES, WARNINGS
+from heliogram.node import api
 from heliogram.web.errors import WebError
 
 JS = Path(heliogram.web.__path__[0]) / "app" / "js"
@@ -123,3 +124,19 @@ def test_every_code_has_a_sentence_for_who_uses_the_app() -> None:
                 # Nobody in front of a page has a command line.
                 assert not re.search(r"heliogram [a-z]|--\w|NAME|chmod", text), code
                 assert re.search(r"[.!?}]$|#key$|contact/$|:9050$", text), code
+
+
+def test_every_line_of_history_has_its_words_in_every_form() -> None:
+    """Who did it and whom it was done to may be oneself: that is another form of the same words."""
+    sentences = {
+        key.removeprefix("line "): _PLACE.findall(" ".join(texts(value)))
+        for key, value in ENGLISH.items()
+        if key.startswith("line ")
+    }
+    for code in (*get_args(api.LineCode), "unknown"):
+        assert code in sentences
+        forms = {"by": f"{code} you", "who": f"{code} of you"}
+        for place, form in forms.items():
+            # Of what one does to oneself, "you" alone says enough.
+            assert (form in sentences) == (place in sentences[code]), form
+            assert place not in sentences.get(form, ()), form

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,9 @@ from heliogram.cli.face import Face, Stop
 from heliogram.cli.sentences import USAGE
 from heliogram.cli.waiting import changed
 from heliogram.node import api
+
+#: What a line says of a group that is called otherwise.
+_RENAMED = ("named", "renamed", "unnamed", "description changed", "expiry set", "expiry off")
 
 groups = group("group", "Groups: make, change, look at.")
 
@@ -81,7 +84,7 @@ def add_members(
     _change(
         face,
         api.AddMembers(chat, tuple(members), role.value),
-        *(chat, "", lambda info: wanted is not None and wanted <= _inside(info)),
+        *(chat, (), lambda info: wanted is not None and wanted <= _inside(info)),
         "They are added, and come in when they accept.",
         "They are being added.",
     )
@@ -94,7 +97,7 @@ def remove(face: Face, chat: Chat, members: Members) -> None:
     _change(
         face,
         api.RemoveMembers(chat, tuple(members)),
-        *(chat, "MemberRemoved", lambda info: gone is not None and not gone & _inside(info)),
+        *(chat, ("member removed",), lambda info: gone is not None and not gone & _inside(info)),
         "They are out.",
         "They are being removed.",
     )
@@ -124,7 +127,7 @@ def rename(
     _change(
         face,
         api.SetProfile(chat, name, description, None, expiry),
-        *(chat, "MetadataChanged", lambda info: _is_called(info, name, description, expiry)),
+        *(chat, _RENAMED, lambda info: _is_called(info, name, description, expiry)),
         "It is renamed.",
         "It is being renamed.",
     )
@@ -164,7 +167,7 @@ def picture(
     _change(
         face,
         api.SetProfile(chat, picture="" if file is None else str(file.absolute())),
-        *(chat, "MetadataChanged", lambda info: none and not info.chat.picture),
+        *(chat, ("picture changed",), lambda info: none and not info.chat.picture),
         "The picture is another one.",
         "The picture is being changed.",
     )
@@ -185,7 +188,7 @@ def role(
     _change(
         face,
         api.SetRole(chat, member, role.value),
-        *(chat, "RoleChanged", lambda info: who is not None and who <= _inside(info, role)),
+        *(chat, ("role changed",), lambda info: who is not None and who <= _inside(info, role)),
         "The role is another one.",
         "The role is being changed.",
     )
@@ -220,7 +223,7 @@ def relays(
         _change(
             face,
             api.ChangeRelays(chat, tuple(add), tuple(remove), quorum, emergency),
-            *(chat, "RelaysChanged", lambda info: False),
+            *(chat, ("relays changed",), lambda info: False),
             "The relays are others now.",
             "The relays are being changed.",
         )
@@ -269,14 +272,14 @@ def _change(
     face: Face,
     command: api.Command,
     chat: str,
-    event: str,
+    codes: Collection[str],
     is_so: Callable[[api.ChatInfo], bool],
     done: str,
     begun: str,
 ) -> None:
     """Have a group changed: `done` says that it is, `begun` what is said if nobody waits for that."""
     if face.wait:
-        changed(face, command, chat, event, is_so)
+        changed(face, command, chat, codes, is_so)
         face.done(done)
     else:
         face.ask(command)

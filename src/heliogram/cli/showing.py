@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from heliogram.cli.cleaning import block, field, line
 from heliogram.cli.printing import Screen, Table, bounded, moment, size
-from heliogram.node import api
+from heliogram.node import api, english
 
 #: Digits of an id that are shown: enough to name it.
 SHOWN = 12
@@ -30,21 +30,18 @@ def summary(message: api.Message | None) -> str:
     """What a message says, on one line."""
     if message is None:
         return ""
+    if message.line is not None:
+        return line(content(message))  # names whoever did it
     text = line(message.text[:500]) or content(message)
-    # A line names whoever did it.
-    return (
-        text
-        if message.sender is None or message.kind == "line"
-        else f"{line(message.sender.name)}: {text}"
-    )
+    return text if message.sender is None else f"{line(message.sender.name)}: {text}"
 
 
 def content(message: api.Message) -> str:
     """What a message shows: its text, or what there is instead of one."""
+    if message.line is not None:
+        return english.sentence(message.line, message.sender)
     if message.kind == "deleted":
         return "(deleted)"
-    if message.kind == "unreadable":
-        return "(could not be read)"
     files = " ".join(
         f"[file {one.index}: {line(one.name)}, {size(one.size)}]" for one in message.files
     )
@@ -53,7 +50,7 @@ def content(message: api.Message) -> str:
 
 def standing(message: api.Message) -> str:
     """Where a message stands; nothing of a line."""
-    if message.kind == "line":
+    if message.line is not None:
         return ""
     if not message.mine:
         return message.state
@@ -70,8 +67,8 @@ def message(screen: Screen, one: api.Message) -> None:
         screen.write("\t".join(map(field, fields)))
         return
     at = screen.style(moment(one.time), "2")
-    if one.kind == "line":
-        screen.write(f"{at}  {screen.style(f'-- {line(one.text)}', '2')}")
+    if one.line is not None:
+        screen.write(f"{at}  {screen.style(f'-- {line(content(one))}', '2')}")
         return
     lines = block(bounded(content(one))).split("\n")
     shown = screen.style(name, "1;32" if one.mine else "1")
@@ -137,7 +134,7 @@ def chat_info(info: api.ChatInfo) -> list[tuple[str, str]]:
         ("epoch", str(info.epoch)),
         ("authenticator", info.authenticator),
         ("quorum", f"{info.quorum} of {len(info.relays)} relays"),
-        ("guarantee", info.guarantee),
+        ("guarantee", english.guarantee(info)),
         *(
             ("member", f"{person(one.who)}, {one.role}, {one.devices} device(s), {one.who.mark}")
             for one in info.members
@@ -292,7 +289,7 @@ def explanation(screen: Screen, seen: api.Explanation) -> None:
             ("state", standing(seen.message)),
             ("text", f"{seen.text_size} bytes; hidden in {seen.entry_size}"),
             ("looks like", f"any text up to {seen.bucket} bytes"),
-            *(("network", one) for one in seen.network),
+            *(("network", english.passed(one)) for one in seen.network),
             ("proxy", seen.proxy),
         ]
     )

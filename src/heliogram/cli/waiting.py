@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from heliogram.cli.face import Face, Stop
 from heliogram.node import api
@@ -50,9 +50,13 @@ def fetched(face: Face, moving: api.Transfer) -> str:
 
 
 def changed(
-    face: Face, command: api.Command, chat: str, event: str, is_so: Callable[[api.ChatInfo], bool]
+    face: Face,
+    command: api.Command,
+    chat: str,
+    codes: Collection[str],
+    is_so: Callable[[api.ChatInfo], bool],
 ) -> None:
-    """Have a conversation changed: until it is as `is_so` says, or `event` is a line of ours in its history.
+    """Have a conversation changed: until it is as `is_so` says, or one of `codes` is a line of ours.
 
     Raises `TimeoutError`, and the error that the command failed with, however late.
     """
@@ -65,8 +69,9 @@ def changed(
         match notice:
             case api.CommandFailed(failed, which, code) if failed == id and which == tag:
                 raise RemoteNodeError(code, {})
-            case api.MessageAdded(message) if message.chat == id and message.event == event:
-                return (message.sender is not None and message.sender.me) or None
+            case api.MessageAdded(message) if message.chat == id and message.line is not None:
+                ours = message.sender is not None and message.sender.me
+                return (ours and message.line.code in codes) or None
         return None
 
     face.node.follow(command, look, hear)

@@ -166,6 +166,7 @@ class RoleChanged(Change):
 class MetadataChanged(Change):
     """The conversation is called or looks different."""
 
+    before: Metadata
     metadata: Metadata
 
 

@@ -63,7 +63,7 @@ def _components(by: Person, epoch: int, old: Charter, new: Charter) -> Iterator[
         if old.roles.of(account) is not new.roles.of(account):
             yield RoleChanged(by, epoch, account, new.roles.of(account))
     if old.metadata != new.metadata:
-        yield MetadataChanged(by, epoch, new.metadata)
+        yield MetadataChanged(by, epoch, old.metadata, new.metadata)
     if old.configuration != new.configuration:
         against = objections(old.configuration, new.configuration)
         yield RelaysChanged(by, epoch, new.configuration, tuple(against))

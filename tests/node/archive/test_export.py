@@ -56,7 +56,7 @@ def filled(tmp_path: Path) -> Profile:
         )
         store.execute(
             "INSERT INTO messages (number, conversation, sent, mine, kind, text, received, epoch, state,"
-            " event, data) VALUES (9002, 2, 7000, 0, 'line', '', 7, 1, 'read', 'Founded', x'80')"
+            " event, data) VALUES (9002, 2, 7000, 0, 'line', '', 7, 1, 'read', 'founded', x'80')"
         )
         store.execute("INSERT INTO reactions VALUES (9001, ?, x'01', '<u>', x'', 1)", (bob,))
         store.execute("INSERT INTO reports VALUES (1, ?, 2, 7)", (bob,))
@@ -92,7 +92,8 @@ def test_all_of_it_can_be_read(tmp_path: Path) -> None:
     here, gone = message["files"]
     assert (out / here["path"]).read_bytes() == b"\xff\xd8\xff" and gone["path"] is None
     assert "source" not in here
-    assert line["event"] == "Founded" and "began this conversation" in line["text"]
+    assert line["line"] == {"code": "founded"}
+    assert line["text"] == "Somebody began this conversation."
     assert lines(out / "people.jsonl")[0]["introduced_as"] == "<i>Bob"
     assert "NOT ENCRYPTED" in (out / "README.txt").read_text()
 

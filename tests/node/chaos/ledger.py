@@ -8,7 +8,6 @@ interrupted promises nothing, but what came of it must be the same for all.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,6 @@ Shown = tuple[str, str, bool, tuple[tuple[str, str], ...]]
 
 
 #: What a line says of a new name.
-_NAME = re.compile("\u201c(.*?)\u201d")
 
 
 @dataclass
@@ -76,11 +74,11 @@ class Talk:
             before = page[0].number
             if len(page) < 500:
                 break
-        bad = [one.event for one in found if one.kind == "unreadable"]
+        bad = [one.number for one in found if one.kind == "unreadable"]
         assert not bad, f"{node.name} could not read {len(bad)} messages of {len(found)}"
         for one in found:
-            if one.event == "MetadataChanged":
-                self.had.update(_NAME.findall(one.text))
+            if one.line is not None and one.line.name:
+                self.had.add(one.line.name)
         return [_shown(one) for one in found if one.kind != "line"]
 
     def _agreed(self, views: Sequence[list[Shown]], infos: Sequence[api.ChatInfo]) -> bool:

@@ -85,7 +85,7 @@ async def agreed_roles(talk: Talking, admins: int) -> None:
 async def named_in_order(who: Inside, talk: Talking) -> list[str]:
     """Who gave it a name, in the order of history."""
     found: list[api.Message] = await who.call(api.GetHistory(talk.chat, limit=1000))
-    lines = [one for one in found if one.event == "MetadataChanged"]
+    lines = [one for one in found if one.line is not None and one.line.name]
     return [one.sender.name for one in lines if one.sender is not None]
 
 

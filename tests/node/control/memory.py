@@ -175,7 +175,6 @@ class MemoryNode:
             quorum=2,
             lying=0,
             silent=1,
-            guarantee="Of 3 relays one may be silent; none may lie.",
             authenticator=_id(chat.id)[:30],
         )
 
@@ -333,7 +332,7 @@ class MemoryNode:
         for one in command.members:
             who = self._contact(one).who
             self.members[chat.id] += (api.Member(who, command.role, 1),)
-            self._line(chat, "MemberAdded", f"{self.me.name} added {who.name}.")
+            self._line(chat, api.Line(code="member added", who=who))
         return api.Done()
 
     def do_RemoveMembers(self, command: api.RemoveMembers) -> api.Done:
@@ -343,7 +342,7 @@ class MemoryNode:
             self.members[chat.id] = tuple(
                 each for each in self.members[chat.id] if each.who.account != who.account
             )
-            self._line(chat, "MemberRemoved", f"{self.me.name} removed {who.name}.")
+            self._line(chat, api.Line(code="member removed", who=who))
         return api.Done()
 
     def do_LeaveChat(self, command: api.LeaveChat) -> api.Done:
@@ -454,7 +453,7 @@ class MemoryNode:
             text_size=len(message.text.encode()),
             entry_size=1024,
             bucket=700,
-            network=("1,200 bytes to relay1.example:443",),
+            network=(api.Passed(to="relay1.example:443", size=1200, times=1, tls=True),),
             proxy="",
         )
 
@@ -489,8 +488,8 @@ class MemoryNode:
         self.tell(api.ContactChanged(contact))
         return contact
 
-    def _line(self, chat: api.Chat, event: str, text: str) -> None:
-        self._add(chat, text, kind="line", event=event)
+    def _line(self, chat: api.Chat, line: api.Line) -> None:
+        self._add(chat, "", kind="line", sender=self.me, line=line)
 
     def _add(self, chat: api.Chat, text: str, **more: Any) -> api.Message:
         number = next(self._numbers)

@@ -20,7 +20,7 @@ from random import Random
 from typing import Any, cast
 
 from heliogram import mls
-from heliogram.node import api
+from heliogram.node import api, english
 from heliogram.node.asking import Ask, LogScope, LogSource, Work
 from heliogram.node.components import Role
 from heliogram.node.engine.account import create_account
@@ -264,10 +264,10 @@ class Person:
         return [one.text for one in self.messages(chat)]
 
     def lines(self, chat: str) -> list[str]:
-        return [one.text for one in self.history(chat) if one.kind in ("line", "unreadable")]
+        return [english.sentence(one.line, one.sender) for one in self.history(chat) if one.line]
 
     def events(self, chat: str) -> list[str]:
-        return [one.event for one in self.history(chat) if one.kind in ("line", "unreadable")]
+        return [one.line.code for one in self.history(chat) if one.line is not None]
 
     def message(self, id: str) -> api.Message:
         return cast("api.Message", self.call(api.GetMessage(id)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from heliogram import mls
-from heliogram.node import api
+from heliogram.node import api, english
 from heliogram.node.components import Role
 from heliogram.node.errors import Ambiguous, NotAllowed, NotFound, OnlyOwner
 from heliogram.node.events import InvitationDue
@@ -31,8 +31,8 @@ def three(world: World) -> Three:
 def test_a_group_begins(world: World, three: Three) -> None:
     alice, bob, carol, chat = three
     assert alice.chat(chat).name == "Tea" and alice.chat(chat).members == 3
-    assert alice.events(chat) == ["Founded", "MemberAdded", "MemberAdded"]
-    assert bob.events(chat) == ["Joined"]
+    assert alice.events(chat) == ["founded", "member added", "member added"]
+    assert bob.events(chat) == ["invited"]
     sent = alice.call(api.SendMessage("tea", "Welcome"))
     world.run(until=lambda: bob.texts(chat) == carol.texts(chat) == ["Welcome"])
     world.run(200, until=lambda: alice.message(sent.id).state == "delivered")
@@ -49,7 +49,7 @@ def test_all_about_a_group(three: Three) -> None:
     seen, other = alice.call(api.GetChat(chat)), bob.call(api.GetChat(chat))
     assert seen.authenticator == other.authenticator != ""
     assert (seen.epoch, seen.quorum, seen.lying, seen.silent) == (1, 3, 1, 1)
-    assert seen.guarantee == "4 relays, 3 decide: 1 may lie, 1 may be missing."
+    assert english.guarantee(seen) == "4 relays, 3 decide: 1 may lie, 1 may be missing."
     assert [one.role for one in seen.members] == ["owner", "member", "member"]
     assert len(seen.relays) == 4 and "Ed25519" in seen.suite
 
@@ -57,24 +57,37 @@ def test_all_about_a_group(three: Three) -> None:
 def test_lines_of_history(world: World, three: Three) -> None:
     alice, bob, carol, chat = three
     alice.call(api.SetProfile(chat, name="Tea at five", expiry=0, description="daily"))
-    world.run(until=lambda: "MetadataChanged" in bob.events(chat))
+    world.run(until=lambda: "renamed" in bob.events(chat))
     assert bob.chat(chat).name == "Tea at five"
-    assert "named the conversation “Tea at five”" in bob.lines(chat)[-1]
-    assert "changed the description" in bob.lines(chat)[-1]
+    renamed, described = bob.history(chat)[-2:]
+    assert renamed.line == api.Line(code="renamed", name="Tea at five", before="Tea")
+    assert described.line == api.Line(code="description changed")
+    assert renamed.sender is not None and renamed.sender.account == alice.id.hex()
+    assert (renamed.kind, renamed.text, renamed.id) == ("line", "", "")
+    assert alice.lines(chat)[-2:] == [
+        "You renamed the conversation from “Tea” to “Tea at five”.",
+        "You changed the description.",
+    ]
     alice.call(api.SetRole(chat, bob.id.hex(), "admin"))
-    world.run(until=lambda: "RoleChanged" in carol.events(chat))
-    assert carol.lines(chat)[-1].endswith("an admin.")
+    world.run(until=lambda: "role changed" in carol.events(chat))
+    role = carol.history(chat)[-1].line
+    assert role is not None and role.who is not None
+    assert (role.who.account, role.role) == (bob.id.hex(), "admin")
+    world.run(until=lambda: "role changed" in bob.events(chat))
+    assert bob.lines(chat)[-1].endswith(" made you an admin.")
     bob.call(api.RemoveMembers(chat, (carol.id.hex(),)))
     world.run(until=lambda: carol.chat(chat).phase == "out")
-    world.run(until=lambda: "MemberRemoved" in alice.events(chat))
-    assert carol.events(chat)[-1] == "Out" and carol.lines(chat)[-1].endswith("removed you.")
+    world.run(until=lambda: "member removed" in alice.events(chat))
+    assert carol.events(chat)[-1] == "member removed" and carol.lines(chat)[-1].endswith(
+        "removed you."
+    )
     assert alice.chat(chat).members == 2
     for one in (alice, bob):
         assert [line.sender is not None for line in one.history(chat)]
     added = [one.message for one in alice.heard(api.MessageAdded)]
-    assert [one.event for one in added if one.chat == chat] == [
-        *("Founded", "MemberAdded", "MemberAdded", "MetadataChanged", "RoleChanged"),
-        "MemberRemoved",
+    assert [one.line.code for one in added if one.chat == chat and one.line] == [
+        *("founded", "member added", "member added", "renamed", "description changed"),
+        *("role changed", "member removed"),
     ]
 
 
@@ -108,7 +121,8 @@ def test_relays_change(world: World, three: Three) -> None:
     alice, bob, _, chat = three
     gone = world.described[3]
     alice.call(api.ChangeRelays(chat, remove=("3.example",)))
-    world.run(until=lambda: "RelaysChanged" in bob.events(chat))
+    world.run(until=lambda: "relays changed" in bob.events(chat))
+    assert bob.history(chat)[-1].line == api.Line(code="relays changed", relays=3, quorum=2)
     assert bob.lines(chat)[-1].endswith("changed the relays: 3 now, 2 decide.")
     info = bob.call(api.GetChat(chat))
     assert gone.key.hex() not in [one.relay.key for one in info.relays]
@@ -161,7 +175,7 @@ def test_38_a_non_admin_who_changes_the_group_is_named(
     for one in (alice, carol):
         [warned] = [w for w in one.heard(api.Warned) if w.code == "conversation dead"]
         assert warned.who is not None and warned.who.account == bob.id.hex()
-        assert one.events(chat)[-1] == "Dead"
+        assert one.events(chat)[-1] == "conversation dead"
         assert one.lines(chat)[-1].startswith(warned.who.name)
 
 
@@ -238,7 +252,7 @@ def test_the_only_owner_stays_until_there_is_another(world: World, three: Three)
     # To say that she is an owner is no change, and members go as they like.
     alice.call(api.SetRole(chat, alice.id.hex(), "owner"))
     alice.call(api.SetRole(chat, bob.id.hex(), "owner"))
-    world.run(until=lambda: "RoleChanged" in bob.events(chat))
+    world.run(until=lambda: "role changed" in bob.events(chat))
     alice.call(api.LeaveChat(chat))
     world.run(until=lambda: alice.chat(chat).phase == "out")
     alone = world.group("Alone", alice)

@@ -259,7 +259,7 @@ def test_to_leave(world: World, two: Two) -> None:
     assert alice.lines(chat)[-1] == "You left."
     with pytest.raises(ChatEnded):
         said(alice, chat, "again")
-    world.run(60, until=lambda: "MemberLeft" in bob.events(chat))
+    world.run(60, until=lambda: "member left" in bob.events(chat))
     assert said(bob, chat, "alone now").state == "queued"
 
 

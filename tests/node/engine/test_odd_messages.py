@@ -120,7 +120,7 @@ def test_what_is_no_message_becomes_a_line(reader: Reader) -> None:
     )
     late = room.post("alice", "x", expires=Expiry(False, START // 1000 + 10**8))
     reader.take(room, broken, lie, late)
-    assert reader.person.events(chat) == ["CouldNotRead"] * 3
+    assert reader.person.events(chat) == ["no message"] * 3
     assert reader.person.lines(chat)[0].endswith("sent something that is no message.")
     assert reader.person.chat(chat).unread == 0
     reader.take_at_once(room, *[broken] * 100)

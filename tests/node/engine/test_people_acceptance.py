@@ -148,7 +148,7 @@ async def test_42_an_inbox_that_gives_its_own_packages_is_named_and_passed_over(
 
     def named() -> bool:
         rows = bob.store.query("SELECT relay, fault FROM faults")
-        return rows == [(order[0], "FOREIGN_PACKAGES")]
+        return rows == [(order[0], "foreign packages")]
 
     await until(named, bob)
     assert bob.people.contact(alice.id).state == "adding"

@@ -54,7 +54,7 @@ def test_a_picture_is_shown_to_all_and_kept(world: World) -> None:
     alice, bob, carol = world.people("alice", "bob", "carol")
     chat = world.group("Tea", alice, bob, carol)
     set_picture(alice, chat, webp("tea"))
-    assert alice.events(chat).count("MetadataChanged") == 0
+    assert alice.events(chat).count("picture changed") == 0
     world.run(until=lambda: all(shown(one, chat) == webp("tea") for one in (alice, bob, carol)))
     assert bob.lines(chat)[-1].endswith(" changed the picture.") and bob.chat(chat).name == "Tea"
     # Who made it fetches nothing; the others each once, also after a restart.
@@ -132,7 +132,7 @@ def test_odd_references_are_no_picture_and_nobody_asks_for_them(world: World) ->
     )
     for count, reference in enumerate(odd, 1):
         name(alice, chat, reference)
-        world.run(until=lambda count=count: bob.events(chat).count("MetadataChanged") == count)  # type: ignore[misc]
+        world.run(until=lambda count=count: bob.events(chat).count("picture changed") == count)  # type: ignore[misc]
         assert shown(bob, chat) is None and shown(alice, chat) is None
     world.run(60)
     assert world.fetched == [] and bob.chat(chat).phase == "open"

@@ -32,12 +32,12 @@ def test_both_pin_in_a_direct_conversation(tmp_path: Path) -> None:
     for one in (alice, bob):
         world.run(until=lambda one=one: pins(one, chat) == [second, first])  # type: ignore[misc]
         assert one.message(first).pinned
-        assert one.events(chat)[-2:] == ["Pinned", "Pinned"]
+        assert one.events(chat)[-2:] == ["pinned", "pinned"]
         line = one.history(chat)[-1]
-        assert (line.reply_to, line.text.partition(" ")[2]) == (second, "pinned a message.")
+        assert line.reply_to == second
     bob.call(api.PinMessage(second, False))
     world.run(until=lambda: pins(alice, chat) == [first])
-    assert alice.events(chat)[-1] == "Unpinned" and not alice.message(second).pinned
+    assert alice.events(chat)[-1] == "unpinned" and not alice.message(second).pinned
     assert alice.chat(chat).unread == 0
     alice.call(api.DeleteMessage(first))
     world.run(until=lambda: pins(bob, chat) == [])
@@ -71,13 +71,13 @@ def test_in_a_group_admins_and_owners_pin(tmp_path: Path) -> None:
     world.run(until=lambda: pins(carol, chat) == [] == pins(bob, chat))
     alice.call(api.SetRole(chat, bob.id.hex(), "admin"))
     for one in (bob, carol):
-        world.run(until=lambda one=one: "RoleChanged" in one.events(chat))  # type: ignore[misc]
+        world.run(until=lambda one=one: "role changed" in one.events(chat))  # type: ignore[misc]
     bob.call(api.PinMessage(sent))
     for one in (alice, bob, carol):
         world.run(until=lambda one=one: pins(one, chat) == [sent])  # type: ignore[misc]
     # It stays pinned when he is no admin any more.
     alice.call(api.SetRole(chat, bob.id.hex(), "member"))
-    world.run(until=lambda: carol.events(chat).count("RoleChanged") == 2)
+    world.run(until=lambda: carol.events(chat).count("role changed") == 2)
     assert pins(carol, chat) == [sent]
 
 
@@ -112,7 +112,7 @@ def test_a_pin_is_judged_by_its_epoch_and_waits_for_its_message(
     assert pins(reader.person, chat) == [post.id.hex()]
     reader.take(room, pin(room, "bob", post.id, False))
     assert pins(reader.person, chat) == [post.id.hex()]
-    assert reader.person.events(chat) == ["Pinned"]
+    assert reader.person.events(chat) == ["pinned"]
     assert len(reader.person.messages(chat)) == 1
 
 
@@ -124,7 +124,7 @@ def test_the_newest_word_counts(read: tuple[Reader, Room, Told]) -> None:
     assert pins(reader.person, chat) == [] == reader.person.events(chat)
     reader.take(room, pin(room, "alice", post.id))
     reader.take(room, pin(room, "alice", post.id))
-    assert reader.person.events(chat) == ["Pinned"]
+    assert reader.person.events(chat) == ["pinned"]
     reader.person.call(api.DeleteMessage(post.id.hex(), only_here=True))
     assert pins(reader.person, chat) == [] and reader.rows("pins") == 0
 

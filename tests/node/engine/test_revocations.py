@@ -44,7 +44,7 @@ def test_44_a_revoked_device_is_removed(world: World, restarted: bool) -> None:
     world.run(LONGEST, until=lambda: carol.chat(chat).phase == "out")
     world.run(until=lambda: bob.chat(chat).members == 2)
     for one in (alice, bob):
-        assert one.events(chat).count("MemberRemoved") == 1
+        assert one.events(chat).count("member removed") == 1
     assert bob.lines(chat)[-1].endswith(" removed carol.")
     world.run(3 * LONGEST)
     assert not alice.heard(api.CommandFailed) + bob.heard(api.CommandFailed)
@@ -61,7 +61,7 @@ def test_several_who_may(world: World) -> None:
     world.run(LONGEST, until=lambda: carol.chat(chat).phase == "out")
     world.run(3 * LONGEST)
     for one in (alice, bob):
-        assert one.events(chat).count("MemberRemoved") == 1
+        assert one.events(chat).count("member removed") == 1
         assert not one.heard(api.CommandFailed)
 
 

@@ -72,7 +72,7 @@ def test_it_is_off_unless_somebody_wants_it(two: Two) -> None:
     bob.call(api.SetTyping(chat))
     world.run(5)
     assert len(world.posted) == posted + 1 and alice.heard(api.Typing) == []
-    assert set(alice.events(chat) + bob.events(chat)) <= {"Joined"}
+    assert set(alice.events(chat) + bob.events(chat)) <= {"invited"}
 
 
 def test_what_cannot_leave_at_once_is_not_said_later(two: Two) -> None:
@@ -109,7 +109,7 @@ def test_late_signs_and_broken_ones_are_nothing(two: Two) -> None:
         alice.do(lambda content=content: alice.talks._put(row, TYPING, content))  # type: ignore[misc]
         world.run(3)
     assert bob.heard(api.Typing) == []
-    assert set(alice.events(chat) + bob.events(chat)) <= {"Joined"}
+    assert set(alice.events(chat) + bob.events(chat)) <= {"invited"}
 
 
 def test_a_group_that_is_large_does_not_tell(tmp_path: Path) -> None:

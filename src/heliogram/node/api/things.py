@@ -104,8 +104,43 @@ class Origin(Struct, frozen=True, omit_defaults=True):
     time: int = 0
 
 
+#: What happened in a conversation besides messages; from "too late" on: what of it cannot be read.
+LineCode: TypeAlias = Literal[
+    "founded", "invited", "went on", "goes on",
+    "member added", "member removed", "member left", "member restored",
+    "device added", "device removed", "device left", "role changed",
+    "named", "renamed", "unnamed", "description changed", "picture changed", "expiry set", "expiry off",
+    "relays changed", "pinned", "unpinned",
+    "conversation dead", "wounded", "fork suspected", "keys used elsewhere",
+    "too late", "broken", "later version", "revoked device", "no message",
+]  # fmt: skip
+
+
+class Line(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a line of history says, for faces to put into words. Who did it is the message's `sender`."""
+
+    #: A `LineCode`. A later node may know others: show that something happened.
+    code: str
+    #: Whom it was done to; of a conversation that is dead, who made the change that counts for nobody.
+    who: Person | None = None
+    #: Their role from then on.
+    role: Literal["member", "admin", "owner"] | None = None
+    #: What the conversation is called from then on, and was called before.
+    name: str = ""
+    before: str = ""
+    #: After which messages go.
+    seconds: int = 0
+    #: How many relays there are from then on, and how many of them decide.
+    relays: int = 0
+    quorum: int = 0
+    #: What speaks against them: "foreign log", "too many replaced", "same operator".
+    objections: tuple[str, ...] = ()
+    #: Who was there before, and is not here yet.
+    missing: tuple[Person, ...] = ()
+
+
 class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A message, or a line of history (`kind` "line")."""
+    """A message, or a line of history (`kind` "line" or "unreadable")."""
 
     #: Its name at this node: what `before` and `after` mean. The order of messages is that of their times.
     number: int
@@ -116,7 +151,7 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     mine: bool = False
     #: "text", "file", "poll", "location", "unknown", "deleted", "unreadable", "line".
     kind: str
-    #: What is shown; for a line, the sentence.
+    #: What was said; of a line, nothing.
     text: str = ""
     #: Whether `text` is only the beginning: `GetMessage` gives all of it.
     cut: bool = False
@@ -140,8 +175,8 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     forwarded: Origin | None = None
     #: Whether it is among what is pinned for all.
     pinned: bool = False
-    #: Of a line: what happened, by the name of its event, such as "MemberAdded".
-    event: str = ""
+    #: Of a line: what happened.
+    line: Line | None = None
 
 
 class Chat(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -189,7 +224,8 @@ class RelayHealth(Struct, frozen=True, omit_defaults=True, kw_only=True):
     #: "up", "behind", "fenced", "unreachable", "wrong key", "gone", "misbehaving", "unknown".
     state: str
     round_trip_ms: float | None = None
-    #: What it did that none may do, in our words.
+    #: What it did that none may do: "two votes", "hidden lock", "forgery", "wrong value", "wrong entry",
+    #: "lost entry", "forked", "foreign packages".
     faults: tuple[str, ...] = ()
 
 
@@ -203,10 +239,9 @@ class ChatInfo(Struct, frozen=True, kw_only=True):
     members: tuple[Member, ...]
     relays: tuple[RelayHealth, ...]
     quorum: int
-    #: How many relays may lie at once, how many may be silent; and that in words.
+    #: How many relays may lie at once, how many may be silent.
     lying: int
     silent: int
-    guarantee: str
     #: For comparing by voice: equal for all who are in the same epoch of the same branch.
     authenticator: str
 
@@ -383,6 +418,18 @@ class Trace(Struct, frozen=True, kw_only=True):
     stored: bool
 
 
+class Passed(Struct, frozen=True, kw_only=True):
+    """What who watches the network saw go out for a message."""
+
+    #: The name of a relay; empty: the proxy, which hides where it went.
+    to: str
+    #: Bytes of one time, of a relay; of all, to the proxy.
+    size: int
+    times: int
+    #: Whether it was in TLS. On one's own machine there may be none.
+    tls: bool
+
+
 class Explanation(Struct, frozen=True, kw_only=True):
     """What each relay, and who watches the network, saw of a message of ours."""
 
@@ -393,8 +440,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     entry_size: int
     #: How many text sizes look the same: the largest that would fit.
     bucket: int
-    #: What the network saw: sizes and to whom, or that a proxy hid it.
-    network: tuple[str, ...]
+    network: tuple[Passed, ...]
     proxy: str
 
 

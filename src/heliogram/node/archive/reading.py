@@ -11,9 +11,12 @@ import msgspec
 from heliogram.content.errors import ContentError
 from heliogram.content.forwarded import Forwarded
 from heliogram.content.status import Status
-from heliogram.node.engine import reading, sentences
+from heliogram.node import api, english
+from heliogram.node.engine import facts, reading
 from heliogram.node.files import SealedFile
+from heliogram.node.identity.devices import DeviceList
 from heliogram.node.identity.names import clean
+from heliogram.node.identity.safety import mark
 from heliogram.node.store.connection import Connection
 
 #: Messages that are read at once.
@@ -38,13 +41,19 @@ class Chats:
     def __init__(self, source: Connection) -> None:
         self._source = source
         self._names: dict[bytes, str] = {}
-        row = source.one("SELECT value FROM settings WHERE name = 'name'")
-        own = msgspec.msgpack.decode(row[0]) if row else ""
+        settings: dict[str, bytes] = dict(
+            source.query("SELECT name, value FROM settings WHERE name IN ('name', 'devices')")
+        )
+        own = msgspec.msgpack.decode(settings["name"]) if "name" in settings else ""
         for account, name in source.query("SELECT account, name FROM names"):
             self._names[account] = name
         for account, name in source.query("SELECT account, name FROM contacts WHERE name <> ''"):
             self._names[account] = name
         self._own = clean(own) if isinstance(own, str) and own else "Me"
+        self._me = b""
+        if "devices" in settings:
+            self._me = DeviceList.from_bytes(msgspec.msgpack.decode(settings["devices"])).account
+            self._names[self._me] = self._own
 
     def name(self, account: bytes | str | None) -> str:
         """What an account is called; also by its id in hexadecimal."""
@@ -52,6 +61,10 @@ class Chats:
             return self._own
         key = bytes.fromhex(account) if isinstance(account, str) else account
         return clean(self._names.get(key, "")) or key.hex()[:16]
+
+    def _person(self, account: bytes) -> api.Person:
+        me = account == self._me
+        return api.Person(account.hex(), self.name(account), mark(account), me=me)
 
     def count(self, conversation: int | None = None) -> int:
         """How many messages and lines there are, of one conversation or of all."""
@@ -148,8 +161,13 @@ class Chats:
         edited, expires, event, data, version, origin = row[11:]
         base = {"number": number, "kind": kind, "time": min(sent // 1000, received)}
         if kind in ("line", "unreadable"):
-            known = {} if data is None else msgspec.msgpack.decode(data)
-            return base | {"event": event, "text": sentences.sentence(event, known, self.name)}
+            line = facts.line(event, data, self._person)
+            by = None if sender is None else self._person(sender)
+            return base | {
+                "sender": None if sender is None else sender.hex(),
+                "line": msgspec.to_builtins(line),
+                "text": english.sentence(line, by),
+            }
         said = reading.of_bytes(content) if kind in ("text", "file") else None
         if kind == "poll":
             base["poll"] = self._poll(number, content, version or id)

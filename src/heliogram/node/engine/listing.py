@@ -9,7 +9,7 @@ from heliogram.node import api
 from heliogram.node.engine import naming
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
-from heliogram.node.engine.views import Views, guarantee
+from heliogram.node.engine.views import Views
 from heliogram.node.errors import NotAllowed, NotFound
 from heliogram.node.store.logs import ConversationRow
 from heliogram.node.store.messages import MessageRow
@@ -74,7 +74,6 @@ class Listing:
             quorum=0 if configuration is None else configuration.q,
             lying=0 if configuration is None else configuration.b,
             silent=0 if configuration is None else configuration.n - configuration.q,
-            guarantee="" if configuration is None else guarantee(configuration),
             authenticator=authenticator,
         )
 

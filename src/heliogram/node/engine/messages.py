@@ -18,9 +18,11 @@ from heliogram.content.forms import Pin, Vote
 from heliogram.content.forwarded import FORWARDED
 from heliogram.content.limits import MAX_EMOJI
 from heliogram.content.mimi import Message, SinglePart, message_id
+from heliogram.node import api
 from heliogram.node.decisions import DECISIONS, WANTED
 from heliogram.node.engine import clock, happened, reading
 from heliogram.node.engine.desk import Desk
+from heliogram.node.engine.facts import Facts
 from heliogram.node.engine.making import room_uri
 from heliogram.node.engine.reports import Reports
 from heliogram.node.engine.views import SEVERAL
@@ -87,8 +89,7 @@ class Messages:
             message.check(sender=uri, room=room, now=desk.time)
             id = message_id(content, sender=uri, room=room)
         except ContentError:
-            data = {"why": "CONTENT", "by": sender}
-            happened.unreadable(desk, conversation.number, epoch, data, sender)
+            happened.unreadable(desk, conversation.number, epoch, "no message", sender)
             return
         arrived = desk.context.time if minute is None else float(minute * 60)
         sent = clock.time_of(message, arrived)
@@ -249,8 +250,8 @@ class Messages:
         made = PinRow(row.number, conversation.number, pin.pinned, said.sent, said.id)
         before = desk.pins.is_pinned(row.number)
         if desk.pins.put(made) and before != pin.pinned:
-            event = "Pinned" if pin.pinned else "Unpinned"
-            happened.line(desk, conversation.number, event, {"by": said.sender}, about=row.id)
+            code: api.LineCode = "pinned" if pin.pinned else "unpinned"
+            happened.line(desk, conversation.number, code, Facts(by=said.sender), about=row.id)
             desk.is_changed(row.number)
 
     def may_pin(self, conversation: ConversationRow, account: bytes, epoch: int = 0) -> bool:

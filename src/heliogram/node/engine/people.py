@@ -156,7 +156,7 @@ class People:
         """A relay gave key packages that are not of the account of the link."""
         self._context.store.execute(
             "INSERT OR IGNORE INTO faults (relay, fault, proof, time) VALUES (?, ?, NULL, ?)",
-            (relay, "FOREIGN_PACKAGES", int(self._context.time)),
+            (relay, "foreign packages", int(self._context.time)),
         )
         self._context.tell(api.Warned("foreign packages", who=self.person(account)))
 

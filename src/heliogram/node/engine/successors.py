@@ -22,6 +22,7 @@ from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, naming
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
+from heliogram.node.engine.facts import Facts
 from heliogram.node.engine.groups import USUAL
 from heliogram.node.engine.relay_list import own_relays
 from heliogram.node.engine.views import Views
@@ -138,7 +139,7 @@ class Successors:
         desk.logs.add_succession(number, sorted(left_out))
         self._ours = None
         self._tie(old, number, desk.account)
-        happened.line(desk, number, "WentOn", {"by": desk.account, "missing": [], "risen": []})
+        happened.line(desk, number, "went on", Facts(by=desk.account))
         if lost:
             self._reach(number, members - left_out - {desk.account})
         return self._chat(number)
@@ -365,7 +366,7 @@ class Successors:
         log = self._talks.log(old.number)
         if log.conversation.phase is Phase.OPEN:
             log.stop(ELSEWHERE)
-        happened.line(self._desk, old.number, "GoesOn", {"by": by})
+        happened.line(self._desk, old.number, "goes on", Facts(by=by))
         self._move_words(old.number, number)
         self._desk.people.went_on(old.number, number)
         for one in (old.number, number):

@@ -22,6 +22,7 @@ from heliogram.node.engine import happened, naming, telling, wishes
 from heliogram.node.engine.catching import Catching
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.desk import Desk, FilesSide
+from heliogram.node.engine.facts import Facts
 from heliogram.node.engine.folders import Folders
 from heliogram.node.engine.forwarding import Forwarding
 from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configured
@@ -150,7 +151,7 @@ class Talks:
         self._logs.found(number, conversation, effects)
         self.happenings.mirror(number, conversation)
         if kind == "group" and after is None:
-            happened.line(self.desk, number, "Founded", {"by": self.desk.account})
+            happened.line(self.desk, number, "founded", Facts(by=self.desk.account))
         return number
 
     def add(

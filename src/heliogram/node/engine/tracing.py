@@ -74,22 +74,19 @@ def largest(text_size: int, content: bytes) -> int:
     return text_size + bucket(sealed) - sealed
 
 
-def _network(traces: tuple[api.Trace, ...], *, hidden: bool) -> list[str]:
+def _network(traces: tuple[api.Trace, ...], *, hidden: bool) -> list[api.Passed]:
     seen: dict[tuple[str, int], int] = {}
     # On one's own machine there may be none.
     tls = {
-        one.relay.name: ", in TLS"
-        if all(end.startswith("wss:") for end in one.relay.endpoints)
-        else ""
-        for one in traces
+        one.relay.name: all(end.startswith("wss:") for end in one.relay.endpoints) for one in traces
     }
     for one in traces:
         key = (one.relay.name, one.size)
         seen[key] = seen.get(key, 0) + 1
     if hidden:
         total = sum(size * many for (_, size), many in seen.items())
-        return [f"About {total} bytes to the proxy, in TLS. Where they went, the proxy hides."]
+        return [api.Passed(to="", size=total, times=1, tls=True)]
     return [
-        f"About {size} bytes to {name}{tls[name]}{'' if many == 1 else f', {many} times'}."
+        api.Passed(to=name, size=size, times=many, tls=tls[name])
         for (name, size), many in seen.items()
     ]

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Literal, cast
 from urllib.parse import urlsplit
-
-import msgspec
 
 from heliogram.content.errors import ContentError
 from heliogram.content.forwarded import Forwarded
 from heliogram.content.status import Status
 from heliogram.node import api
 from heliogram.node.components import Role
-from heliogram.node.engine import reading, sentences
+from heliogram.node.engine import facts, reading
 from heliogram.node.engine.desk import Desk
 from heliogram.node.identity.names import clean
 from heliogram.node.store.logs import ConversationRow
@@ -93,10 +91,9 @@ class Views:
                 number=row.number,
                 chat=chat.hex(),
                 kind=row.kind,
-                text=self._sentence(row),
+                line=facts.line(row.event, row.data, desk.people.person),
                 time=min(row.sent // 1000, row.received),
                 received=row.received,
-                event=row.event,
                 reply_to=None if row.reply_to is None else row.reply_to.hex(),
                 sender=None if row.sender is None else desk.people.person(row.sender),
             )
@@ -197,12 +194,6 @@ class Views:
         found = self._desk.by_version(row.conversation, row.reply_to)
         return (row.reply_to if found is None or found.id is None else found.id).hex()
 
-    def _sentence(self, row: MessageRow) -> str:
-        data: dict[str, Any] = {} if row.data is None else msgspec.msgpack.decode(row.data)
-        return sentences.sentence(
-            row.event, data, lambda account: self._desk.people.person(account).name
-        )
-
     # --- Chats ---
 
     def chat(self, row: ConversationRow) -> api.Chat:
@@ -302,13 +293,3 @@ def relay_info(relay: RelayDescription) -> api.RelayInfo:
         tuple(one.decode("ascii", "replace") for one in relay.endpoints),
         relay.operator_key.hex(),
     )
-
-
-def guarantee(configuration: Configuration) -> str:
-    """What so many relays promise, in words."""
-    n, lying, silent = configuration.n, configuration.b, configuration.n - configuration.q
-    if n == 1:
-        return "One relay: nothing works without it, and it must not lie."
-    lie = "none may lie" if lying == 0 else f"{lying} may lie"
-    gone = "none may be missing" if silent == 0 else f"{silent} may be missing"
-    return f"{n} relays, {configuration.q} decide: {lie}, {gone}."

@@ -187,8 +187,8 @@ CREATE TABLE messages (
     version      BLOB,                       -- the id of that edit
     files        INTEGER NOT NULL DEFAULT 0, -- how many
     expires      INTEGER,                    -- when it goes, once that is known
-    event        TEXT NOT NULL DEFAULT '',
-    data         BLOB,                       -- of a line: msgpack of what happened
+    event        TEXT NOT NULL DEFAULT '',   -- of a line: what happened, as in `api.LineCode`
+    data         BLOB,                       -- of a line: msgpack of the engine's `Facts`
     words        TEXT,                       -- what is searched, where that is not `text`
     facets       TEXT NOT NULL DEFAULT '',   -- for filters: words.py. Empty for what is not searched
     origin       BLOB,                       -- where it was forwarded from: the extension's bytes
@@ -264,7 +264,7 @@ CREATE TABLE unstable (
     conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
     epoch        INTEGER NOT NULL,
     event        TEXT NOT NULL,
-    data         BLOB NOT NULL               -- msgpack of what happened
+    data         BLOB NOT NULL               -- as in `messages`
 );
 CREATE INDEX unstable_of ON unstable (conversation, epoch);
 

@@ -44,6 +44,12 @@ export function t(key, values = {}) {
   );
 }
 
+/** Whether there are words for a key. @param {string} key */
+export const known = (key) => key in en;
+
+/** What a conversation is called; that with oneself has no name. @param {{ kind: string, name: string }} chat */
+export const chatName = (chat) => (chat.kind === "self" ? t("saved messages") : chat.name);
+
 /** As the reader's country writes times, where that is one of the language's. */
 const locale = computed(() => navigator.languages.find((one) => one.slice(0, 2) === language.value) ?? language.value);
 

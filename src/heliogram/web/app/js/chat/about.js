@@ -6,7 +6,7 @@ import { Icon } from "../parts/icon.js";
 import { Sheet } from "../parts/dialog.js";
 import { tell } from "../store.js";
 import { call, Refused } from "../wire.js";
-import { bytes, moment, sentence, t } from "../words.js";
+import { bytes, known, moment, sentence, t } from "../words.js";
 import { shownHistory } from "./context.js";
 import { WithWarning } from "./person.js";
 
@@ -57,6 +57,12 @@ export function About({ message: given, close, titleId }) {
   </${Sheet}>`;
 }
 
+/** What who watches the network saw. @param {any} seen as in `Passed` */
+function passed({ to, size, times, tls }) {
+  if (!to) return t("passed proxy", { size: bytes(size) });
+  return html`${t("passed relay", { size: bytes(size) })} <bdi>${to}</bdi>${tls && `, ${t("in TLS")}`}${times > 1 && `, ${t("n times", { n: times })}`}`;
+}
+
 /** @param {{ seen: any }} props */
 function Explained({ seen }) {
   return html`<section>
@@ -67,12 +73,12 @@ function Explained({ seen }) {
       ${seen.traces.map(
         (/** @type {any} */ one) => html`<li>
           <${Icon} name="relay" size=${16} />
-          <span><bdi>${one.relay.name}</bdi>: ${t("trace", { what: one.what, size: bytes(one.size), when: moment(one.minute * 60), epoch: one.epoch })}${one.stored ? ` ${t("it signed")}` : ""}</span>
+          <span><bdi>${one.relay.name}</bdi>: ${t("trace", { what: known(`trace ${one.what}`) ? t(`trace ${one.what}`) : one.what, size: bytes(one.size), when: moment(one.minute * 60), epoch: one.epoch })}${one.stored ? ` ${t("it signed")}` : ""}</span>
         </li>`,
       )}
     </ul>
     <h4>${t("network saw")}</h4>
-    <ul class="lines">${seen.network.map((/** @type {string} */ one) => html`<li><${Icon} name="globe" size=${16} /> <span>${one}</span></li>`)}</ul>
+    <ul class="lines">${seen.network.map((/** @type {any} */ one) => html`<li><${Icon} name="globe" size=${16} /> <span>${passed(one)}</span></li>`)}</ul>
     ${seen.proxy && html`<p class="quiet" dir="ltr">${seen.proxy}</p>`}
   </section>`;
 }

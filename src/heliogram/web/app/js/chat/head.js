@@ -6,7 +6,7 @@ import { Avatar } from "../parts/avatar.js";
 import { Icon, IconButton } from "../parts/icon.js";
 import { openMenu } from "../parts/menu.js";
 import { openChat, openDialog, panel, typing } from "../store.js";
-import { t } from "../words.js";
+import { chatName, t } from "../words.js";
 import { Calendar } from "./calendar.js";
 import { info } from "./info.js";
 import { relayWords, relaysUp } from "./relays.js";
@@ -31,11 +31,11 @@ export function Head({ chat }) {
     ]);
   return html`<header class="chat-head">
     <${IconButton} class="narrow-only" name="back" label=${t("back")} onClick=${() => openChat(null)} />
-    <h1 class="visually-hidden">${chat.kind === "self" ? t("saved messages") : chat.name}</h1>
-    <button type="button" class="chat-who" title=${t("info of", { name: chat.name })} onClick=${() => show("info")}>
+    <h1 class="visually-hidden">${chatName(chat)}</h1>
+    <button type="button" class="chat-who" title=${t("info of", { name: chatName(chat) })} onClick=${() => show("info")}>
       <${Avatar} id=${chat.peer?.account ?? chat.id} name=${chat.name} kind=${chat.kind} picture=${chat.picture} size=${40} />
       <span class="chat-words">
-        <b class="chat-name">${chat.peer ? html`<${WithWarning} who=${{ ...chat.peer, name: chat.name }} />` : html`<bdi>${chat.kind === "self" ? t("saved messages") : chat.name}</bdi>`}</b>
+        <b class="chat-name">${chat.peer ? html`<${WithWarning} who=${{ ...chat.peer, name: chat.name }} />` : html`<bdi>${chatName(chat)}</bdi>`}</b>
         <${Under} chat=${chat} />
       </span>
     </button>

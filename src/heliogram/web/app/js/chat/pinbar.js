@@ -30,7 +30,7 @@ export function usePins(chat) {
     const heard = (/** @type {any} */ notice) => {
       const { message } = notice;
       if ((message?.chat ?? notice.chat) !== chat || waiting) return;
-      if (message?.pinned || message?.event || (known.current?.has(message?.number ?? notice.number) ?? true)) waiting = setTimeout(load, 100);
+      if (message?.pinned || message?.line || (known.current?.has(message?.number ?? notice.number) ?? true)) waiting = setTimeout(load, 100);
     };
     void load();
     const ends = [

@@ -8,6 +8,7 @@ import { panel } from "../store.js";
 import { dayName, t } from "../words.js";
 import { Bubble } from "./bubble.js";
 import { selected } from "./context.js";
+import { LineWords } from "./line.js";
 import { marked } from "./marked.js";
 
 /**
@@ -33,10 +34,10 @@ export function Row({ message, day, unread, start, end, named, over, scroller })
 
 /** What happened here, in the middle. @param {{ message: any }} props */
 function Line({ message }) {
-  const bad = ["ForkSuspected", "KeysUsedElsewhere", "Dead", "Wounded"].includes(message.event);
+  const bad = ["fork suspected", "keys used elsewhere", "conversation dead", "wounded"].includes(message.line.code);
   return html`<p class=${bad ? "line bad" : "line"} data-message=${message.number} tabindex="-1" data-marked=${marked.value === message.number}>
     ${(bad || message.kind === "unreadable") && html`<${Icon} name="warning" size=${14} />`}
-    <bdi dir="ltr">${message.text || t("unreadable")}</bdi>
+    <span><${LineWords} message=${message} /></span>
   </p>`;
 }
 

@@ -4,7 +4,7 @@
 import { effect, html, signal, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/preact.js";
 import { IconButton } from "../parts/icon.js";
 import { chats, on, target, tell } from "../store.js";
-import { dayName, t } from "../words.js";
+import { chatName, dayName, t } from "../words.js";
 import { messageMenu, toggle } from "./actions.js";
 import { selected, shownHistory, shownScroller } from "./context.js";
 import { History as Loaded } from "./history.js";
@@ -123,7 +123,7 @@ function Rows({ history, scroller, firstUnread, chat }) {
     ref=${box}
     class="history"
     role="log"
-    aria-label=${t("messages of", { name: chat.name })}
+    aria-label=${t("messages of", { name: chatName(chat) })}
     aria-busy=${!history.ready}
     tabindex="0"
     onScroll=${() => scroller.scrolled()}

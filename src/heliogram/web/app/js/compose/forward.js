@@ -5,7 +5,7 @@ import { html, useMemo, useRef, useState } from "../../vendor/preact.js";
 import { Avatar } from "../parts/avatar.js";
 import { Sheet } from "../parts/dialog.js";
 import { chats } from "../store.js";
-import { t } from "../words.js";
+import { chatName, t } from "../words.js";
 
 /** Text to be compared: without marks, in small letters. @param {string} text */
 const folded = (text) => text.normalize("NFD").replaceAll(/\p{M}/gu, "").toLocaleLowerCase();
@@ -60,7 +60,7 @@ export function ChooseChat({ title, run, close, titleId }) {
         (one, index) => html`<li key=${one.id} id=${`choose-${one.id}`} role="option" aria-selected=${index === chosen} onClick=${() => take(one)}
           ref=${(/** @type {HTMLElement | null} */ node) => index === chosen && node?.scrollIntoView({ block: "nearest" })}>
           <${Avatar} id=${one.id} name=${one.name} kind=${one.kind} picture=${one.picture} size=${40} />
-          <bdi>${one.kind === "self" ? t("saved messages") : one.name}</bdi>
+          <bdi>${chatName(one)}</bdi>
         </li>`,
       )}
     </ul>

@@ -4,7 +4,7 @@
 import { Confirm } from "../parts/dialog.js";
 import { openMenu } from "../parts/menu.js";
 import { ask, folders, openChat, openDialog, opened, tell, toast } from "../store.js";
-import { t } from "../words.js";
+import { chatName, t } from "../words.js";
 import { openFolders } from "./doors.js";
 
 /**
@@ -16,14 +16,14 @@ const change = (chat, changes) => tell("set chat", { chat: chat.id, ...changes }
 /** @param {any} chat */
 export function toggleMute(chat) {
   change(chat, { muted: !chat.muted });
-  toast(t(chat.muted ? "unmuted now" : "muted now", { name: chat.name }));
+  toast(t(chat.muted ? "unmuted now" : "muted now", { name: chatName(chat) }));
 }
 
 /** @param {any} chat */
 export function archive(chat) {
   change(chat, { archived: !chat.archived });
   if (!chat.archived)
-    toast(t("archived now", { name: chat.name }), {
+    toast(t("archived now", { name: chatName(chat) }), {
       action: { label: t("undo"), run: () => change(chat, { archived: false }) },
     });
 }
@@ -41,7 +41,7 @@ export function putInto(chat, name) {
 /** Ask, then leave. @param {any} chat */
 export const leave = (chat) =>
   openDialog(Confirm, {
-    title: t("leave title", { name: chat.name }),
+    title: t("leave title", { name: chatName(chat) }),
     text: t(chat.kind === "group" ? "leave text" : "leave text direct"),
     yes: t("leave"),
     danger: true,

@@ -5,7 +5,7 @@ import { html, useState } from "../../vendor/preact.js";
 import { Sheet } from "../parts/dialog.js";
 import { IconButton } from "../parts/icon.js";
 import { ask, chats, folders } from "../store.js";
-import { t } from "../words.js";
+import { chatName, t } from "../words.js";
 import { sorted } from "./order.js";
 
 /** @param {{ close: () => void, titleId: string, first?: string }} props `first`: a conversation for a new folder */
@@ -59,7 +59,7 @@ export function EditFolders({ close, titleId, first }) {
           <button type="button" class="plain" aria-expanded=${open === at} onClick=${() => setOpen(open === at ? -1 : at)}>${t("folder chats", { n: one.chats.length })}</button>
           ${open === at && html`<div class="folder-chats" role="group" aria-label=${one.name}>
             ${sorted([...chats.value.values()]).map(
-              (chat) => html`<label key=${chat.id} class="across"><input type="checkbox" checked=${one.chats.includes(chat.id)} onChange=${(/** @type {any} */ event) => put(at, { chats: event.target.checked ? [...one.chats, chat.id] : one.chats.filter((/** @type {string} */ id) => id !== chat.id) })} /><bdi>${chat.name}</bdi></label>`,
+              (chat) => html`<label key=${chat.id} class="across"><input type="checkbox" checked=${one.chats.includes(chat.id)} onChange=${(/** @type {any} */ event) => put(at, { chats: event.target.checked ? [...one.chats, chat.id] : one.chats.filter((/** @type {string} */ id) => id !== chat.id) })} /><bdi>${chatName(chat)}</bdi></label>`,
             )}
           </div>`}
         </li>`,

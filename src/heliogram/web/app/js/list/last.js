@@ -2,6 +2,7 @@
 /** The second line of a conversation: who types, the draft, or what was said last. */
 
 import { html } from "../../vendor/preact.js";
+import { LineWords, lineWords } from "../chat/line.js";
 import { inShort } from "../chat/names.js";
 import { Icon } from "../parts/icon.js";
 import { opened, typing } from "../store.js";
@@ -9,11 +10,11 @@ import { bytes, t } from "../words.js";
 
 /** What one message is, in a line. @param {any} message */
 export function gist(message) {
+  if (message.line) return lineWords(message);
   const text = (message.text ?? "").replaceAll(/\s+/gu, " ").trim();
   switch (message.kind) {
     case "deleted":
       return t("gist deleted");
-    case "unreadable":
     case "unknown":
       return t("gist unreadable");
     case "poll":
@@ -60,6 +61,6 @@ export function Last({ chat }) {
     return html`<span class="row-last"><span class="wrong">${t("draft")}</span> <bdi>${chat.draft.slice(0, 200)}</bdi></span>`;
   const { last } = chat;
   if (!last) return html`<span class="row-last">${chat.phase === "opening" ? t("opening") : ""}</span>`;
-  const sender = chat.kind === "group" && last.kind !== "line" && (last.mine ? t("you said") : last.sender?.name);
-  return html`<span class="row-last">${sender && html`<bdi class="row-sender">${sender}:</bdi>`} <bdi>${gist(last).slice(0, 200)}</bdi></span>`;
+  const sender = chat.kind === "group" && !last.line && (last.mine ? t("you said") : last.sender?.name);
+  return html`<span class="row-last">${sender && html`<bdi class="row-sender">${sender}:</bdi>`} <bdi>${last.line ? html`<${LineWords} message=${last} />` : gist(last).slice(0, 200)}</bdi></span>`;
 }

@@ -5,7 +5,7 @@ import { html } from "../../vendor/preact.js";
 import { Avatar } from "../parts/avatar.js";
 import { Icon } from "../parts/icon.js";
 import { openChat, opened } from "../store.js";
-import { brief, moment, t } from "../words.js";
+import { brief, chatName, moment, t } from "../words.js";
 import { chatMenu } from "./actions.js";
 import { Last, Tick } from "./last.js";
 
@@ -28,7 +28,7 @@ export function Row({ chat, stop, place, of }) {
       <${Avatar} id=${chat.picture ? chat.id : (chat.peer?.account ?? chat.id)} name=${chat.name} kind=${chat.kind} picture=${chat.picture} />
       <span class="row-name">
         ${chat.kind === "group" && html`<${Icon} name="people" size=${16} label=${t("group")} />`}
-        <bdi>${chat.kind === "self" ? t("saved messages") : chat.name}</bdi>
+        <bdi>${chatName(chat)}</bdi>
         ${chat.peer?.verified && html`<span class="good"><${Icon} name="verified" size=${16} label=${t("verified")} /></span>`}
         ${chat.muted && html`<span class="faint"><${Icon} name="mute" size=${15} label=${t("muted")} /></span>`}
       </span>

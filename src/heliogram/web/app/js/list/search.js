@@ -6,7 +6,7 @@ import { Avatar } from "../parts/avatar.js";
 import { Icon } from "../parts/icon.js";
 import { chats, contacts, openChat } from "../store.js";
 import { call } from "../wire.js";
-import { brief, sentence, t } from "../words.js";
+import { brief, chatName, sentence, t } from "../words.js";
 import { Excerpt } from "./excerpt.js";
 import { answers, query, searching, sorted } from "./order.js";
 
@@ -118,7 +118,7 @@ export function Found({ field }) {
     </ul>`}
     ${(named.length > 0 || known.length > 0) && html`<h2 class="hits-head">${t("chats and contacts")}</h2>
       <ul>
-        ${named.slice(0, 30).map((one) => html`<${Named} key=${one.id} id=${one.peer?.account ?? one.id} name=${one.name} kind=${one.kind} chat=${one.id} />`)}
+        ${named.slice(0, 30).map((one) => html`<${Named} key=${one.id} id=${one.peer?.account ?? one.id} name=${chatName(one)} kind=${one.kind} chat=${one.id} />`)}
         ${known.slice(0, 30).map((one) => html`<${Named} key=${one.who.account} id=${one.who.account} name=${one.who.name} kind="direct" chat=${one.chat} />`)}
       </ul>`}
     <h2 class="hits-head"><span role="status">${asked.trim() ? (state === "busy" ? t("searching") : nothing ? t("found nothing") : found.length ? t("found messages", { n: found.length }) : "") : t("search hint")}</span></h2>
@@ -140,7 +140,9 @@ function Named({ id, name, kind, chat }) {
 
 /** @param {{ found: any }} props */
 function Hit({ found }) {
-  const { message, chat_name: name, excerpt } = found;
+  const { message, excerpt } = found;
+  const chat = chats.value.get(message.chat);
+  const name = chat ? chatName(chat) : found.chat_name;
   return html`<li><button type="button" class="row" onClick=${() => openChat(message.chat, message.number)}>
     <${Avatar} id=${message.sender?.account ?? message.chat} name=${message.sender?.name ?? name} size=${44} />
     <span class="row-name"><bdi>${name}</bdi></span>

@@ -3,7 +3,7 @@
 
 import { html } from "../../vendor/preact.js";
 import { Icon } from "../parts/icon.js";
-import { t } from "../words.js";
+import { known, t } from "../words.js";
 
 /** What each state means for somebody who looks. */
 const KINDS = {
@@ -24,13 +24,12 @@ export const kindOf = (health) =>
 /** @param {{ health: any, children?: any, detail?: boolean }} props `detail`: with all addresses, key and operator */
 export function Health({ health, children, detail = false }) {
   const { relay, state, round_trip_ms: trip, faults = [] } = health;
-  const known = t(`relay ${state}`);
   const itself = relay.key === relay.operator;
   return html`<div class="p-health" data-state=${state}>
     <span class=${`p-lamp ${kindOf(health)}`} aria-hidden="true"></span>
     <div class="p-grow">
       <bdi class="p-strong">${relay.name}</bdi>
-      <span class="p-small p-block">${known === `relay ${state}` ? state : known}${typeof trip === "number" &&
+      <span class="p-small p-block">${known(`relay ${state}`) ? t(`relay ${state}`) : state}${typeof trip === "number" &&
         html`<span class="quiet"> · ${t("round trip", { n: Math.round(trip) })}</span>`}</span>
       ${faults.map((/** @type {string} */ one) => html`<p key=${one} class="wrong p-small"><${Icon} name="warning" size=${16} /> ${faultWords(one)}</p>`)}
       ${detail && html`<dl class="p-facts p-small">
@@ -43,8 +42,5 @@ export function Health({ health, children, detail = false }) {
   </div>`;
 }
 
-/** @param {string} fault */
-function faultWords(fault) {
-  const words = t(`fault ${fault}`);
-  return words === `fault ${fault}` ? t("fault other", { fault }) : words;
-}
+/** What it did. @param {string} fault */
+export const faultWords = (fault) => t(known(`fault ${fault}`) ? `fault ${fault}` : "fault other", { fault });

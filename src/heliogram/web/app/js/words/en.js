@@ -5,6 +5,7 @@ import errors from "./en/errors.js";
 import chat from "./en/chat.js";
 import compose from "./en/compose.js";
 import groups from "./en/groups.js";
+import lines from "./en/lines.js";
 import list from "./en/list.js";
 import people from "./en/people.js";
 import settings from "./en/settings.js";
@@ -13,6 +14,7 @@ import start from "./en/start.js";
 export default {
   ...start,
   ...list,
+  ...lines,
   ...chat,
   ...compose,
   ...people,

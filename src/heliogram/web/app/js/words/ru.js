@@ -5,6 +5,7 @@ import errors from "./ru/errors.js";
 import chat from "./ru/chat.js";
 import compose from "./ru/compose.js";
 import groups from "./ru/groups.js";
+import lines from "./ru/lines.js";
 import list from "./ru/list.js";
 import people from "./ru/people.js";
 import settings from "./ru/settings.js";
@@ -13,6 +14,7 @@ import start from "./ru/start.js";
 export default {
   ...start,
   ...list,
+  ...lines,
   ...chat,
   ...compose,
   ...people,

@@ -103,6 +103,7 @@ export default {
   "fault wrong entry": "It gave other bytes than those that it had named.",
   "fault lost entry": "It signed that it has a message, and does not have it.",
   "fault forked": "It signed two decisions that contradict each other.",
+  "fault foreign packages": "It gave keys of somebody else for a person.",
   "fault other": "It did what no relay may do ({fault}).",
   address: "Address",
   key: "Key",
