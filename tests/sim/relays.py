@@ -30,6 +30,7 @@ from heliogram.relay.terms import Terms
 from heliogram.wire import frames
 from heliogram.wire.connection import Scope, ScopeKind
 from heliogram.wire.errors import ErrorCode
+from heliogram.wire.limits import LIFE
 from heliogram.wire.objects import (
     Certificate,
     Limits,
@@ -39,7 +40,6 @@ from heliogram.wire.objects import (
     promise_content,
     vote_content,
 )
-from heliogram.wire.limits import LIFE
 from heliogram.wire.receipts import entry_hash, life
 from heliogram.wire.signing import Label, SigningKey
 
