@@ -209,7 +209,7 @@ class World:
             return logs.authorised(self.store, frame)
 
         def fence(batch: Batch) -> frames.Authorised:
-            voting.fence(batch, instance, fallen)
+            voting.fence(batch, instance, fallen.epoch, fallen.receipt.index)
             return logs.authorised_in(batch, frame)
 
         answer = self.do(fence)

@@ -14,6 +14,7 @@ from heliogram.wire import frames, work
 from heliogram.wire import objects as o
 from heliogram.wire.connection import Scope, ScopeKind
 from heliogram.wire.limits import (
+    LIFE,
     MAX_ENTRY,
     MAX_GRACE_ENTRIES,
     MAX_GRACE_ENTRY,
@@ -487,7 +488,7 @@ def test_11_a_backup_shows_itself_by_a_receipt(world: World, log: bytes) -> None
     world.fall_back(picture)
     assert world.authorise(log).fence == b""  # nobody has shown it yet
     told = world.authorise(log, evidence)
-    assert len(told.fence) == 32 and (told.next_index, told.epoch) == (1, EPOCH)
+    assert len(told.fence) == 32 and (told.next_index, told.epoch) == (LIFE, EPOCH)
     assert world.authorise(log).fence == told.fence == world.peek(log).fence
     # The fence is on disk, keeps its nonce, and learns of later epochs.
     assert world.authorise(log, later).fence == told.fence

@@ -17,6 +17,8 @@ from heliogram.relay.batch import Advance
 from heliogram.wire import frames
 from heliogram.wire import objects as o
 from heliogram.wire.errors import ErrorCode
+from heliogram.wire.limits import LIFE
+from heliogram.wire.receipts import Evidence
 from heliogram.wire.signing import Label, verify
 from tests.relay.log_world import (
     DONE,
@@ -356,6 +358,62 @@ def test_11_unfence_abstain_and_vote_again(world: World, log: bytes) -> None:
     assert world.authorise(log).fence == b""
     two = value(epoch=EPOCH + 1)
     assert votes(world.lock(log, two, EPOCH + 1), frames.Vote1, two, at=seat(EPOCH + 1))
+
+
+def mended(world: World, log: bytes, shown: Evidence, at: o.Seat = SEAT) -> None:
+    """Fenced by this, and lifted."""
+    nonce = world.authorise(log, shown, at.epoch).fence
+    assert world.unfence(log, statuses(nonce, (1, 2), at), at.epoch) == DONE
+
+
+def test_11_each_fall_is_dealt_with_once(world: World, log: bytes) -> None:
+    """Whoever comes later with a receipt of before the fence silences nobody. One of after it is news."""
+    picture = world.picture()
+    before = [world.stored(log, b"before %d" % number) for number in range(3)]
+    world.fall_back(picture)
+    world.stored(log, b"nobody knows that it fell back")
+    mended(world, log, before[1])
+    picture = world.picture()
+    after = world.stored(log, b"after")
+    assert after.receipt.index == LIFE
+    for one in (*before, after):
+        assert world.authorise(log, one).fence == b""
+    world.advance(log)
+    for one in (*before, after):
+        assert world.authorise(log, one, EPOCH + 1).fence == b""
+    two = value(epoch=EPOCH + 1)
+    assert votes(world.lock(log, two, EPOCH + 1), frames.Vote1, two, at=seat(EPOCH + 1))
+    # It falls back once more.
+    world.fall_back(picture)
+    for one in before:
+        assert world.authorise(log, one).fence == b""
+    assert len(world.authorise(log, after).fence) == 32
+
+
+def test_11_a_life_that_was_forgotten_ends_too(world: World, log: bytes) -> None:
+    """It falls back to a time before its first fence. What follows is later than all that it had signed."""
+    picture = world.picture()
+    first = world.stored(log, b"one")
+    world.fall_back(picture)
+    mended(world, log, first)
+    second = world.stored(log, b"two")
+    world.fall_back(picture)
+    mended(world, log, second)
+    assert world.authorise(log, first).fence == world.authorise(log, second).fence == b""
+    assert world.stored(log, b"three").receipt.index == 2 * LIFE
+
+
+def test_a_receipt_of_an_epoch_that_nobody_told_of_is_news(world: World, log: bytes) -> None:
+    """It was told alone, and forgot that. Whoever lifted the fence did not know that it was there."""
+    picture = world.picture()
+    known = world.stored(log, b"known")
+    world.advance(log)
+    alone = world.stored(log, b"alone", EPOCH + 1)
+    world.fall_back(picture)
+    mended(world, log, known)
+    assert len(world.authorise(log, alone).fence) == 32
+    record = world.store.logs.read(log)
+    assert record is not None and record.log.votes_from == EPOCH + 2
 
 
 def test_unfence_after_decide_abstains_in_the_open_epoch(world: World, log: bytes) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias, cast
@@ -29,6 +30,7 @@ from heliogram.relay.terms import Terms
 from heliogram.wire import frames
 from heliogram.wire.connection import Scope, ScopeKind
 from heliogram.wire.errors import ErrorCode
+from heliogram.wire.limits import LIFE
 from heliogram.wire.objects import (
     Certificate,
     Limits,
@@ -38,7 +40,7 @@ from heliogram.wire.objects import (
     promise_content,
     vote_content,
 )
-from heliogram.wire.receipts import entry_hash
+from heliogram.wire.receipts import entry_hash, life
 from heliogram.wire.signing import Label, SigningKey
 
 NOW = 1_795_000_000
@@ -135,6 +137,9 @@ class Tables:
         record.chain = chain
         record.bytes += len(data)
 
+    def leap(self, record: LogRecord, index: int) -> None:
+        record.next_index = (life(max(index, record.next_index - 1)) + 1) * LIFE
+
     def find_entry(self, record: LogRecord, epoch: int, name: bytes) -> Place | None:
         found = (
             Place(entry.index, chain)
@@ -144,16 +149,19 @@ class Tables:
         return next(found, None)
 
     def entry_at(self, record: LogRecord, epoch: int, index: int) -> tuple[bytes, bytes] | None:
-        rows = self.entries[record.id]
-        if index >= len(rows) or rows[index][0] != epoch:
-            return None
-        return rows[index][2], rows[index][3]
+        found = (
+            (name, chain)
+            for here, entry, name, chain in self.entries[record.id]
+            if (here, entry.index) == (epoch, index)
+        )
+        return next(found, None)
 
     def page(
         self, record: LogRecord, epoch: int, start: int, count: int, *, ceiling: int
     ) -> list[StoredEntry]:
-        rows = self.entries[record.id][start:]
-        return [entry for here, entry, _, _ in rows if here == epoch][:count]
+        rows = self.entries[record.id]
+        found = (entry for here, entry, _, _ in rows if here == epoch and entry.index >= start)
+        return list(islice(found, count))
 
 
 class Memory:
@@ -284,7 +292,7 @@ class Relay:
             case frames.Authorise():
                 fallen = logs.shows_fall(batch.store, frame, self.key)
                 if fallen is not None:
-                    voting.fence(batch, frame.instance, fallen)
+                    voting.fence(batch, frame.instance, fallen.epoch, fallen.receipt.index)
                 return logs.authorised_in(batch, frame)
         raise AssertionError(type(frame).__name__)
 

@@ -27,7 +27,7 @@ from heliogram.wire import frames, objects, work
 from heliogram.wire.connection import Scope
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.limits import MAX_PAGE, NONCE_SIZE
-from heliogram.wire.receipts import Evidence, entry_hash, next_chain
+from heliogram.wire.receipts import Evidence, entry_hash, life, next_chain
 from heliogram.wire.signing import SigningKey
 
 T = TypeVar("T")
@@ -54,7 +54,9 @@ def open_log(batch: Batch, frame: frames.Open) -> frames.Done:
         if logs.fallen(opened.seat.configuration.log):
             # It may have voted at this very seat in another instance of the log, and forgotten it.
             log = slots.open_log(opened, batch.relay, batch.entropy(NONCE_SIZE))
-        logs.create(instance, log, day=batch.now // 86_400)
+        record = logs.create(instance, log, day=batch.now // 86_400)
+        if log.fence is not None:
+            logs.leap(record, 0)
     return frames.Done(frame.id)
 
 
@@ -172,8 +174,8 @@ def _authorised(frame: frames.Authorise, record: LogRecord) -> frames.Authorised
     return frames.Authorised(frame.id, *place, log.epoch, log.fence or b"")
 
 
-def shows_fall(store: Store, frame: frames.Authorise, relay: bytes) -> int | None:
-    """The epoch of a place that this relay signed for and does not have; None if it did not fall back.
+def shows_fall(store: Store, frame: frames.Authorise, relay: bytes) -> Evidence | None:
+    """A place that this relay signed for and does not have; None if it shows no fall that is not known.
 
     Raises `Malformed`.
     """
@@ -182,6 +184,9 @@ def shows_fall(store: Store, frame: frames.Authorise, relay: bytes) -> int | Non
     evidence = decoded(Evidence.from_bytes, frame.evidence)
     epoch, index = evidence.epoch, evidence.receipt.index
     record = _read(store, frame.instance)
+    if life(index) < life(record.next_index) and epoch < record.log.votes_from:
+        # Signed before the last fence, which deals with whatever was forgotten by then.
+        return None
     if index < record.next_index and epoch <= record.log.epoch:
         here = store.logs.entry_at(record, epoch, index)
         if here == (evidence.entry, evidence.receipt.chain):
@@ -190,7 +195,7 @@ def shows_fall(store: Store, frame: frames.Authorise, relay: bytes) -> int | Non
         if index < _read(store, frame.instance).first_index:
             return None
     # The signature is looked at last: it costs most, and nearly all evidence agrees.
-    return epoch if evidence.proves(relay, frame.instance) else None
+    return evidence if evidence.proves(relay, frame.instance) else None
 
 
 def read(store: Store, frame: frames.Read, scope: Scope) -> frames.Entries | frames.Digests:

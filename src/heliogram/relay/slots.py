@@ -31,6 +31,8 @@ certificate or promise that bears this relay's own signature and that its state 
 - answers a LOCK or COMMIT with `FENCED`; a DECIDE is taken all the same and answered `DONE`;
 - fences each other instance of the same log id that it has, and opens later ones with a fence (`open_log`):
   they may reach a seat where it has voted.
+- begins a later life of each log that is fenced (`voting.fence`): receipts of before are known by their index
+  and fence no second time, whoever shows them after years.
 
 The fence is lifted by N - q + 1 other relays that state, under its nonce, that they have the very slot open
 that is open here. Then the relay abstains up to this epoch, and in each that the evidence has shown it in.

@@ -110,8 +110,11 @@ def unfence(batch: Batch, frame: frames.Unfence, scope: Scope) -> frames.Done:
     return frames.Done(frame.id)
 
 
-def fence(batch: Batch, instance: bytes, epoch: int) -> None:
+def fence(batch: Batch, instance: bytes, epoch: int, index: int = 0) -> None:
     """Fence a log: it was shown that this relay was in `epoch` and has forgotten it.
+
+    `index` is of a place that it has forgotten. What is stored from now on lies in a later life than that and
+    all else, so that receipts of before the fence are known: each fall is dealt with once.
 
     Other instances of the same log id may share a seat with this one, so they are fenced too, but each with
     its own epoch: a stranger's instance must not silence this one for good.
@@ -119,7 +122,9 @@ def fence(batch: Batch, instance: bytes, epoch: int) -> None:
     record = found(batch, instance)
     logs = batch.store.logs
     for one in logs.instances(record.log.configuration.log):
-        known = epoch if one.instance == instance else one.log.epoch
+        shown = one.instance == instance
+        known, place = (epoch, index) if shown else (one.log.epoch, 0)
+        logs.leap(one, place)
         logs.save(one, slots.fence(one.log, batch.entropy(NONCE_SIZE), known))
 
 

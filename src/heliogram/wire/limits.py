@@ -53,6 +53,9 @@ MAX_GRACE_ENTRY = 16 << 10
 #: Entries of the grace lane in one epoch.
 MAX_GRACE_ENTRIES = 64
 
+#: Indices of one life of a log at one relay: after a fence the next one begins.
+LIFE = 1 << 32
+
 #: Leaves of one receipt tree, and so hashes in a path.
 MAX_BATCH = 1 << 16
 MAX_PATH = 16

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from heliogram.codec import Reader, u32, u64, vector
-from heliogram.wire.limits import HASH_SIZE, MAX_BATCH, MAX_PATH, SIGNATURE_SIZE
+from heliogram.wire.limits import HASH_SIZE, LIFE, MAX_BATCH, MAX_PATH, SIGNATURE_SIZE
 from heliogram.wire.objects import _hash, _malformed
 from heliogram.wire.signing import Label, Object, labelled_hash, verify
 
@@ -28,6 +28,14 @@ def entry_hash(entry: bytes) -> bytes:
 def next_chain(chain: bytes, entry: bytes) -> bytes:
     """The chain after an entry with the hash `entry`. Before the first entry it is the instance id."""
     return labelled_hash(Label.CHAIN, chain + entry)
+
+
+def life(index: int) -> int:
+    """Which life of a log an index is of. A relay that is fenced begins another one.
+
+    So who sees a later index of this relay knows that a receipt is of the time before the fence.
+    """
+    return index // LIFE
 
 
 def receipt_leaf(instance: bytes, epoch: int, index: int, entry: bytes, chain: bytes) -> bytes:

@@ -228,6 +228,39 @@ async def test_11_a_relay_has_lost_everything(tmp_path: Path, away: bool) -> Non
                 await carol.end()
 
 
+@long
+async def test_11_who_was_away_meets_a_relay_that_was_mended(tmp_path: Path) -> None:
+    """Bob's receipts are of before the loss, which Alice has dealt with: they silence nobody.
+
+    Another relay is missing by then, so that without the mended one nothing would be decided.
+    """
+    async with relays(tmp_path) as betweens:
+        lost = betweens[1].process
+        lost.back_up("nothing")
+        async with people(tmp_path, ("Alice", "Bob"), [one.address for one in betweens]) as both:
+            alice, bob = both
+            await acquaint(alice, bob)
+            talk = Talking(await group("Tea", alice, bob), (alice, bob))
+            await talk.chatter("before", 5)
+            await talk.agreed(stored=4)
+            log = Held.by(betweens[0].process).log
+            await bob.kill()
+            lost.restore("nothing")
+            here = Talking(talk.chat, (alice,))
+            await here.renamed(alice, "After the fire")
+            await until(lambda: not Held.by(lost, log).fenced and Held.by(lost, log).votes_from > 0)
+            while Held.by(lost, log).votes_from > Held.by(lost, log).epoch:
+                await here.renamed(alice, f"Epoch {(await talk.info(alice)).epoch + 1}")
+            betweens[3].process.kill()
+            await bob.start()
+            await talk.chatter("without another one", 2)
+            await talk.agreed(stored=3)
+            await talk.renamed(alice, "Three again")
+            assert not Held.by(lost, log).fenced
+            await talk.chatter("after", 2)
+            await talk.agreed(stored=3)
+
+
 async def moved(node: Node, chat: str, key: str) -> None:
     """Wait until a relay holds a conversation."""
     await node.until(

@@ -23,6 +23,7 @@ from heliogram.node.events import (
 from heliogram.node.log import happenings as told
 from heliogram.node.records import Phase
 from heliogram.node.value import CommitData
+from heliogram.relay import slots
 from heliogram.wire import frames
 from heliogram.wire.objects import (
     Certificate,
@@ -201,6 +202,38 @@ def test_11_a_relay_from_an_old_backup_is_fenced_lifted_and_refilled(epochs: int
     assert world.together()
     states = [one.state for one in group[0].happened if isinstance(one, told.RelayTrouble)]
     assert "fenced" in states
+
+
+def test_11_who_was_away_meanwhile_does_not_silence_a_relay_that_was_mended() -> None:
+    """Their receipts are of before the fall, which others have dealt with. Another relay may be missing."""
+    world = World()
+    alice, bob = group = world.group("Alice", "Bob")
+    fallen = world.order[1]
+    fallen.snapshot()
+    said = chatter(world, group, 5)
+    assert world.run(30, lambda: everything(world, group, said))
+    bob.crash()
+    fallen.roll_back(0)
+    world.part(alice, fallen)
+    instance = alice.conversation.instances[1]
+
+    def stands() -> slots.Log:
+        found: slots.Log = fallen.store.logs.find(instance).log
+        return found
+
+    alice.say(b"Alice 5")
+    assert world.run(300, lambda: stands().fell_back and stands().fence is None)
+    alice.wish(RenewKeys())
+    assert world.run(60, lambda: stands().epoch >= stands().votes_from > 0)
+    world.down(world.order[3])
+    bob.boot()
+    assert world.run(60, world.together)
+    said |= chatter(world, group, 5) | {b"Alice 5"}
+    bob.wish(RenewKeys())
+    assert world.run(60, lambda: world.quiet() and everything(world, group, said))
+    assert bob.conversation.epoch == 3
+    troubles = [one for one in bob.happened if isinstance(one, told.RelayTrouble)]
+    assert {one.relay for one in troubles if one.state in ("fenced", "misbehaving")} == set()
 
 
 def test_22_one_relay_errs_stalls_and_drips_and_sending_stays_fast() -> None:

@@ -43,6 +43,7 @@ from heliogram.node.value import WelcomeBlob
 from heliogram.wire import frames
 from heliogram.wire.errors import RemoteError
 from heliogram.wire.objects import Certificate
+from heliogram.wire.receipts import life
 
 #: Seconds between looks at the slot when nothing happens: somebody may have left it half way.
 LOOK = 120.0
@@ -561,6 +562,10 @@ class Log:
         ground.heard(relay)
         if answer.fence and isinstance(scope, LogScope) and scope.epoch == ground.epoch:
             ground.fenced(relay, ground.place, answer.fence)
+        known = ground.evidence(relay)
+        if known is not None and life(known.receipt.index) < life(answer.next_index):
+            # It fell back, and whoever met it first has shown it that.
+            self._menders.fell_back(relay, fenced=bool(answer.fence))
 
     def pushed(self, relay: bytes, push: frames.Push, now: float) -> None:
         """A relay says something by itself."""

@@ -137,6 +137,12 @@ class Menders:
                     times.append(due)
         return min(times, default=None)
 
+    def fell_back(self, relay: bytes, *, fenced: bool) -> None:
+        """A relay fell back: what it signed for before proves nothing more. Without a fence it takes part."""
+        self._ground.unvouch(relay)
+        if not fenced:
+            self.lifted.append(relay)
+
     # --- Stages -----------------------------------------------------------------------------------
 
     def _begin(self, one: Mending, why: str) -> None:
@@ -197,8 +203,7 @@ class Menders:
                 self._end(one)
             elif core.state is Lift.LIFTED:
                 ground.fences.pop(one.relay.key, None)
-                ground.unvouch(one.relay.key)
-                self.lifted.append(one.relay.key)
+                self.fell_back(one.relay.key, fenced=False)
                 self._end(one)
 
     def _lift(self, one: Mending) -> None:
@@ -259,5 +264,8 @@ class Menders:
         if isinstance(answer, frames.Peeked) and answer.fence:
             self._ground.fences[one.relay.key] = answer.fence
             self._lift(one)
-        else:
-            self._end(one)
+            return
+        if isinstance(answer, frames.Peeked) and one.why == "fenced":
+            # Somebody else was faster.
+            self.fell_back(one.relay.key, fenced=False)
+        self._end(one)

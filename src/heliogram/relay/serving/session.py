@@ -42,6 +42,7 @@ from heliogram.wire.connection import (
     State,
 )
 from heliogram.wire.errors import ErrorCode, RemoteError
+from heliogram.wire.receipts import Evidence
 
 _log = logging.getLogger(__name__)
 
@@ -398,7 +399,7 @@ class Session:
                 if fallen is None:
                     self._answer(frame, logs.authorised(reader, frame))
                 else:
-                    work = partial(_fence_and_authorise, frame=frame, epoch=fallen)
+                    work = partial(_fence_and_authorise, frame=frame, shown=fallen)
                     self._submit(frame, work)
         if not good:
             self._server.metrics.refused(frame, ErrorCode.NOT_AUTHORISED)
@@ -465,9 +466,9 @@ def _topic(scope: Scope) -> Topic:
     return (scope.id, scope.epoch) if scope.kind is ScopeKind.LOG else inbox_topic(scope.id)
 
 
-def _fence_and_authorise(batch: Batch, *, frame: frames.Authorise, epoch: int) -> Outcome:
+def _fence_and_authorise(batch: Batch, *, frame: frames.Authorise, shown: Evidence) -> Outcome:
     """The client has shown that this relay fell back. It is told so: there is a nonce in the answer."""
-    voting.fence(batch, frame.instance, epoch)
+    voting.fence(batch, frame.instance, shown.epoch, shown.receipt.index)
     return logs.authorised_in(batch, frame)
 
 

@@ -11,8 +11,9 @@ from heliogram.relay.errors import Gone, StoreError
 from heliogram.relay.slots import Log, Slot
 from heliogram.relay.store.database import Database
 from heliogram.wire.errors import RemoteError
+from heliogram.wire.limits import LIFE
 from heliogram.wire.objects import Seat
-from heliogram.wire.receipts import entry_hash
+from heliogram.wire.receipts import entry_hash, life
 
 T = TypeVar("T", Log, Slot, Seat)
 
@@ -255,6 +256,11 @@ class LogTable:
         record.chain = chain
         record.bytes += len(data)
         record.day = minute // 1440
+        self._touched[record.id] = record
+
+    def leap(self, record: LogRecord, index: int) -> None:
+        """Begin the life after that of `index` and of all that lies there: the next entry is its first."""
+        record.next_index = (life(max(index, record.next_index - 1)) + 1) * LIFE
         self._touched[record.id] = record
 
     def find_entry(self, record: LogRecord, epoch: int, name: bytes) -> Place | None:
