@@ -61,5 +61,5 @@ export function Last({ chat }) {
   const { last } = chat;
   if (!last) return html`<span class="row-last">${chat.phase === "opening" ? t("opening") : ""}</span>`;
   const sender = chat.kind === "group" && last.kind !== "line" && (last.mine ? t("you said") : last.sender?.name);
-  return html`<span class="row-last">${sender && html`<bdi class="row-sender">${sender}:</bdi>`} <bdi>${gist(last).slice(0, 200)}</bdi></span>`;
+  return html`<span class="row-last">${sender && html`<bdi class="row-sender">${sender}:</bdi>`} <bdi dir=${last.kind === "line" ? "ltr" : undefined}>${gist(last).slice(0, 200)}</bdi></span>`;
 }
