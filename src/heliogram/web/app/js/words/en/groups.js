@@ -90,6 +90,7 @@ export default {
   "relay behind": "Answers, and still gets what it missed",
   "relay fenced": "Answers, and takes nothing new here yet",
   "relay unreachable": "Does not answer",
+  "relay untrusted": "Its certificate is not trusted here",
   "relay wrong key": "Something else answers at its address",
   "relay gone": "Has lost this conversation",
   "relay misbehaving": "Did what no relay may do",

@@ -90,6 +90,7 @@ export default {
   "relay behind": "Отвечает и ещё получает пропущенное",
   "relay fenced": "Отвечает, но нового сюда пока не берёт",
   "relay unreachable": "Не отвечает",
+  "relay untrusted": "Его сертификату здесь не доверяют",
   "relay wrong key": "По его адресу отвечает что-то другое",
   "relay gone": "Потерял этот разговор",
   "relay misbehaving": "Сделал то, чего релею нельзя",
