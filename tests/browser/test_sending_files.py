@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 from PIL import Image
-from playwright.async_api import expect
+from playwright.async_api import Response, expect
 
 from heliogram.node import api
 from tests.browser.kit import PATIENCE_MS, Friend, People, Person, Someone
 from tests.cli.town import until
+from tests.relay.process import RelayProcess
 
 #: Gives an element what a person gives it who pastes or drops files.
 GIVE = """([kind, name, type, data]) => {
@@ -123,6 +125,99 @@ def test_a_held_button_sends_when_it_is_let_go(anna: Person, ben: Friend) -> Non
     anna.do(anna.page.mouse.up())
     assert file_of(ben, "Anna", "voice.").duration
     anna.sees(anna.composer)
+
+
+#: A second of video, made by the browser.
+FILM = """async () => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [320, 180];
+  const pen = canvas.getContext("2d");
+  const recorder = new MediaRecorder(canvas.captureStream(20), { mimeType: "video/webm;codecs=vp8" });
+  const over = new Promise((tell) => (recorder.ondataavailable = (event) => tell(event.data)));
+  recorder.start();
+  for (let at = 0; at < 20; at++) {
+    pen.fillStyle = `hsl(${at * 18} 60% 50%)`;
+    pen.fillRect(0, 0, 320, 180);
+    await new Promise((tell) => setTimeout(tell, 50));
+  }
+  recorder.stop();
+  const bytes = new Uint8Array(await (await over).arrayBuffer());
+  return btoa([...bytes].map((one) => String.fromCharCode(one)).join(""));
+}"""
+
+#: Plays a video to its end, goes back into it, and tells how it was.
+WATCH = """async (video) => {
+  const once = (event) => new Promise((tell) => video.addEventListener(event, tell, { once: true }));
+  await Promise.all([once("ended"), video.play()]);
+  video.currentTime = 0.2;
+  await once("seeked");
+  return [video.videoWidth, video.currentTime, new URL(video.currentSrc).origin !== location.origin];
+}"""
+
+
+def test_a_video_is_played_where_it_stands(people: People, anna: Person) -> None:
+    cleo = people.at_home("Cleo")
+    people.acquaint(anna, cleo)
+    anna.goes_to("Cleo")
+    film = base64.b64decode(anna.do(anna.page.evaluate(FILM)))
+    gives(anna, "drop", "river.webm", "video/webm", film)
+    anna.clicks("Send")
+    cleo.goes_to("Anna")
+    answers: list[Response] = []
+    cleo.page.on("response", lambda one: answers.append(one))
+    cleo.clicks(cleo.history.get_by_role("button", name="Play"))
+    video = cleo.history.locator("video")
+    assert cleo.do(video.evaluate(WATCH)) == [320, 0.2, True]
+    cleo.shot("video")
+    parts = [
+        one for one in answers if one.headers.get("content-range", "").endswith(str(len(film)))
+    ]
+    assert parts and {one.status for one in parts} == {206}
+
+
+def test_what_no_relay_took_is_sent_again(anna: Person, tmp_path: Path) -> None:
+    small = RelayProcess(tmp_path / "small", settings={"max_blob": 50_000})
+    small.start()
+    try:
+        where = f"ws://{small.where}/ws#{small.key.hex()}"
+        anna.ask(api.CreateGroup("Attic", relays=(where,)))
+        anna.goes_to("Attic")
+        gives(anna, "drop", "map.bin", "application/octet-stream", bytes(90_000))
+        anna.fills("Caption", "the map")
+        anna.clicks("Send")
+        anna.clicks(anna.history.get_by_role("button", name="Not sent"))
+        anna.shot("failed")
+        # Its owner lets the relay take more.
+        place = small.where
+        small.kill()
+        small = RelayProcess(tmp_path / "small", listen=place).start()
+        anna.clicks("Send again")
+        anna.misses(anna.history.get_by_role("button", name="Not sent"))
+        stored = anna.history.locator(".message").filter(has_text="map.bin")
+        anna.sees(stored.filter(has_text="the map").locator(".ticks[data-state=stored]"))
+        anna.do(expect(stored).to_have_count(1, timeout=PATIENCE_MS))
+    finally:
+        small.kill()
+
+
+def test_files_that_wait_can_wait_longer(anna: Person, ben: Friend) -> None:
+    anna.goes_to("Ben")
+    gives(anna, "drop", "plan.txt", "text/plain", b"ten o'clock")
+    anna.clicks("Send later…")
+    anna.clicks("In an hour")
+    anna.clicks("1 scheduled message")
+    [before] = anna.ask(api.GetScheduled())
+    anna.clicks("Another time")
+    anna.clicks("Tomorrow morning")
+
+    async def moved() -> api.Scheduled | None:
+        [found] = await anna.node.call(api.GetScheduled())
+        return found if found.at != before.at else None
+
+    after = anna.do(until(moved))
+    assert (after.number, after.files) == (before.number, ("plan.txt",))
+    anna.clicks("Send now")
+    assert file_of(ben, "Anna", "plan").size == 11
 
 
 def test_what_the_node_refuses_can_be_tried_otherwise(anna: Person, ben: Friend) -> None:

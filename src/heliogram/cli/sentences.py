@@ -200,6 +200,10 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "connection wrong key": Sentence(
         "Something answers there that is not this relay.", "Ask its operator for the key."
     ),
+    "connection untrusted": Sentence(
+        "The relay's certificate is not trusted here.",
+        "If you trust its operator: heliogram network --ca FILE",
+    ),
     "connection no relay": Sentence("What answers there is no relay.", "Look at the address."),
     "connection version": Sentence(
         "The relay speaks another version.", "The older of the two must be updated."

@@ -537,6 +537,8 @@ class ConnectionFault(Enum):
     UNREACHABLE = "unreachable"
     #: Something answers there, and cannot prove that it is this relay.
     WRONG_KEY = "wrong key"
+    #: Its certificate is of nobody whom this system, or its owner, trusts.
+    UNTRUSTED = "untrusted"
     #: Something answers there that speaks another language.
     NO_RELAY = "no relay"
     #: No version of the protocol in common: the older side must be updated.

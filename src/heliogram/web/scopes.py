@@ -51,6 +51,7 @@ _READ: Final[frozenset[type[api.Command]]] = frozenset(
 _SEND: Final[frozenset[type[api.Command]]] = frozenset(
     (
         api.SendMessage,
+        api.SendAgain,
         api.EditMessage,
         api.DeleteMessage,
         api.ForwardMessages,
@@ -59,6 +60,7 @@ _SEND: Final[frozenset[type[api.Command]]] = frozenset(
         api.React,
         api.Schedule,
         api.Unschedule,
+        api.Reschedule,
         api.SetTyping,
         api.SetDraft,
         api.MarkRead,

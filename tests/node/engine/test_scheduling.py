@@ -79,6 +79,22 @@ def test_not_or_at_once(two: Two) -> None:
             alice.call(api.Unschedule(gone))
 
 
+def test_at_another_time(two: Two) -> None:
+    world, alice, bob, chat = two
+    first, second = schedule(alice, chat, "first", 50), schedule(alice, chat, "second", 60)
+    moved = alice.call(api.Reschedule(first.number, int(alice.time + 100)))
+    assert alice.call(api.GetScheduled()) == [second, moved]
+    assert (moved.number, moved.text) == (first.number, "first")
+    for wrong in (-1, 1 << 60):
+        with pytest.raises(NotAllowed):
+            alice.call(api.Reschedule(first.number, wrong))
+    world.run(80, until=lambda: bob.texts(chat) == ["second"])
+    alice.call(api.Reschedule(first.number, 0))
+    world.run(10, until=lambda: bob.texts(chat) == ["second", "first"])
+    with pytest.raises(NotFound):
+        alice.call(api.Reschedule(first.number, 0))
+
+
 def test_what_is_too_late_comes_at_once_and_what_is_nothing_never(two: Two) -> None:
     world, alice, bob, chat = two
     schedule(alice, chat, "late", -1000)

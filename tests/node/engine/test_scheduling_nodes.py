@@ -29,7 +29,9 @@ async def test_files_are_sealed_when_they_are_scheduled(tmp_path: Path) -> None:
             assert len(list(spool.iterdir())) == 2
             await alice.call(api.Unschedule(made[1].number))
             assert len(list(spool.iterdir())) == 1
-            assert await alice.call(api.GetScheduled()) == [made[0]]
+            moved = await alice.call(api.Reschedule(made[0].number, later + 60))
+            assert await alice.call(api.GetScheduled()) == [moved]
+            assert moved.files == ("list.txt",)
             await alice.call(api.Unschedule(made[0].number, now=True))
             await bob.reads(chat, "yes")
             found = await bob.call(api.GetHistory(chat))

@@ -14,7 +14,10 @@ from tests.node.network.kit import serving
 
 @dataclass
 class Socks:
-    """What it was asked for. `names` says where names lead; `mood` how it behaves."""
+    """What it was asked for. `names` says where names lead; `mood` how it behaves.
+
+    With `straight`, what is no such name leads where it says.
+    """
 
     names: dict[str, tuple[str, int]] = field(default_factory=dict)
     #: "well"; "open" (takes no credentials), "refuses" (none are good), "down" (connects nowhere),
@@ -23,6 +26,7 @@ class Socks:
     #: Credentials, host and port of each request.
     asked: list[tuple[bytes, bytes, str, int]] = field(default_factory=list)
     where: str = ""
+    straight: bool = False
 
     @property
     def proxy(self) -> Proxy:
@@ -65,7 +69,7 @@ class Socks:
             host = str(ipaddress.ip_address(packed))
         port = int.from_bytes(await reader.readexactly(2), "big")
         self.asked.append((user, password, host, port))
-        place = self.names.get(host)
+        place = self.names.get(host, (host, port) if self.straight else None)
         if self.mood == "down" or place is None:
             writer.write(b"\x05\x04\x00\x01" + bytes(6))
             await writer.drain()

@@ -185,6 +185,15 @@ class Unschedule(Command, frozen=True, tag="unschedule"):
     now: bool = False
 
 
+class Reschedule(Command, frozen=True, tag="reschedule"):
+    """Send it at another time, with all that goes with it."""
+
+    Result = Scheduled
+
+    number: int
+    at: int
+
+
 class SetTyping(Command, frozen=True, tag="typing"):
     """Somebody types here. Tells others if the owner wants that, and not more often than is useful."""
 
@@ -230,6 +239,18 @@ class SendMessage(Command, frozen=True, tag="send"):
     as_files: bool = False
     voice: float | None = None
     expires: int | None = None
+
+
+class SendAgain(Command, frozen=True, tag="send again"):
+    """Say anew what a message of ours that failed says, with its files. What failed goes from this node.
+
+    In a conversation that goes on in another one it is said there. Gives the new message, as it stands in the
+    outbox.
+    """
+
+    Result = Message
+
+    message: Name
 
 
 class EditMessage(Command, frozen=True, tag="edit"):
@@ -627,12 +648,13 @@ class Lock(Command, frozen=True, tag="lock"):
 
 AnyCommand: TypeAlias = (
     GetStatus | SetMe | GetChats | GetChat | GetHistory | GetPlace | GetMedia | GetPins | PinMessage |
-    ForwardMessages | SendPoll | Vote | GetScheduled | Schedule | Unschedule | SetTyping | GetFolders |
-    SetFolders | GetMessage | SendMessage | EditMessage | DeleteMessage | React | MarkRead | SetDraft |
-    Search | NewLink | GetLinks | RevokeLink | AddContact | GetContacts | GetSafetyCode | VerifyContact
-    | RenameContact | BlockContact | GetRequests | AcceptRequest | DeclineRequest | CreateGroup |
-    AddMembers | RemoveMembers | LeaveChat | SetProfile | SetRole | ChangeRelays | StartSuccessor |
-    SetChat | GetFile | KeepFile | ReadFile | GetThumbnail | GetPicture | GetTransfers | GetRelays |
-    AddRelay | RemoveRelay | SetNetwork | GetDevices | GetWords | ChangePassphrase | GetStorage |
-    ClearKept | GetPreferences | SetPreferences | Explain | Export | Backup | Lock
+    ForwardMessages | SendPoll | Vote | GetScheduled | Schedule | Unschedule | Reschedule | SetTyping |
+    GetFolders | SetFolders | GetMessage | SendMessage | SendAgain | EditMessage | DeleteMessage |
+    React | MarkRead | SetDraft | Search | NewLink | GetLinks | RevokeLink | AddContact | GetContacts |
+    GetSafetyCode | VerifyContact | RenameContact | BlockContact | GetRequests | AcceptRequest |
+    DeclineRequest | CreateGroup | AddMembers | RemoveMembers | LeaveChat | SetProfile | SetRole |
+    ChangeRelays | StartSuccessor | SetChat | GetFile | KeepFile | ReadFile | GetThumbnail |
+    GetPicture | GetTransfers | GetRelays | AddRelay | RemoveRelay | SetNetwork | GetDevices |
+    GetWords | ChangePassphrase | GetStorage | ClearKept | GetPreferences | SetPreferences | Explain |
+    Export | Backup | Lock
 )  # fmt: skip

@@ -221,7 +221,7 @@ class RelayHealth(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """How a relay of a conversation, or of our list, does."""
 
     relay: RelayInfo
-    #: "up", "behind", "fenced", "unreachable", "wrong key", "gone", "misbehaving", "unknown".
+    #: "up", "behind", "fenced", "unreachable", "untrusted", "wrong key", "gone", "misbehaving", "unknown".
     state: str
     round_trip_ms: float | None = None
     #: What it did that none may do: "two votes", "hidden lock", "forgery", "wrong value", "wrong entry",

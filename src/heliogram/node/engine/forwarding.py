@@ -60,9 +60,12 @@ class Forwarding:
     def _plan(self, command: PlanForward, extra: object) -> tuple[tuple[Original, ...], ...]:
         self._speaking.open(command.chat)
         return tuple(
-            tuple(map(self._original, self._files.of(row.number) if row.files else ()))
-            for row in self._meant(command.messages)
+            self.originals(row.number) if row.files else () for row in self._meant(command.messages)
         )
+
+    def originals(self, message: int) -> tuple[Original, ...]:
+        """The files of a message, to be sealed anew. Raises `InvalidFile` if one cannot be had."""
+        return tuple(map(self._original, self._files.of(message)))
 
     def _forward(self, command: api.ForwardMessages, extra: object) -> list[api.Message]:
         chat = self._speaking.open(command.chat)

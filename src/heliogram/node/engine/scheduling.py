@@ -49,6 +49,7 @@ class Scheduling:
             api.Schedule: self._schedule,
             api.GetScheduled: self._list,
             api.Unschedule: self._unschedule,
+            api.Reschedule: self._reschedule,
         }
 
     def settle(self) -> None:
@@ -83,8 +84,7 @@ class Scheduling:
             raise NotAllowed("files must be made ready before they are sent")
         if not command.text and not files.files:
             raise NotAllowed("a message needs a text or a file")
-        if not 0 <= command.at <= LATEST:
-            raise NotAllowed("there is no such time")
+        _check_time(command.at)
         if self._table.count() >= MOST:
             raise NotAllowed("too much waits for its time")
         text_and_files(command.text, files.parts)
@@ -104,10 +104,7 @@ class Scheduling:
             self._desk.logs.change(chat.number, draft="")
             self._desk.chat_changed(chat.number)
         self._changed(chat.number)
-        row = self._table.get(number)
-        if row is None:
-            raise NotFound("scheduled")
-        return self._shown(row, chat.id)
+        return self._shown(self._row(number), chat.id)
 
     def _list(self, command: api.GetScheduled, extra: object) -> list[api.Scheduled]:
         logs = self._desk.logs
@@ -116,9 +113,7 @@ class Scheduling:
         return [self._shown(row, chat.id) for row, chat in rows if chat is not None]
 
     def _unschedule(self, command: api.Unschedule, extra: object) -> api.Done:
-        row = self._table.get(max(-1, min(command.number, LATEST)))
-        if row is None:
-            raise NotFound("scheduled")
+        row = self._row(command.number)
         if command.now:
             self._say(row)
         else:
@@ -126,7 +121,23 @@ class Scheduling:
         self._changed(row.conversation)
         return api.Done()
 
+    def _reschedule(self, command: api.Reschedule, extra: object) -> api.Scheduled:
+        row = self._row(command.number)
+        chat = self._desk.logs.get(row.conversation)
+        if chat is None:
+            raise NotFound("chat")
+        _check_time(command.at)
+        self._table.move(row.number, command.at)
+        self._changed(row.conversation)
+        return self._shown(self._row(row.number), chat.id)
+
     # --- Inside -----------------------------------------------------------------------------------
+
+    def _row(self, number: int) -> ScheduledRow:
+        row = self._table.get(max(-1, min(number, LATEST)))
+        if row is None:
+            raise NotFound("scheduled")
+        return row
 
     def _say(self, row: ScheduledRow) -> None:
         desk = self._desk
@@ -167,6 +178,11 @@ class Scheduling:
             reply_to=None if row.reply_to is None else row.reply_to.hex(),
             at=row.at,
         )
+
+
+def _check_time(at: int) -> None:
+    if not 0 <= at <= LATEST:
+        raise NotAllowed("there is no such time")
 
 
 def _kept(one: PreparedFile) -> ScheduledFile:

@@ -35,6 +35,7 @@ from heliogram.node.engine.pins import Pins
 from heliogram.node.engine.polls import Polls
 from heliogram.node.engine.preferences import Preferences
 from heliogram.node.engine.relay_list import RelayList
+from heliogram.node.engine.repeating import Repeating
 from heliogram.node.engine.reports import Reports
 from heliogram.node.engine.revocations import Revocations
 from heliogram.node.engine.scheduling import Scheduling
@@ -89,11 +90,13 @@ class Talks:
         self.happenings.mirrored.append(self._pictures.mirrored)
         self.happenings.watchers.append(self._pictures.happened)
         self._scheduling = Scheduling(desk, speaking)
+        forwarding = Forwarding(desk, self.views, speaking, self.circuit)
         self._typing = Typing(desk, self._put, self._unsay)
         self.happenings.typing = self._typing.heard
         self._handlers: dict[type[api.Command], Handler] = {
             **Sending(desk, speaking, self._messages, self._reports).handlers,
-            **Forwarding(desk, self.views, speaking, self.circuit).handlers,
+            **forwarding.handlers,
+            **Repeating(desk, speaking, self._messages, forwarding.originals).handlers,
             **self._scheduling.handlers,
             **self._typing.handlers,
             **Polls(desk, speaking).handlers,

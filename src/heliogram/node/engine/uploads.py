@@ -191,6 +191,7 @@ class Uploads:
                     self._desk.drop_copy(row, state="remote")
                     self._desk.tell((message, place))
                 else:
+                    self._desk.drop_copy(row)
                     self._fail(row, "file damaged")
 
     def _has_quorum(self, row: FileRow, quorum: int) -> bool:
@@ -207,8 +208,9 @@ class Uploads:
         self._desk.tell((row.message, row.place))
 
     def _fail(self, row: FileRow, code: str) -> None:
+        """Its copy stays as long as its message: what failed can be sent again, elsewhere or later."""
         self._end(row)
-        self._desk.drop_copy(row, state="refused", trouble=code)
+        self._desk.files.change(row.message, row.place, state="refused", trouble=code)
         self._desk.tell((row.message, row.place))
         self._desk.talks.not_sent(row.message, code)
 

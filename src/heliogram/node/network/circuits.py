@@ -28,6 +28,7 @@ _MAX_KNOWN = 1024
 _STATES = {
     ConnectionFault.UNREACHABLE: "unreachable",
     ConnectionFault.WRONG_KEY: "wrong key",
+    ConnectionFault.UNTRUSTED: "untrusted",
     ConnectionFault.NO_RELAY: "unreachable",
     ConnectionFault.VERSION: "unreachable",
 }
@@ -37,7 +38,7 @@ _STATES = {
 class Health:
     """How a relay does, as far as connections go."""
 
-    #: "up", "unreachable", "wrong key", "unknown".
+    #: "up", "unreachable", "untrusted", "wrong key", "unknown".
     state: str
     round_trip_ms: float | None = None
 

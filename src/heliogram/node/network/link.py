@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol, Self
@@ -127,8 +128,12 @@ class Link:
             )
         except aiohttp.WSServerHandshakeError:
             raise NoConnection(ConnectionFault.NO_RELAY) from None
-        except (aiohttp.ClientError, OSError, ValueError):
-            raise NoConnection(ConnectionFault.UNREACHABLE) from None
+        except ssl.SSLCertVerificationError:
+            raise NoConnection(ConnectionFault.UNTRUSTED) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            refused = isinstance(error.__cause__, ssl.SSLCertVerificationError)
+            fault = ConnectionFault.UNTRUSTED if refused else ConnectionFault.UNREACHABLE
+            raise NoConnection(fault) from None
         link = cls(websocket, core, _Nobody(), gate)
         begun = link._loop.time()
         link._write(core.hello())

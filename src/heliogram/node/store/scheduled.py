@@ -106,6 +106,10 @@ class Scheduled:
             )
         ]
 
+    def move(self, number: int, at: int) -> None:
+        """It is to be said at another time."""
+        self._store.execute("UPDATE scheduled SET at = ? WHERE number = ?", (at, number))
+
     def remove(self, number: int) -> None:
         """It waits no more."""
         self._store.execute("DELETE FROM scheduled WHERE number = ?", (number,))

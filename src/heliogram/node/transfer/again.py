@@ -1,4 +1,4 @@
-"""Files of messages that are forwarded: opened where they lie, fetched if they must be, sealed anew.
+"""Files of what is forwarded or said again: opened where they lie, fetched if they must be, sealed anew.
 
 What is said again elsewhere has a key and a blob of its own, so no relay sees that two conversations have the
 same file. The plaintext is never on disk: a sealed copy is read and sealed in one go.
@@ -48,6 +48,12 @@ class PlanForward(api.Command, frozen=True, tag="plan forward"):
 
     messages: tuple[str, ...]
     chat: str
+
+
+class PlanAgain(api.Command, frozen=True, tag="plan again"):
+    """What files this message has, which failed: one tuple of `Original`. No command of a face."""
+
+    message: str
 
 
 async def seal_again(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from heliogram.node import api
 from heliogram.node.errors import InvalidFile, NotHere
 from heliogram.node.network.dialling import Dialler
-from heliogram.node.transfer.again import Original, PlanForward, seal_again
+from heliogram.node.transfer.again import Original, PlanAgain, PlanForward, seal_again
 from heliogram.node.transfer.mover import Mover
 from heliogram.node.transfer.moves import FindFile, GetSaved, LoseCopy, Saved, Where
 from heliogram.node.transfer.pieces import Piece, Pieces, are_there
@@ -57,6 +57,7 @@ class Transfers:
             api.SendMessage: self._send,
             api.Schedule: self._send,
             api.ForwardMessages: self._forward,
+            api.SendAgain: self._forward,
             api.SetProfile: self._set_profile,
             api.KeepFile: self._keep,
             api.ReadFile: self._read,
@@ -82,14 +83,19 @@ class Transfers:
             return await self._shell.turn(command)
         return await self._kept(self._send_files(command))
 
-    async def _forward(self, command: api.ForwardMessages) -> Any:
-        plan = await self._shell.turn(PlanForward(command.messages, command.chat))
+    async def _forward(self, command: api.ForwardMessages | api.SendAgain) -> Any:
+        if isinstance(command, api.SendAgain):
+            plan = await self._shell.turn(PlanAgain(command.message))
+        else:
+            plan = await self._shell.turn(PlanForward(command.messages, command.chat))
         if not any(plan):
             return await self._shell.turn(command)
         return await self._kept(self._forward_files(command, plan))
 
     async def _forward_files(
-        self, command: api.ForwardMessages, plan: tuple[tuple[Original, ...], ...]
+        self,
+        command: api.ForwardMessages | api.SendAgain,
+        plan: tuple[tuple[Original, ...], ...],
     ) -> Any:
         done: list[Prepared] = []
         try:

@@ -35,7 +35,7 @@ function notify(message) {
   const chat = chats.value.get(message.chat);
   const name = message.sender?.name ?? chat?.name ?? "Heliogram";
   const title = contents === "nothing" ? "Heliogram" : chat?.kind === "group" ? `${name} · ${chat.name}` : name;
-  const body = contents === "all" ? gist(message).slice(0, LONGEST) : t("new message");
+  const body = contents === "all" ? gist(message).trim().slice(0, LONGEST) : t("new message");
   try {
     const made = new Notification(title, { body, tag: message.chat, silent: true, icon: "app/icon.svg" });
     made.onclick = () => {

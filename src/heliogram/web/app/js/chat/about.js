@@ -4,9 +4,9 @@
 import { html, useEffect, useState } from "../../vendor/preact.js";
 import { Icon } from "../parts/icon.js";
 import { Sheet } from "../parts/dialog.js";
-import { tell } from "../store.js";
 import { call, Refused } from "../wire.js";
 import { bytes, known, moment, sentence, t } from "../words.js";
+import { again } from "./again.js";
 import { shownHistory } from "./context.js";
 import { WithWarning } from "./person.js";
 
@@ -33,7 +33,7 @@ export function About({ message: given, close, titleId }) {
     </dl>
     ${message.state === "failed" &&
     html`<div class="alarm"><p>${t("failed text")}</p>
-      <button type="button" class="primary" onClick=${() => (close(), tell("send", { chat: message.chat, text: message.text, reply_to: message.reply_to ?? null }))}>${t("send again")}</button></div>`}
+      <button type="button" class="primary" onClick=${() => (close(), again(message))}>${t("send again")}</button></div>`}
     ${mine &&
     relays > 0 &&
     html`<section>

@@ -8,6 +8,7 @@ import { ask, chat, chats, openChat, openDialog, opened, tell, toast } from "../
 import { call } from "../wire.js";
 import { t } from "../words.js";
 import { About } from "./about.js";
+import { again } from "./again.js";
 import { editing, replyTo, selected, shownHistory } from "./context.js";
 import { copy } from "./copy.js";
 import { Pick } from "./pick.js";
@@ -60,7 +61,7 @@ export async function copyTexts(all) {
 /** Take messages away, here or from all. @param {any[]} all */
 export function remove(all) {
   const named = all.filter((one) => one.id);
-  const forAll = named.length > 0 && named.every((one) => one.mine && one.kind !== "deleted") && canSay(chats.value.get(named[0].chat));
+  const forAll = named.length > 0 && named.every((one) => one.mine && one.kind !== "deleted" && one.state !== "failed") && canSay(chats.value.get(named[0].chat));
   const run = (/** @type {boolean} */ here) => {
     selected.value = new Set();
     for (const one of named) tell("delete", { message: one.id, only_here: here });
@@ -106,9 +107,12 @@ export function messageMenu(event, message) {
   // Text that is selected in it, or a link: the browser's own menu knows more.
   if (event.type === "contextmenu" && getSelection()?.toString()) return;
   const here = chat.value;
-  const says = canSay(here) && !!message.id;
+  const failed = message.state === "failed";
+  // What nobody has, nobody can answer.
+  const says = canSay(here) && !!message.id && !failed;
   const known = message.kind !== "deleted" && message.kind !== "unknown";
   openMenu(event, [
+    failed && (canSay(here) || here?.successor) && { label: t("send again"), icon: "send", run: () => again(message) },
     says && known && { label: t("reply"), icon: "reply", run: () => answer(message) },
     says && known && { label: t("react"), icon: "smile", run: () => pickEmoji(event, message) },
     says && canEdit(message) && { label: t("edit"), icon: "edit", run: () => void edit(message) },

@@ -7,6 +7,7 @@
 import { html } from "../../vendor/preact.js";
 import { Icon } from "../parts/icon.js";
 import { Confirm } from "../parts/dialog.js";
+import { GoOn } from "../people/successor.js";
 import { ask, chats, on, openChat, openDialog, own, panel, setOwn } from "../store.js";
 import { sentence, t } from "../words.js";
 
@@ -56,10 +57,10 @@ export function Alarms({ chat }) {
 function Phase({ chat }) {
   if (chat.phase === "open" || chat.phase === "opening") return html``;
   const next = chat.successor && chats.value.get(chat.successor);
-  const begin = () => void ask("successor", { chat: chat.id }).then((made) => openChat(made.id), () => {});
-  return html`<div class=${chat.phase === "out" ? "alarm mild" : "alarm"}>
-    <${Icon} name=${chat.phase === "out" ? "leave" : "warning"} />
-    <p>${t(`chat ${chat.phase}`)}</p>
+  const begin = () => void ask("chat", { chat: chat.id }).then((info) => openDialog(GoOn, { chat, info }), () => {});
+  return html`<div class=${next || chat.phase === "out" ? "alarm mild" : "alarm"}>
+    <${Icon} name=${next ? "forward" : chat.phase === "out" ? "leave" : "warning"} />
+    <p>${t(next ? "goes on elsewhere" : `chat ${chat.phase}`)}</p>
     ${next && html`<button type="button" onClick=${() => openChat(next.id)}>${t("go on there")}</button>`}
     ${chat.phase === "dead" && !next && html`<button type="button" class="primary" onClick=${begin}>${t("begin successor")}</button>`}
   </div>`;

@@ -11,7 +11,7 @@ import { chat } from "../store.js";
 export function Quick({ message }) {
   if (message.kind === "deleted" || !message.id) return html``;
   return html`<div class="quick" role="toolbar" aria-label=${t("actions")}>
-    ${canSay(chat.value) &&
+    ${canSay(chat.value) && message.state !== "failed" &&
     html`<${IconButton} tabindex="-1" name="smile" size=${18} label=${t("react")} onClick=${(/** @type {MouseEvent} */ event) => pickEmoji(event, message)} />
       <${IconButton} tabindex="-1" name="reply" size=${18} label=${t("reply")} onClick=${() => answer(message)} />`}
     <${IconButton} tabindex="-1" name="more" size=${18} label=${t("more")} onClick=${(/** @type {MouseEvent} */ event) => messageMenu(event, message)} />

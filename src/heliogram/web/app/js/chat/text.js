@@ -75,13 +75,13 @@ function draw(node, message) {
     case "heading":
       return html`<p class="heading" data-level=${node.level} dir="auto">${inside()}</p>`;
     case "blockquote":
-      return html`<blockquote dir="auto">${inside()}</blockquote>`;
+      return html`<blockquote dir=${way(node)}>${inside()}</blockquote>`;
     case "list":
-      return html`<ul dir="auto">${inside()}</ul>`;
+      return html`<ul dir=${way(node)}>${inside()}</ul>`;
     case "ordered":
-      return html`<ol dir="auto" start=${node.start}>${inside()}</ol>`;
+      return html`<ol dir=${way(node)} start=${node.start}>${inside()}</ol>`;
     case "listItem":
-      return html`<li dir="auto">${inside()}</li>`;
+      return html`<li dir=${way(node)}>${inside()}</li>`;
     case "rule":
       return html`<hr />`;
     case "link":
@@ -93,6 +93,12 @@ function draw(node, message) {
 
 /** The letters of a node. @param {import("./markdown.js").Node} node @returns {string} */
 const said = (node) => node.text ?? (node.children ?? []).map(said).join("");
+
+/** Scripts that are written from the right. */
+const FROM_RIGHT = /^\P{L}*(?:\p{Script=Hebrew}|\p{Script=Arabic}|\p{Script=Syriac}|\p{Script=Thaana}|\p{Script=Nko}|\p{Script=Adlam})/u;
+
+/** Where marks of a block stand: `dir="auto"` does not look into what has a `dir` itself. @param {import("./markdown.js").Node} node */
+const way = (node) => (FROM_RIGHT.test(said(node)) ? "rtl" : "ltr");
 
 /** @param {any} props */
 function Link({ url, text, message, children }) {

@@ -3,7 +3,7 @@
 
 import { html } from "../../vendor/preact.js";
 import { Icon } from "../parts/icon.js";
-import { openDialog, tell } from "../store.js";
+import { openDialog } from "../store.js";
 import { t } from "../words.js";
 import { About } from "./about.js";
 
@@ -40,6 +40,3 @@ function Ring({ n, of }) {
     <circle cx="8" cy="8" r="6" stroke-dasharray=${`${(around * n) / of} ${around}`} transform="rotate(-90 8 8)" />
   </svg>`;
 }
-
-/** Say once more what could not be said. @param {any} message */
-export const again = (message) => tell("send", { chat: message.chat, text: message.text, reply_to: message.reply_to ?? null });

@@ -4,7 +4,7 @@
 import { html, useEffect, useState } from "../../vendor/preact.js";
 import { Confirm, Sheet } from "../parts/dialog.js";
 import { Icon, IconButton } from "../parts/icon.js";
-import { ask, on, openDialog, tell } from "../store.js";
+import { on, openDialog, tell } from "../store.js";
 import { call } from "../wire.js";
 import { moment, t } from "../words.js";
 import { plain } from "./mentions.js";
@@ -99,11 +99,7 @@ export function ScheduledList({ chat, close, titleId }) {
 /** @param {{ one: any }} props */
 function Waiting({ one }) {
   const files = one.files ?? [];
-  // Another time is another one: the first goes when the second is there.
-  const move = async (/** @type {number} */ at) => {
-    const { chat, text, reply_to } = one;
-    await ask("schedule", { chat, text, reply_to, at }).then(() => tell("unschedule", { number: one.number }), () => {});
-  };
+  const move = (/** @type {number} */ at) => tell("reschedule", { number: one.number, at });
   const remove = () =>
     openDialog(Confirm, {
       title: t("delete scheduled"),
@@ -120,7 +116,7 @@ function Waiting({ one }) {
     </div>
     <span class="scheduled-does">
       <${IconButton} name="send" label=${t("send now")} onClick=${() => tell("unschedule", { number: one.number, now: true })} />
-      ${!files.length && html`<${IconButton} name="clock" label=${t("another time")} onClick=${() => openDialog(When, { at: one.at, run: move })} />`}
+      <${IconButton} name="clock" label=${t("another time")} onClick=${() => openDialog(When, { at: one.at, run: move })} />
       <${IconButton} name="trash" label=${t("delete scheduled")} onClick=${remove} />
     </span>
   </li>`;

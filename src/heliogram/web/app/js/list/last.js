@@ -62,5 +62,5 @@ export function Last({ chat }) {
   const { last } = chat;
   if (!last) return html`<span class="row-last">${chat.phase === "opening" ? t("opening") : ""}</span>`;
   const sender = chat.kind === "group" && !last.line && (last.mine ? t("you said") : last.sender?.name);
-  return html`<span class="row-last">${sender && html`<bdi class="row-sender">${sender}:</bdi>`} <bdi>${last.line ? html`<${LineWords} message=${last} />` : gist(last).slice(0, 200)}</bdi></span>`;
+  return html`<span class="row-last">${sender && html`<bdi class="row-sender">${sender}:</bdi>`} ${last.line ? html`<${LineWords} message=${last} />` : html`<bdi>${gist(last).slice(0, 200)}</bdi>`}</span>`;
 }

@@ -38,7 +38,7 @@ export function Row({ chat, stop, place, of }) {
       </span>
       <${Last} chat=${chat} />
       <span class="row-marks">
-        ${chat.phase === "dead" || chat.phase === "wounded" ? html`<span class="wrong"><${Icon} name="warning" size=${17} label=${t("broken chat")} /></span>` : ""}
+        ${!chat.successor && (chat.phase === "dead" || chat.phase === "wounded") ? html`<span class="wrong"><${Icon} name="warning" size=${17} label=${t("broken chat")} /></span>` : ""}
         ${chat.pinned && !(chat.unread > 0) && html`<span class="faint"><${Icon} name="pin" size=${16} label=${t("pinned")} /></span>`}
         ${chat.unread > 0 && html`<span class=${chat.muted ? "badge mute" : "badge"}>${chat.unread > 999 ? "999+" : chat.unread}<span class="visually-hidden"> ${t("unread word", { n: chat.unread })}</span></span>`}
       </span>

@@ -8,7 +8,7 @@ import { t } from "../words.js";
 import { openSettings } from "./doors.js";
 
 /** States in which a relay is of no use now; of the others it is not known, or it is up. */
-const AWAY = new Set(["unreachable", "gone", "wrong key", "misbehaving", "fenced"]);
+const AWAY = new Set(["unreachable", "untrusted", "gone", "wrong key", "misbehaving", "fenced"]);
 
 /** What there is to say: { words, kind: "bad" | "quiet", settings }. */
 export const trouble = computed(() => {

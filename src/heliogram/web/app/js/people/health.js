@@ -12,6 +12,7 @@ const KINDS = {
   fenced: "fair",
   unknown: "fair",
   unreachable: "bad",
+  untrusted: "bad",
   gone: "bad",
   "wrong key": "bad",
   misbehaving: "bad",

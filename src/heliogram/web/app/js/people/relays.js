@@ -41,7 +41,7 @@ export function ChatRelays({ chat, info, may }) {
         </li>`,
       )}
     </ul>
-    ${(how === "stopped" || how === "bad") && chat.phase === "open" && html`<p class="quiet p-small">${t(may ? "relays lost admin" : "relays lost")}</p>`}
+    ${how === "stopped" && chat.phase === "open" && html`<p class="quiet p-small">${t("relays lost")}</p>`}
     <div class="p-buttons left">
       ${may && html`<button type="button" onClick=${() => openDialog(ChangeRelays, { chat, info })}>${t("change relays")}</button>`}
       ${(how === "stopped" || how === "bad") && chat.phase === "open" && html`<button type="button" onClick=${() => openDialog(GoOn, { chat, info })}>${t("go on anew")}</button>`}
@@ -69,6 +69,8 @@ function ChangeRelays({ chat, info, close, titleId }) {
   const remove = [...before].filter((key) => !staying.has(key));
   const add = [...[...staying].filter((key) => !before.has(key)), ...added];
   const nothing = !remove.length && !add.length && q === info.quorum;
+  // More than may be away at once: then nobody may be left who shows the way to those who come late.
+  const many = remove.length > info.relays.length - info.quorum;
   const turn = (/** @type {string} */ key) => {
     const next = new Set(staying);
     if (!next.delete(key)) next.add(key);
@@ -77,7 +79,7 @@ function ChangeRelays({ chat, info, close, titleId }) {
   };
   const begin = () =>
     run(async () => {
-      await change("change relays", { chat: chat.id, add, remove, ...(quorum ? { quorum } : {}), emergency }, {
+      await change("change relays", { chat: chat.id, add, remove, ...(quorum ? { quorum } : {}), emergency: many && emergency }, {
         doing: t("changing relays"),
         done: t("relays changed"),
         over: (now) =>
@@ -88,9 +90,9 @@ function ChangeRelays({ chat, info, close, titleId }) {
   const asked = () =>
     openDialog(Confirm, {
       title: t("change relays"),
-      text: `${promise(n, q)} ${t(emergency ? "emergency ask" : remove.length ? "relays leave ask" : "relays come ask")}`,
+      text: `${promise(n, q)} ${t(many ? "emergency ask" : remove.length ? "relays leave ask" : "relays come ask")}`,
       yes: t("change relays"),
-      danger: emergency || remove.length > 0,
+      danger: remove.length > 0,
       run: () => void begin(),
     });
   const take = () => {
@@ -99,9 +101,10 @@ function ChangeRelays({ chat, info, close, titleId }) {
     setQuorum(0);
   };
   const feet = html`<button type="button" onClick=${close}>${t("cancel")}</button>
-    <button type="button" class="primary" disabled=${busy || n === 0 || nothing} onClick=${asked}>${t("change relays")}</button>`;
+    <button type="button" class="primary" disabled=${busy || n === 0 || nothing || (many && !emergency)} onClick=${asked}>${t("change relays")}</button>`;
   return html`<${Sheet} title=${t("change relays")} titleId=${titleId} close=${close} feet=${feet}>
     <p class="quiet">${t("change relays text")}</p>
+    ${standing(info) === "stopped" && html`<p class="p-caution" role="note">${t("relays stopped change")}</p>`}
     <ul class="p-lines" onKeyDown=${arrows}>
       ${known.map(
         (one) => html`<li key=${one.relay.key}>
@@ -122,7 +125,7 @@ function ChangeRelays({ chat, info, close, titleId }) {
     </form>
     ${n > 0 && html`<${Choice} label=${t("how many decide")} value=${q} options=${quorums.map((one) => [one, t("q of n", { q: one, n })])} onChange=${(/** @type {string} */ one) => setQuorum(Number(one))} />`}
     <p role="status">${promise(n, q, mayLie(n, q))}</p>
-    <${Toggle} label=${t("emergency")} note=${t("emergency text")} checked=${emergency} onChange=${setEmergency} />
+    ${many && html`<${Toggle} label=${t("emergency")} note=${t("emergency text", { n: info.relays.length - info.quorum })} checked=${emergency} onChange=${setEmergency} />`}
     <${Wrong} text=${wrong} />
   </${Sheet}>`;
 }

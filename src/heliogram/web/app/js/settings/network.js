@@ -3,7 +3,7 @@
 
 import { html, useEffect, useState } from "../../vendor/preact.js";
 import { Confirm } from "../parts/dialog.js";
-import { openDialog, toast } from "../store.js";
+import { openDialog, refreshStatus, toast } from "../store.js";
 import { call, upload } from "../wire.js";
 import { t } from "../words.js";
 import { Card, useTry, Wrong } from "../people/pieces.js";
@@ -16,12 +16,22 @@ export function Network() {
   const [proxy, setProxy] = useState("");
   const way = useTry();
   const trust = useTry();
+  const [reach, setReach] = useState("");
   const take = (/** @type {any} */ now) => (setNetwork(now), setProxy(now.proxy));
+  // What was set is in force: whether it is of use, relays tell.
+  const look = async (/** @type {string} */ none) => {
+    setReach(t("relays are asked"));
+    const relays = await call("relays", { check: true });
+    const n = relays.filter((/** @type {any} */ one) => one.state === "up" || one.state === "behind").length;
+    setReach(!relays.length ? "" : n ? t("relays answer", { n, all: relays.length }) : t(none));
+    await refreshStatus().catch(() => {});
+  };
   useEffect(() => void way.run(async () => take(await call("network"))), []);
   const set = (/** @type {string} */ wanted) =>
     way.run(async () => {
+      setReach("");
       take(await call("network", { proxy: wanted }));
-      toast(t(wanted ? "proxy set" : "proxy gone"));
+      await look(wanted ? "offline proxy" : "offline").catch(() => setReach(""));
     });
   const clear = () =>
     openDialog(Confirm, {
@@ -38,6 +48,8 @@ export function Network() {
       const { path } = await upload(file, file.name);
       take(await call("network", { authority: path }));
       toast(t("authority set"));
+      // Relays that were not trusted may be now.
+      await call("relays", { check: true }).then(refreshStatus, () => {});
     });
   const forget = () =>
     openDialog(Confirm, {
@@ -53,7 +65,7 @@ export function Network() {
         <label>${t("proxy address")}
           <input dir="ltr" spellcheck=${false} autocomplete="off" maxlength="256" placeholder="socks5://127.0.0.1:9050" value=${proxy} onInput=${(/** @type {any} */ e) => setProxy(e.target.value)} />
         </label>
-        <p role="status" class="p-small">${network && t(network.proxy ? "proxy on" : "proxy off")}</p>
+        <p role="status" class="p-small">${network && t(network.proxy ? "proxy on" : "proxy off")} ${reach}</p>
         <${Wrong} text=${way.wrong} />
         <div class="p-buttons">
           ${network?.proxy && html`<button type="button" class="danger" disabled=${way.busy} onClick=${clear}>${t("connect directly")}</button>`}

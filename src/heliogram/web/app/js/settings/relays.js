@@ -17,7 +17,10 @@ export function Relays() {
   const [address, setAddress] = useState("");
   const listing = useTry();
   const adding = useTry();
-  const load = (check = false) => listing.run(async () => setRelays(await call("relays", { check })));
+  const load = (check = false) => listing.run(async () => {
+    setRelays(await call("relays", { check }));
+    if (check) await refreshStatus().catch(() => {});
+  });
   useEffect(() => {
     void load();
     return on("relay changed", ({ relay }) =>
@@ -30,7 +33,6 @@ export function Relays() {
       setAddress("");
       toast(t("relay added", { name: relay.name }));
       await load(true);
-      await refreshStatus().catch(() => {});
     });
   const remove = (/** @type {any} */ relay) =>
     openDialog(Confirm, {

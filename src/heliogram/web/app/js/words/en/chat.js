@@ -73,7 +73,7 @@ export default {
   "state read by": { one: "Read by {n}", other: "Read by {n}" },
   "stored by some": "Stored by {n} of {of} relays",
   "not sent": "Not sent",
-  "failed text": "This message could not be sent: the chat changed before it got out, or has ended. Nobody has it.",
+  "failed text": "This message could not be sent: the chat changed before it got out or has ended, or its relays do not take it. Nobody has it.",
   "send again": "Send again",
   "stored text": "These relays have signed that they keep it. They cannot read it.",
 

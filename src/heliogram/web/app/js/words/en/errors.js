@@ -80,6 +80,7 @@ export default {
   "error invalid authority": "There are no certificates in this file, or it cannot be read.",
   "error connection unreachable": "The relay cannot be reached. Try again later.",
   "error connection wrong key": "Something answers there that is not this relay. Ask its operator for the key.",
+  "error connection untrusted": "The relay's certificate is not trusted here. If you trust its operator, add the certificate in the settings, under Network.",
   "error connection no relay": "What answers there is no relay. Look at the address.",
   "error connection version": "The relay speaks another version. The older of the two must be updated.",
   "error not running": "Heliogram has stopped. Start it again.",
