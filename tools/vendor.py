@@ -35,7 +35,9 @@ BUNDLES = {
     "preact.js": """
         import { h } from "preact";
         import htm from "htm";
-        export { h, render, Fragment, Component, createContext, createRef, cloneElement } from "preact";
+        export {
+            h, render, options, Fragment, Component, createContext, createRef, cloneElement,
+        } from "preact";
         export {
             useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback, useContext, useId,
             useErrorBoundary,

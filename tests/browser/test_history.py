@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from heliogram.node import api
@@ -111,18 +111,19 @@ def test_nothing_jumps_while_something_comes(anna: Person, ben: Friend) -> None:
 
 def test_one_goes_to_a_date(anna: Person, ben: Friend) -> None:
     many = 3000
-    last = int(time.time()) - 60
+    # The last day with messages is yesterday until its evening: no midnight is in view.
+    evening = datetime.now().replace(hour=20, minute=0, second=0) - timedelta(days=1)
+    last = int(evening.timestamp())
     fill(anna, chat_of(anna, "Ben"), many, until=last)
     anna.goes_to("Ben")
     anna.reads(f"{many - 1} ")
-    shown = last - (many - 1 - comes_to(anna, lambda now: now > many - 40)) * STEP
     anna.clicks(anna.page.get_by_role("main").get_by_role("button", name="More", exact=True))
     anna.chooses("Go to a date")
     anna.sees(anna.page.locator(".calendar button:focus"))
     # Five days before the day that is in view, by the keyboard.
     for _ in range(5):
         anna.presses("ArrowLeft")
-    wanted = datetime.fromtimestamp(shown - 5 * 86_400).replace(hour=0, minute=0, second=0)
+    wanted = (evening - timedelta(days=5)).replace(hour=0)
     first = many - 1 - int((last - wanted.timestamp()) // STEP)
     anna.presses("Enter")
     comes_to(anna, lambda now: abs(now - first) < 30)

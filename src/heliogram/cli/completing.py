@@ -40,10 +40,10 @@ def requests(incomplete: str) -> list[str]:
 
 
 def _offered(command: Any, names: Callable[[Any], Iterable[str]], incomplete: str) -> list[str]:
-    from heliogram.cli.face import Face
     from heliogram.cli.reaching import reach_running
+    from heliogram.node.profile.directory import find
 
-    node = reach_running(Face(None, False, PATIENCE, False))
+    node = reach_running(find(None), PATIENCE)
     if node is None:
         return []
     try:

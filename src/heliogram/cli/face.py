@@ -60,7 +60,7 @@ class Face:
         if self._reached is None:
             from heliogram.cli.reaching import reach
 
-            self._reached = reach(self)
+            self._reached = reach(self.directory, self.timeout, wait=self.wait, note=self.note)
         return self._reached
 
     def ask(self, command: api.Command) -> Any:

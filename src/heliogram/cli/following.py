@@ -33,7 +33,7 @@ async def near(face: Face) -> AsyncIterator[api.Node]:
         from heliogram.cli.own import open_profile
         from heliogram.node.local import open_node
 
-        with open_profile(face) as profile:
+        with open_profile(face.directory) as profile:
             node = await open_node(profile)
             try:
                 yield node

@@ -39,7 +39,7 @@ def add(app: typer.Typer) -> None:
 def _choose(face: Face, wanted: api.SetNetwork) -> api.Network:
     from heliogram.cli.reaching import reach_running
 
-    running = reach_running(face)
+    running = reach_running(face.directory, face.timeout)
     if running is not None:
         try:
             now: api.Network = running.call(wanted)
@@ -50,7 +50,7 @@ def _choose(face: Face, wanted: api.SetNetwork) -> api.Network:
     from heliogram.cli.own import open_profile
     from heliogram.node.local import set_network
 
-    with open_profile(face) as profile:
+    with open_profile(face.directory) as profile:
         return set_network(profile, wanted)
 
 

@@ -7,16 +7,14 @@ import sys
 import time
 from collections.abc import Callable
 from getpass import getpass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from heliogram.node import api
 from heliogram.node.control import protocol
 from heliogram.node.local import LocalNode, open_node
 from heliogram.node.profile import passphrase
+from heliogram.node.profile.directory import Directory
 from heliogram.node.profile.profile import Profile
-
-if TYPE_CHECKING:
-    from heliogram.cli.face import Face
 
 T = TypeVar("T")
 
@@ -29,9 +27,8 @@ def ask_passphrase() -> str:
     return getpass("Passphrase: ", stream=sys.stderr)
 
 
-def open_profile(face: Face) -> Profile:
+def open_profile(directory: Directory) -> Profile:
     """The profile, opened by a passphrase from where one is. Raises `NodeError`."""
-    directory = face.directory
     ask = ask_passphrase if sys.stdin.isatty() else None
     return Profile.open(
         directory, lambda config: passphrase.find(directory, keyring=config.keyring, ask=ask)
@@ -41,15 +38,18 @@ def open_profile(face: Face) -> Profile:
 class Own:
     """A node for the time of one command."""
 
-    def __init__(self, face: Face) -> None:
-        """Open the profile and begin. Raises `NodeError`."""
-        self._face = face
-        self._profile = open_profile(face)
+    def __init__(
+        self, directory: Directory, timeout: float, *, wait: bool, note: Callable[[str], None]
+    ) -> None:
+        """Open the profile and begin; `note` tells somebody what they should know. Raises `NodeError`."""
+        self._timeout = timeout
+        self._wait = wait
+        self._profile = open_profile(directory)
         self._runner = asyncio.Runner()
         try:
             self._node: LocalNode = self._runner.run(open_node(self._profile))
-            if face.wait and not self._drained(min(face.timeout, CATCH_UP)):
-                face.note("Not all relays have answered: newer things may be missing.")
+            if wait and not self._drained(min(timeout, CATCH_UP)):
+                note("Not all relays have answered: newer things may be missing.")
         except BaseException:
             self._runner.close()
             self._profile.close()
@@ -84,7 +84,7 @@ class Own:
     def _notices(self) -> Callable[[], api.AnyNotice]:
         """Gives the next notice, of all that come from now on. Raises `TimeoutError` when time is over."""
         notices = self._node.notices()
-        until = time.monotonic() + self._face.timeout
+        until = time.monotonic() + self._timeout
 
         async def hear() -> api.AnyNotice:
             left = max(until - time.monotonic(), 0.0)
@@ -95,7 +95,7 @@ class Own:
     def close(self) -> None:
         """Bring out what waits, unless nobody wants to wait; then stop."""
         try:
-            late = self._face.wait and not self._drained(self._face.timeout)
+            late = self._wait and not self._drained(self._timeout)
         finally:
             try:
                 self._runner.run(self._node.close())

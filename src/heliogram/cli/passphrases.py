@@ -34,7 +34,7 @@ def change(face: Face, new_file: Path | None) -> None:
         new = passphrase.find(directory, environ={passphrase.FILE_VARIABLE: str(new_file)})
     else:
         new = passphrase.find(directory, environ={}, ask=lambda: choose("New passphrase: "))
-    running = reach_running(face)
+    running = reach_running(face.directory, face.timeout)
     if running is None:
         with Profile.open(directory, lambda config: old) as profile:
             profile.change_passphrase(old, new, os.urandom)

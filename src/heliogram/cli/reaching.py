@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from heliogram.node import api
 from heliogram.node.control.faults import Interrupted, NotRunning
 from heliogram.node.control.place import Place
 from heliogram.node.control.plain import PlainClient
 from heliogram.node.errors import NodeError
-
-if TYPE_CHECKING:
-    from heliogram.cli.face import Face
+from heliogram.node.profile.directory import Directory
 
 T = TypeVar("T")
 
@@ -89,15 +87,19 @@ class Running:
         self._client.close()
 
 
-def reach(face: Face) -> Reached:
-    """The node of the profile. Raises `NodeError`."""
+def reach(
+    directory: Directory, timeout: float, *, wait: bool, note: Callable[[str], None]
+) -> Reached:
+    """The node of the profile; one of our own waits for relays, or not, and may `note` something.
+
+    Raises `NodeError`.
+    """
     from heliogram.node.profile.lock import is_locked
 
-    directory = face.directory
-    until = time.monotonic() + face.timeout
+    until = time.monotonic() + timeout
     while True:
         try:
-            return Running(Place(directory.socket()), face.timeout)
+            return Running(Place(directory.socket()), timeout)
         except NotRunning:
             # A node that starts or stops has the profile, and does not listen.
             if not is_locked(directory.lock):
@@ -107,12 +109,12 @@ def reach(face: Face) -> Reached:
             time.sleep(0.05)
     from heliogram.cli.own import Own
 
-    return Own(face)
+    return Own(directory, timeout, wait=wait, note=note)
 
 
-def reach_running(face: Face) -> Running | None:
+def reach_running(directory: Directory, timeout: float) -> Running | None:
     """A node that runs already, if there is one: quick and quiet."""
     try:
-        return Running(Place(face.directory.socket()), face.timeout)
+        return Running(Place(directory.socket()), timeout)
     except (NodeError, OSError):
         return None

@@ -20,7 +20,7 @@ from heliogram.node.store.upkeep import rewrite_is_due
 
 def serve(face: Face) -> None:
     """Run until a signal comes, or until the node is locked."""
-    with open_profile(face) as profile, asyncio.Runner(loop_factory=new_loop) as runner:
+    with open_profile(face.directory) as profile, asyncio.Runner(loop_factory=new_loop) as runner:
         place = Place(profile.directory.socket())
 
         async def run() -> bool:

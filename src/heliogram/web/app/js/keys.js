@@ -1,8 +1,9 @@
 // @ts-check
-/** The keyboard: one table of what each key does, for the app and for its help sheet. */
+/** The keyboard: what is done when keys of the table are pressed anywhere. */
 
 import { html, useEffect } from "../vendor/preact.js";
 import { shownScroller } from "./chat/context.js";
+import { KEYS } from "./key-table.js";
 import { toggleMute } from "./list/actions.js";
 import { openHelp, openSettings } from "./list/doors.js";
 import { neighbour, searching, shelf } from "./list/order.js";
@@ -10,30 +11,22 @@ import { endSearch } from "./list/search.js";
 import { chat, dialogs, openChat, opened, panel } from "./store.js";
 import { lock } from "./start/lock.js";
 
-/**
- * `keys` as they are written, `words` a key of the catalogue. Without `run`: what the room of that key does itself.
- * What a browser keeps for itself is not here, and what it uses only where it helps more here.
- * @type {{ keys: string, words: string, run?: (event: KeyboardEvent) => void | boolean }[]}
- */
-export const KEYS = [
-  { keys: "Control+K", words: "key search", run: () => search() },
-  { keys: "Control+F", words: "key search chat", run: () => (opened.value ? void (panel.value = { kind: "search" }) : search()) },
-  { keys: "Alt+ArrowDown", words: "key next", run: () => step(1) },
-  { keys: "Alt+ArrowUp", words: "key previous", run: () => step(-1) },
-  { keys: "Alt+End", words: "key latest", run: () => latest() },
-  { keys: "F6", words: "key region", run: () => region(1) },
-  { keys: "Shift+F6", words: "key region back", run: () => region(-1) },
-  { keys: "Alt+N", words: "key new", run: () => press(".list-head [aria-haspopup]:last-child") },
-  { keys: "Control+Shift+M", words: "key mute", run: () => (chat.value ? toggleMute(chat.value) : undefined) },
-  { keys: "Control+,", words: "key settings", run: () => openSettings() },
-  { keys: "Control+L", words: "key lock", run: () => void lock() },
-  { keys: "Escape", words: "key escape", run: () => out() },
-  { keys: "?", words: "key help", run: () => help() },
-  { keys: "Control+/", words: "key help", run: () => help() },
-  { keys: "Shift+F10", words: "key menu" },
-  { keys: "Enter", words: "key send" },
-  { keys: "Shift+Enter", words: "key line" },
-];
+/** What they do, by their words. What is not here, the room of that key does itself. @type {Record<string, () => void | boolean>} */
+const RUNS = {
+  "key search": () => search(),
+  "key search chat": () => (opened.value ? void (panel.value = { kind: "search" }) : search()),
+  "key next": () => step(1),
+  "key previous": () => step(-1),
+  "key latest": () => latest(),
+  "key region": () => region(1),
+  "key region back": () => region(-1),
+  "key new": () => press(".list-head [aria-haspopup]:last-child"),
+  "key mute": () => (chat.value ? toggleMute(chat.value) : undefined),
+  "key settings": () => openSettings(),
+  "key lock": () => void lock(),
+  "key escape": () => out(),
+  "key help": () => help(),
+};
 
 /** Whether somebody writes there. @param {EventTarget | null} target */
 const writes = (target) =>
@@ -125,9 +118,9 @@ export function Keys() {
       if (event.defaultPrevented || event.isComposing) return;
       // What covers the app has keys of its own; it closes by itself.
       if (document.querySelector("dialog[open]")) return;
-      const found = KEYS.find((one) => one.run && fits(one.keys, event));
-      if (!found?.run || (found.keys === "?" && writes(event.target))) return;
-      if (found.run(event) !== false) event.preventDefault();
+      const found = KEYS.find((one) => one.words in RUNS && fits(one.keys, event));
+      if (!found || (found.keys === "?" && writes(event.target))) return;
+      if (RUNS[found.words]() !== false) event.preventDefault();
     };
     addEventListener("keydown", pressed);
     return () => removeEventListener("keydown", pressed);

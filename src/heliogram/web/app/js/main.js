@@ -1,10 +1,14 @@
 // @ts-check
 /** The start: in by the link, then what the node says. */
 
-import { html, render } from "../vendor/preact.js";
+import { html, options, render } from "../vendor/preact.js";
 import { App } from "./app.js";
 import { about, begin, stage } from "./store.js";
 import { enter, Refused } from "./wire.js";
+
+// Effects run as soon as what they belong to is drawn, not some frames later: on a slow machine a key would be
+// pressed, or a notice come, in between.
+options.requestAnimationFrame = queueMicrotask;
 
 const place = /** @type {HTMLElement} */ (document.getElementById("app"));
 render(html`<${App} />`, place);

@@ -19,18 +19,20 @@ export function Calendar({ close, titleId }) {
   const days = new Date(day.getFullYear(), day.getMonth() + 1, 0).getDate();
   const first = firstDay();
   const before = (month.getDay() - first + 7) % 7;
-  const move = (/** @type {Date} */ to) => setDay(to > now ? now : to);
-  const months = (/** @type {number} */ by) => {
-    const last = new Date(day.getFullYear(), day.getMonth() + by + 1, 0).getDate();
-    move(new Date(day.getFullYear(), day.getMonth() + by, Math.min(day.getDate(), last)));
-  };
+  // By the day that is chosen by then: two keys may come before anything is drawn.
+  const move = (/** @type {(day: Date) => Date} */ to) => setDay((/** @type {Date} */ from) => (to(from) > now ? now : to(from)));
+  const months = (/** @type {number} */ by) =>
+    move((from) => {
+      const last = new Date(from.getFullYear(), from.getMonth() + by + 1, 0).getDate();
+      return new Date(from.getFullYear(), from.getMonth() + by, Math.min(from.getDate(), last));
+    });
   const choose = (/** @type {number} */ n) => {
     close();
     void go({ time: new Date(day.getFullYear(), day.getMonth(), n).getTime() / 1000 });
   };
   const pressed = (/** @type {KeyboardEvent} */ event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 }[event.key];
-    if (step !== undefined) move(new Date(day.getFullYear(), day.getMonth(), day.getDate() + step));
+    if (step !== undefined) move((from) => new Date(from.getFullYear(), from.getMonth(), from.getDate() + step));
     else if (event.key === "PageUp") months(-1);
     else if (event.key === "PageDown") months(1);
     else return;

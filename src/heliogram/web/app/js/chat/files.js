@@ -5,6 +5,7 @@ import { html, useEffect } from "../../vendor/preact.js";
 import { Icon, IconButton } from "../parts/icon.js";
 import { bytes, t } from "../words.js";
 import { isHere, itself, keep, kindOf, moving, save, useUrl } from "./keep.js";
+import { Progress } from "./progress.js";
 import { openViewer } from "./viewer.js";
 import { Voice } from "./voice.js";
 
@@ -70,16 +71,6 @@ function Video({ message, file }) {
     ${url ? html`<video src=${url} controls preload="metadata" playsinline aria-label=${file.name}></video>` : html`<span class="video-wait"></span>`}
     <figcaption><bdi>${file.name}</bdi> · ${bytes(file.size)} <${IconButton} name="download" size=${16} label=${t("save")} onClick=${() => void save(message, file)} /></figcaption>
   </figure>`;
-}
-
-/** @param {{ share: number }} props */
-export function Progress({ share }) {
-  const around = 2 * Math.PI * 9;
-  const n = Math.round(share * 100);
-  return html`<svg class="progress" width="24" height="24" viewBox="0 0 24 24" role="img" aria-label=${`${n} %`}>
-    <circle cx="12" cy="12" r="9" opacity="0.3" />
-    <circle cx="12" cy="12" r="9" stroke-dasharray=${`${around * Math.min(1, Math.max(0.03, share))} ${around}`} transform="rotate(-90 12 12)" />
-  </svg>`;
 }
 
 /** A file that is not opened here: what it is in truth, and where it goes. @param {any} props */

@@ -6,8 +6,8 @@ import { IconButton } from "../parts/icon.js";
 import { openDialog } from "../store.js";
 import { bytes, moment, t } from "../words.js";
 import { shownHistory } from "./context.js";
-import { Progress } from "./files.js";
 import { isHere, keep, kindOf, moving, save, useUrl } from "./keep.js";
+import { Progress } from "./progress.js";
 
 /** @param {any} message @param {any} file @param {any[]} [among] messages with pictures around it */
 export const openViewer = (message, file, among) => openDialog(Viewer, { start: { message: message.number, index: file.index }, among: among ?? null, first: message });

@@ -4,9 +4,9 @@
 import { html } from "../../vendor/preact.js";
 import { Icon, IconButton } from "../parts/icon.js";
 import { bytes, minutes, t } from "../words.js";
-import { Progress } from "./files.js";
 import { isHere, moving, save } from "./keep.js";
 import { faster, play, seek, soundKey, sounding, speed } from "./player.js";
+import { Progress } from "./progress.js";
 
 /** @param {any} props */
 export function Voice({ message, file }) {

@@ -20,4 +20,4 @@ export const openMyLink = door(() => import("../people/my-link.js"), "MyLink");
 export const openRequests = door(() => import("../people/requests.js"), "Requests");
 export const openSettings = door(() => import("../settings/settings.js"), "Settings");
 export const openHelp = door(() => import("./help.js"), "Help");
-export const openFolders = door(() => import("./folders.js"), "Folders");
+export const openFolders = door(() => import("./edit-folders.js"), "EditFolders");

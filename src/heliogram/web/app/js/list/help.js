@@ -2,7 +2,7 @@
 /** The sheet of keys. */
 
 import { html } from "../../vendor/preact.js";
-import { KEYS } from "../keys.js";
+import { KEYS } from "../key-table.js";
 import { Sheet } from "../parts/dialog.js";
 import { t } from "../words.js";
 
