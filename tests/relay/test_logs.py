@@ -488,7 +488,7 @@ def test_11_a_backup_shows_itself_by_a_receipt(world: World, log: bytes) -> None
     world.fall_back(picture)
     assert world.authorise(log).fence == b""  # nobody has shown it yet
     told = world.authorise(log, evidence)
-    assert len(told.fence) == 32 and (told.next_index, told.epoch) == (LIFE, EPOCH)
+    assert len(told.fence) == 32 and (told.next_index, told.epoch) == (NOW // 60 * LIFE, EPOCH)
     assert world.authorise(log).fence == told.fence == world.peek(log).fence
     # The fence is on disk, keeps its nonce, and learns of later epochs.
     assert world.authorise(log, later).fence == told.fence

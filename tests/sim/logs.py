@@ -24,7 +24,7 @@ from heliogram.node.membership import PAST_EPOCHS
 from heliogram.node.records import Phase
 from heliogram.wire import frames
 from heliogram.wire.objects import Configuration
-from tests.node.log.world import Device, World
+from tests.node.log.world import Device, LogRelay, World
 from tests.sim.relays import LIES
 
 
@@ -220,7 +220,44 @@ class Run:
         if not world.run(120, self.delivered):
             raise Violation(f"I5: {self.missing()}")
         world.run(30)
+        self.spare()
         self.judge()
+
+    def spare(self) -> None:
+        """A relay falls back while somebody is away, and is mended: another one may be missing."""
+        world = self.world
+        one, *others = world.inside()
+        here = [world.relays[key] for key in one.log.states()]
+        fallen = next((relay for relay in here if relay.snapshots), None)
+        if fallen is None or not others:
+            return
+        others[-1].crash()
+        fallen.roll_back(self.dice.randrange(len(fallen.snapshots)))
+        for device in world.devices:
+            world.part(device, fallen)
+        self.say(one)
+        world.run(60)
+        while self.abstains(fallen, one):
+            self.wish(one, RenewKeys())
+            if not world.run(120, lambda: not one.disk.wishes):
+                raise Violation(f"I11: {self.state()}")
+            world.run(30)
+        world.down(next(relay for relay in here if relay is not fallen))
+        others[-1].boot()
+        world.run(30)
+        self.wish(one, RenewKeys())
+        if not world.run(120, lambda: world.settled() and world.together()):
+            raise Violation(f"I11: with one relay missing: {self.state()}")
+
+    @staticmethod
+    def abstains(relay: LogRelay, one: Device) -> bool:
+        """Whether a relay does not vote in the epoch where somebody is."""
+        log, epoch = one.conversation.seat.configuration.log, one.conversation.epoch
+        return any(
+            record.log.fence is not None or record.log.votes_from > epoch
+            for record in relay.store.logs.instances(log)
+            if record.log.epoch >= epoch
+        )
 
     def delivered(self) -> bool:
         return not self.missing()

@@ -137,8 +137,9 @@ class Tables:
         record.chain = chain
         record.bytes += len(data)
 
-    def leap(self, record: LogRecord, index: int) -> None:
-        record.next_index = (life(max(index, record.next_index - 1)) + 1) * LIFE
+    def leap(self, record: LogRecord, index: int, *, minute: int) -> None:
+        later = life(max(index, record.next_index - 1)) + 1
+        record.next_index = max(later, minute) * LIFE
 
     def find_entry(self, record: LogRecord, epoch: int, name: bytes) -> Place | None:
         found = (

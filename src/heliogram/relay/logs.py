@@ -56,7 +56,7 @@ def open_log(batch: Batch, frame: frames.Open) -> frames.Done:
             log = slots.open_log(opened, batch.relay, batch.entropy(NONCE_SIZE))
         record = logs.create(instance, log, day=batch.now // 86_400)
         if log.fence is not None:
-            logs.leap(record, 0)
+            logs.leap(record, 0, minute=batch.minute)
     return frames.Done(frame.id)
 
 

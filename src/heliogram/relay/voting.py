@@ -124,7 +124,7 @@ def fence(batch: Batch, instance: bytes, epoch: int, index: int = 0) -> None:
     for one in logs.instances(record.log.configuration.log):
         shown = one.instance == instance
         known, place = (epoch, index) if shown else (one.log.epoch, 0)
-        logs.leap(one, place)
+        logs.leap(one, place, minute=batch.minute)
         logs.save(one, slots.fence(one.log, batch.entropy(NONCE_SIZE), known))
 
 

@@ -258,9 +258,13 @@ class LogTable:
         record.day = minute // 1440
         self._touched[record.id] = record
 
-    def leap(self, record: LogRecord, index: int) -> None:
-        """Begin the life after that of `index` and of all that lies there: the next entry is its first."""
-        record.next_index = (life(max(index, record.next_index - 1)) + 1) * LIFE
+    def leap(self, record: LogRecord, index: int, *, minute: int) -> None:
+        """Begin a later life than that of `index` and of all that lies there: the next entry is its first.
+
+        It is called by the `minute`, so that lives which this relay has forgotten are earlier too.
+        """
+        later = life(max(index, record.next_index - 1)) + 1
+        record.next_index = max(later, minute) * LIFE
         self._touched[record.id] = record
 
     def find_entry(self, record: LogRecord, epoch: int, name: bytes) -> Place | None:
