@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import msgspec
 from playwright.async_api import Route, expect
 
 from heliogram.node import api
@@ -17,28 +16,16 @@ from tests.cli.town import until
 class Held:
     """Calls of the app that wait until they are let go."""
 
-    def __init__(self, person: Person, *, answers: bool) -> None:
+    def __init__(self, person: Person) -> None:
         self._person = person
-        self._answers = answers
         self._go = asyncio.Event()
         self._asked = asyncio.Event()
         self._refused = False
 
     async def take(self, route: Route) -> None:
-        answer = b""
-        if self._answers:
-            command = msgspec.json.decode(
-                route.request.post_data_buffer or b"", type=api.GetHistory
-            )
-            answer = msgspec.json.encode(await self._person.node.call(command))
         self._asked.set()
         await self._go.wait()
-        if answer:
-            await route.fulfill(body=answer, content_type="application/json")
-        elif self._refused:
-            await route.abort()
-        else:
-            await route.continue_()
+        await (route.abort() if self._refused else route.continue_())
 
     def waits(self) -> None:
         """Wait until there is one."""
@@ -55,11 +42,10 @@ class Held:
 
 
 @contextmanager
-def held(person: Person, tag: str, *, answers: bool = False) -> Iterator[Held]:
-    """Hold what the app calls by this tag, or with `answers` what the node says to it ("history" only)."""
-    made = Held(person, answers=answers)
-    pattern = f"**/api/call/{tag}"
-    person.do(person.page.route(pattern, made.take))
+def held(person: Person, tag: str) -> Iterator[Held]:
+    """Hold what the app asks by this tag. Answers are held by `Person.late`."""
+    made = Held(person)
+    person.do(person.page.route(f"**/api/call/{tag}", made.take))
     try:
         yield made
     finally:
@@ -148,16 +134,6 @@ def test_what_could_not_be_said_is_written_again(people: People, anna: Person, b
     holds(anna, "")
 
 
-def test_what_comes_while_a_chat_opens_is_shown(anna: Person, ben: Friend) -> None:
-    with held(anna, "history", answers=True) as opening:
-        anna.goes_to("Ben")
-        opening.waits()
-        ben.tells("Anna", "are you there?")
-        anna.sees(anna.row("Ben").get_by_text("are you there?"))
-        opening.goes()
-        anna.reads("are you there?")
-
-
 def test_drafts_of_other_faces_are_shown_unless_one_writes(anna: Person, ben: Friend) -> None:
     anna.goes_to("Ben")
     anna.ask(api.SetDraft("Ben", "from the telephone"))
@@ -168,3 +144,46 @@ def test_drafts_of_other_faces_are_shown_unless_one_writes(anna: Person, ben: Fr
     anna.presses("Enter")
     ben.has("Anna", "from the telephone, and from here")
     holds(anna, "")
+
+
+def test_what_comes_while_a_conversation_is_being_opened(anna: Person, ben: Friend) -> None:
+    ben.tells("Anna", "first")
+    anna.sees(anna.row("Ben").get_by_text("first"))
+    with anna.late("history") as answered:
+        anna.clicks(anna.row("Ben"))
+        answered()
+        ben.tells("Anna", "second")
+        anna.sees(anna.row("Ben").get_by_text("second"))
+    anna.reads("first")
+    anna.reads("second")
+
+
+def test_what_becomes_of_a_message_while_its_place_is_asked_for(anna: Person, ben: Friend) -> None:
+    chat = anna.ask(api.GetContacts())[0].chat
+    anna.says("Ben", "before")
+    # Of two that are said within one second, only the node knows which is the later one.
+    with anna.late("place"):
+        anna.ask(api.SendMessage(chat, "one"))
+        anna.tells(chat, "two")
+        anna.sees(anna.row("Ben").filter(has_text="two").locator(".tick.delivered"))
+    anna.reads("one")
+    anna.reads("two")
+    anna.misses(anna.history.locator(".ticks:not([data-state=delivered])"))
+
+
+def test_what_comes_elsewhere_while_a_chat_is_muted(
+    people: People, anna: Person, ben: Friend
+) -> None:
+    cleo = people.friend("Cleo")
+    people.acquaint(anna, cleo)
+    anna.sees(anna.row("Cleo"))
+    with anna.late("set chat") as answered:
+        anna.do(anna.row("Ben").click(button="right"))
+        anna.chooses("Mute")
+        answered()
+        cleo.tells("Anna", "from me")
+        anna.sees(anna.row("Cleo").get_by_text("from me"))
+    ben.tells("Anna", "from me, too")
+    anna.sees(anna.row("Ben").get_by_text("from me, too"))
+    anna.sees(anna.row("Cleo").get_by_text("from me"))
+    anna.sees(anna.row("Ben").get_by_role("img", name="Muted"))
