@@ -32,7 +32,7 @@ from playwright.async_api import (
 )
 
 from heliogram.node import api
-from heliogram.node.profile.config import Config, save
+from heliogram.node.profile.config import Config
 from heliogram.node.profile.directory import Directory
 from heliogram.web.host import Beginning, Host
 from heliogram.web.server import WebServer
@@ -153,9 +153,11 @@ class Person(Someone):
         super().__init__(window.town, name)
         self.home = home
         self._window = window
-        self._host = Host(Directory(home), costs=CHEAP, pause=0.01)
         #: Where what is saved goes.
         self.downloads = home.with_name(f"{home.name}-downloads")
+        self._host = Host(
+            Directory(home), costs=CHEAP, pause=0.01, config=Config(downloads=self.downloads)
+        )
         self._server = WebServer(self._host, relays=self.town.addresses)
         self._contexts: list[BrowserContext] = []
         self.page: Page
@@ -182,7 +184,6 @@ class Person(Someone):
     def settles(self) -> Self:
         """Have an account, by the node alone."""
         self.do(self._host.begin(Beginning(self.name, PHRASE, self.town.addresses)))
-        save(self._host.directory.config, Config(downloads=self.downloads))
         return self
 
     def leave(self) -> None:

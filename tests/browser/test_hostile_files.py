@@ -144,7 +144,7 @@ def test_51_names_are_shown_as_they_are_and_saved_safely(
         )
 
     for path in anna.do(until(here)):
-        assert path.parent == anna._host.downloads and path.read_bytes() == b"harmless"
+        assert path.parent == anna.downloads and path.read_bytes() == b"harmless"
     assert not anna.do(anna.page.evaluate("'harmed' in window"))
 
 

@@ -73,12 +73,17 @@ class Host:
         entropy: Callable[[int], bytes] = os.urandom,
         costs: Costs | None = None,
         pause: float = PAUSE,
+        config: Config | None = None,
     ) -> None:
-        """`costs` is what making a key of a new passphrase costs, `pause` what a wrong one does."""
+        """`costs` is what making a key of a new passphrase costs, `pause` what a wrong one does.
+
+        `config` are the settings of a profile that is made here.
+        """
         self.directory = directory
         self._entropy = entropy
         self._costs = costs
         self._pause = pause
+        self._config = config
         self._turn = asyncio.Lock()
         self._local: _Local | None = None
         self._client: Client | None = None
@@ -158,7 +163,7 @@ class Host:
 
     def _make(self, phrase: Secret) -> Profile:
         return Profile.create(
-            self.directory, phrase, self._entropy, config=Config(), costs=self._costs
+            self.directory, phrase, self._entropy, config=self._config, costs=self._costs
         )
 
     async def unlock(self, text: str) -> None:

@@ -145,8 +145,7 @@ export class History extends Runs {
         else this.fill(one, messages);
       };
       const question = call("history", { chat: this.chat, position: start, limit: one.size });
-      // What shifts positions was heard, and counted: only changes of these messages were not.
-      await this.since.learn(question, take, (notice) => notice.event === "message changed" && this.replace(notice.message));
+      await this.since.learn(question, take, (notice) => this.renew(notice));
     } catch {
       // The node is away: what is shown next asks again.
       await new Promise((wait) => setTimeout(wait, 500));
@@ -203,8 +202,16 @@ export class History extends Runs {
       const last = this.last;
       if (this.places.has(message.number)) this.replace(message);
       else if (!this.count || (last && message.time > last.time)) this.insert(this.count, message);
-      else this.turn = this.turn.then(() => this.place(message));
+      else {
+        this.turn = this.turn.then(() => this.place(message));
+        void this.since.learn(this.turn, () => {}, (notice) => this.renew(notice));
+      }
     }
+  }
+
+  /** Who came and who went is counted already: only what became of those that are here. @param {any} notice */
+  renew(notice) {
+    if (notice.event === "message changed") this.replace(notice.message);
   }
 
   /** One that may come between others: the node knows where. @param {any} message */
