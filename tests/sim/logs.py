@@ -36,9 +36,9 @@ class Violation(AssertionError):
 class Oracle:
     """The invariants.
 
-    I1: one decision for each epoch. I2: one authenticator. I5: what was stored is shown to all, once: `_shown`
-    says what of that is the log's. I6: what is said after somebody was shown as removed, is not for them.
-    I7: one message key, one text that leaves.
+    I1: one decision for each epoch. I2: one authenticator. I5: what was stored is shown to all, once (see
+    `_shown`). I6: what is said after somebody was shown as removed, is not for them. I7: one message key, one
+    text that leaves.
     Besides: what leaves was written; no correct relay is accused; who is out reads nothing later.
     """
 
