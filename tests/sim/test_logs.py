@@ -9,6 +9,7 @@ import os
 
 import pytest
 
+from heliogram.node.records import Held
 from tests.sim.logs import Run, Violation, random_run
 
 RUNS = int(os.environ.get("HELIOGRAM_SIM_RUNS", "12"))
@@ -27,6 +28,14 @@ def test_everything_at_random(part: int) -> None:
         return
     for seed in range(part, RUNS, SLICES):
         random_run(seed, seconds=40.0 if RUNS > 100 else 20.0)
+
+
+def test_what_is_shown_twice_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a log that does not know words again."""
+    monkeypatch.setattr(Held, "has_heard", lambda held, said: False)
+    with pytest.raises(Violation, match="I5: something was shown twice"):
+        for seed in range(40):
+            random_run(seed)
 
 
 def test_a_seed_is_a_run() -> None:

@@ -439,6 +439,36 @@ def test_33_the_same_words_in_the_next_epoch_are_read_once() -> None:
     assert group.read(bob)["Bob"] == []
 
 
+def test_33_the_same_words_are_known_as_far_back_as_keys_reach() -> None:
+    """In whatever order the copies come, after restarts too; counted from where they were last said."""
+    group = group_of("Alice", "Bob")
+    alice, bob = group.members
+
+    def say() -> Outgoing:
+        alice.say(b"once")
+        return alice.outbox.pop()
+
+    def go(epoch: int) -> None:
+        while bob.conversation.epoch < epoch:
+            group.decide(bob, RenewKeys())
+        bob.crash()
+
+    first = say()
+    go(3)
+    second = say()
+    go(1 + PAST_EPOCHS)
+    third = say()
+    assert texts(bob.receive(second)) == [b"once"] and texts(bob.receive(first)) == []
+    go(3 + PAST_EPOCHS)
+    assert bob.receive(third) == ()
+    go(third.epoch + PAST_EPOCHS)
+    last = say()
+    assert bob.receive(last) == ()
+    # Beyond that it is for history, which knows messages by their ids.
+    go(last.epoch + PAST_EPOCHS + 1)
+    assert texts(bob.receive(say())) == [b"once"]
+
+
 def test_34_nobody_joins_or_proposes_from_outside() -> None:
     group = group_of("Alice", "Bob")
     alice, bob = group.members

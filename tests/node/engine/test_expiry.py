@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from heliogram.node import api
+from heliogram.node.asking import Ask
+from heliogram.node.changes import RenewKeys
+from heliogram.node.membership import PAST_EPOCHS
+from heliogram.wire import frames
 from tests.node.engine.kit import Person, World
 
 
@@ -57,3 +61,45 @@ def test_by_the_conversation(world: World, two: tuple[Person, Person, str]) -> N
     alice.call(api.MarkRead(chat))
     world.run(3700)
     assert alice.texts(chat) == bob.texts(chat) == ["stays"]
+
+
+def test_33_what_is_gone_from_here_does_not_come_again(
+    world: World, two: tuple[Person, Person, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Epochs close on who said it, and it is said again long after: some had it, and have it no more."""
+    alice, bob, chat = two
+    carry = world.send
+
+    def hardly(person: Person, ask: Ask) -> None:
+        alone = isinstance(ask.request, frames.Post) and ask.relay.key != world.order[0].key
+        if person is not alice or not alone:
+            carry(person, ask)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world, "send", hardly)
+        burnt = alice.call(api.SendMessage(chat, "burn this", expires=60))
+        unwanted = alice.call(api.SendMessage(chat, "not here"))
+        alice.call(api.SendMessage(chat, "stays"))
+        world.run(until=lambda: len(bob.texts(chat)) == 3)
+        alice.down()
+    bob.call(api.MarkRead(chat))
+    bob.call(api.DeleteMessage(unwanted.id, only_here=True))
+    # Longer than what was read is known by itself.
+    number, talk = bob.number(chat), bob.talks.log(bob.number(chat)).conversation
+    for epoch in range(talk.epoch + 1, talk.epoch + PAST_EPOCHS + 3):
+        bob.do(lambda: bob.talks.wish(number, RenewKeys(), "renew"))
+        world.run(until=lambda epoch=epoch: talk.epoch == epoch)  # type: ignore[misc]
+    world.run(61)
+    assert bob.texts(chat) == ["stays"]
+    bob.crash()
+    alice.boot()
+    edited = alice.call(api.EditMessage(unwanted.id, "not here!"))
+    alice.call(api.SendMessage(chat, "later"))
+    world.run(until=lambda: bob.texts(chat) == ["stays", "later"])
+    world.run(60)
+    assert not alice.store.query("SELECT * FROM outbox") and edited.id == unwanted.id
+    assert bob.texts(chat) == ["stays", "later"] and bob.chat(chat).unread == 1
+    # Nothing else is left of them: what changes them waits for nothing.
+    left = {bytes.fromhex(one.id) for one in (burnt, unwanted)}
+    assert {row[0] for row in bob.store.query("SELECT id FROM gone")} == left
+    assert not bob.store.query("SELECT * FROM early")

@@ -42,6 +42,7 @@ TABLES = (
         "messages",
         instead=(("state", "CASE state WHEN 'queued' THEN 'failed' ELSE state END"),),
     ),
+    Kept("gone"),
     Kept("versions"),
     Kept("reactions"),
     Kept("votes"),

@@ -140,6 +140,9 @@ class Messages:
         seen = reading.shown(message)
         if desk.messages.by_id(conversation.number, said.id) is not None:
             return None
+        # Who said it may have met a closed epoch, and says it again however long after.
+        if desk.messages.is_gone(conversation.number, said.id):
+            return None
         number = desk.messages.add(
             conversation=conversation.number,
             sent=said.sent,
@@ -181,6 +184,8 @@ class Messages:
                 self.take(conversation, said)
 
     def _wait(self, conversation: ConversationRow, target: bytes, said: Said) -> None:
+        if self._desk.messages.is_gone(conversation.number, target):
+            return  # it will not come
         early = EarlyRow(said.id, said.sender, said.content, said.sent, self._desk.time)
         self._desk.marks.add_early(conversation.number, target, early)
 

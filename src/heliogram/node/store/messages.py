@@ -1,4 +1,4 @@
-"""Messages and lines of history: the table `messages`.
+"""Messages and lines of history: the tables `messages` and `gone`.
 
 The order of a conversation's messages is that of `sent`, then of ids: the same at all members. Lines have no
 id and stand where they were heard of. What is written here can be searched at once, and what is removed
@@ -194,9 +194,24 @@ class Messages:
         self._store.execute("UPDATE messages SET expires = ? WHERE number = ?", (expires, number))
 
     def remove(self, number: int) -> None:
-        """Forget a message with its files' rows, reactions and reports. Files on disk are the caller's."""
+        """Forget a message with its files' rows, reactions and reports. Files on disk are the caller's.
+
+        Its id stays, for `is_gone`.
+        """
+        self._store.execute(
+            "INSERT OR IGNORE INTO gone SELECT conversation, id FROM messages"
+            " WHERE number = ? AND id IS NOT NULL",
+            (number,),
+        )
         self._store.execute("DELETE FROM traces WHERE message = ?", (number,))
         self._store.execute("DELETE FROM messages WHERE number = ?", (number,))
+
+    def is_gone(self, conversation: int, id: bytes) -> bool:
+        """Whether a message with this id was in a conversation and was removed."""
+        row = self._store.one(
+            "SELECT 1 FROM gone WHERE conversation = ? AND id = ?", (conversation, id)
+        )
+        return row is not None
 
     # --- One of them ------------------------------------------------------------------------------
 

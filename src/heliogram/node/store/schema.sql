@@ -249,6 +249,14 @@ CREATE TRIGGER unread_changed AFTER UPDATE OF state, conversation, mine, id ON m
         WHERE number = new.conversation AND new.mine = 0 AND new.state = 'received' AND new.id IS NOT NULL;
 END;
 
+-- What was here and is gone, by its id alone. Whoever said it says it again where an epoch closed on them,
+-- also long after: it is not shown a second time.
+CREATE TABLE gone (
+    conversation INTEGER NOT NULL REFERENCES conversations (number) ON DELETE CASCADE,
+    id           BLOB NOT NULL,
+    PRIMARY KEY (conversation, id)
+) WITHOUT ROWID;
+
 -- Edits by their own ids: who answers an edited message names one of them.
 CREATE TABLE versions (
     id           BLOB NOT NULL,
