@@ -175,7 +175,7 @@ def test_unread_is_what_others_said(store: Store) -> None:
 def test_the_unread_are_counted_as_they_come_and_go(store: Store) -> None:
     table, here, there = Messages(store), conversation(store), conversation(store)
     said = [say(store, here, "x", sent=NOON + n) for n in range(6)]
-    table.move(said[0], there)
+    table.move(said[0], there, id=b"n" * 32, content=b"", reply_to=None)
     table.remove(said[1])
     table.set_state(said[2], "read")
     table.set_state(said[2], "read")

@@ -70,7 +70,7 @@ def test_positions_are_those_of_the_order(
                 case 0:
                     table.remove(number)
                 case 1:
-                    table.move(number, there)
+                    table.move(number, there, id=random.randbytes(32), content=b"", reply_to=None)
         check(store, here)
         check(store, there)
 

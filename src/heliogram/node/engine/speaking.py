@@ -69,12 +69,13 @@ class Speaking:
         self._say(chat, MIMI_CONTENT, new.content, number, files)
         return number
 
-    def do(self, chat: ConversationRow, message: Message) -> None:
-        """Do here what a message of ours does everywhere, and send it."""
+    def do(self, chat: ConversationRow, message: Message) -> bytes:
+        """Do here what a message of ours does everywhere, and send it; its id."""
         fresh = self._desk.logs.get(chat.number) or chat
         new = self.make(fresh, message)
         self.take(fresh, new)
         self._say(fresh, MIMI_CONTENT, new.content, None, False)
+        return new.id
 
     def aside(self, chat: ConversationRow, part: Part) -> None:
         """Say something of which nothing is shown."""

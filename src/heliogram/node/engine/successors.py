@@ -24,6 +24,7 @@ from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.facts import Facts
 from heliogram.node.engine.groups import USUAL
+from heliogram.node.engine.moving import Moving
 from heliogram.node.engine.relay_list import own_relays
 from heliogram.node.engine.views import Views
 from heliogram.node.errors import (
@@ -104,11 +105,12 @@ class Home(Protocol):
 class Successors:
     """Does the command, and all that follows."""
 
-    def __init__(self, desk: Desk, views: Views, talks: Home) -> None:
+    def __init__(self, desk: Desk, views: Views, talks: Home, moving: Moving) -> None:
         """Nothing is looked at yet."""
         self._desk = desk
         self._views = views
         self._talks = talks
+        self._moving = moving
         #: Offers whose Welcome is being fetched: by old conversation and blob.
         self._fetching: dict[tuple[int, bytes], Invitation] = {}
         #: What we founded: reports that were looked at, and when the next ones are.
@@ -343,7 +345,7 @@ class Successors:
     def _abandon(self, number: int, better: int) -> None:
         """Another successor counts: what is not said yet is said there."""
         self._end(number)
-        self._move_words(number, better)
+        self._moving.move(number, better)
         self._desk.logs.change(number, successor=better)
         self._talks.log(number).abandon()
 
@@ -367,27 +369,10 @@ class Successors:
         if log.conversation.phase is Phase.OPEN:
             log.stop(ELSEWHERE)
         happened.line(self._desk, old.number, "goes on", Facts(by=by))
-        self._move_words(old.number, number)
+        self._moving.move(old.number, number)
         self._desk.people.went_on(old.number, number)
         for one in (old.number, number):
             self._desk.chat_changed(one)
-
-    def _move_words(self, old: int, number: int) -> None:
-        """Say there what is not stored here. What has no message of its own is about what stays behind."""
-        desk, before, after = self._desk, self._talks.log(old), self._talks.log(number)
-        for item in desk.logs.outbox(old):
-            if item.grace or item.stored:
-                continue
-            before.unsay(item.number)
-            message = None if item.message is None else desk.messages.get(item.message)
-            if message is None:
-                desk.logs.said(item.number)
-                continue
-            desk.logs.said_elsewhere(item.number, number)
-            desk.messages.move(message.number, number)
-            desk.is_changed(message.number)
-            if not item.held and after.conversation.epoch > 0:
-                after.say(item.number, item.kind, item.content)
 
     def _founded(self) -> dict[int, frozenset[bytes]]:
         if self._ours is None:

@@ -29,6 +29,7 @@ from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configure
 from heliogram.node.engine.happenings import Happenings
 from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
+from heliogram.node.engine.moving import Moving
 from heliogram.node.engine.open_logs import OpenLogs, is_alone
 from heliogram.node.engine.pictures import Pictures
 from heliogram.node.engine.pins import Pins
@@ -84,7 +85,8 @@ class Talks:
         self._messages = Messages(desk, self._reports)
         self.happenings = Happenings(desk, self._messages, self._reports, self.wish)
         self._speaking = speaking = Speaking(desk, self.views, self._messages, self._say)
-        self._successors = Successors(desk, self.views, self)
+        moving = Moving(desk, speaking, self._messages, self.log)
+        self._successors = Successors(desk, self.views, self, moving)
         self._logs = OpenLogs(desk, self._successors.loaded)
         self._pictures = Pictures(desk, self)
         self.happenings.mirrored.append(self._pictures.mirrored)

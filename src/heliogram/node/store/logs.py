@@ -297,11 +297,12 @@ class Logs:
         """It is none of ours any more."""
         self._store.execute("DELETE FROM successions WHERE conversation=?", (number,))
 
-    def said_elsewhere(self, number: int, conversation: int) -> None:
-        """Move an item of the outbox to another conversation, to be encrypted there."""
+    def said_elsewhere(self, number: int, conversation: int, content: bytes) -> None:
+        """Move an item of the outbox to another conversation, to be encrypted there as `content`."""
         self._store.execute(
-            "UPDATE outbox SET conversation=?, epoch=NULL, entry=NULL, grace=0 WHERE number=?",
-            (conversation, number),
+            "UPDATE outbox SET conversation=?, content=?, epoch=NULL, entry=NULL, grace=0"
+            " WHERE number=?",
+            (conversation, content, number),
         )
 
     # --- Members ---

@@ -123,6 +123,11 @@ class Marks:
             (id, conversation, message, MOST_VERSIONS),
         )
 
+    def versions(self, message: int) -> list[bytes]:
+        """The ids of a message's edits."""
+        rows = self._store.query("SELECT id FROM versions WHERE message = ?", (message,))
+        return [row[0] for row in rows]
+
     def message_of_version(self, conversation: int, id: bytes) -> int | None:
         """The number of the message of which this edit is."""
         row = self._store.one(

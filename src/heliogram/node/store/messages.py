@@ -170,8 +170,14 @@ class Messages:
         """In which epoch a message of ours was encrypted last."""
         self._store.execute("UPDATE messages SET epoch = ? WHERE number = ?", (epoch, number))
 
-    def move(self, number: int, conversation: int) -> None:
-        """Show a message in another conversation: it is said there."""
+    def move(
+        self, number: int, conversation: int, *, id: bytes, content: bytes, reply_to: bytes | None
+    ) -> None:
+        """Make a message that nobody has yet one of another conversation, under the id that it has there.
+
+        `content` is its newest version, which is the first one there. What named it where it was, by its id
+        or that of an edit, names it by the new id. Nothing that anybody did to it goes along.
+        """
         row = self.get(number)
         if row is None:
             return
@@ -181,13 +187,17 @@ class Messages:
             else facets(conversation, row.sender, row.sent, row.files)
         )
         self._store.execute(
-            "UPDATE messages SET conversation = ?, epoch = 0, facets = ? WHERE number = ?",
-            (conversation, marks, number),
+            "UPDATE messages SET conversation = ?, id = ?, content = ?, reply_to = ?, epoch = 0,"
+            " edited = 0, version = NULL, facets = ? WHERE number = ?",
+            (conversation, id, content, reply_to, marks, number),
         )
-        self._store.execute("DELETE FROM pins WHERE message = ?", (number,))
         self._store.execute(
-            "UPDATE versions SET conversation = ? WHERE message = ?", (conversation, number)
+            "UPDATE messages SET reply_to = ? WHERE conversation = ? AND sent >= ? AND (reply_to = ?"
+            " OR reply_to IN (SELECT id FROM versions WHERE message = ?))",
+            (id, row.conversation, row.sent, row.id, number),
         )
+        for table in ("versions", "reactions", "votes", "pins", "reports"):
+            self._store.execute(f"DELETE FROM {table} WHERE message = ?", (number,))  # noqa: S608
 
     def set_expiry(self, number: int, expires: int | None) -> None:
         """When a message goes."""

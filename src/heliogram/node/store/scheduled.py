@@ -110,6 +110,13 @@ class Scheduled:
         """It is to be said at another time."""
         self._store.execute("UPDATE scheduled SET at = ? WHERE number = ?", (at, number))
 
+    def answer(self, old: bytes, new: bytes) -> bool:
+        """The message `old` has the id `new` now; whether something that waits answers it."""
+        cursor = self._store.execute(
+            "UPDATE scheduled SET reply_to = ? WHERE reply_to = ?", (new, old)
+        )
+        return bool(cursor.rowcount)
+
     def remove(self, number: int) -> None:
         """It waits no more."""
         self._store.execute("DELETE FROM scheduled WHERE number = ?", (number,))
