@@ -190,3 +190,21 @@ async def test_10_two_of_four_relays_vanish(tmp_path: Path) -> None:
             await bob.call(api.SendMessage("Tea", "all here"))
             for one in (alice, carol):
                 await one.reads(started.id, "all here")
+
+
+async def test_both_go_on_at_once_where_two_of_four_relays_vanish(tmp_path: Path) -> None:
+    with relays(tmp_path, 8) as made:
+        async with town(tmp_path, made[4:], "Alice", "Bob") as people:
+            alice, bob = people
+            chat = await gather(alice, [bob], made[:4])
+            for relay in made[:2]:
+                relay.kill()
+            begun = await asyncio.gather(*(one.call(api.StartSuccessor(chat)) for one in people))
+            async with asyncio.timeout(PATIENCE):
+                while len({(await one.call(api.GetChat("Tea"))).chat.id for one in people}) > 1:
+                    await asyncio.sleep(0.05)
+            assert (await alice.call(api.GetChat("Tea"))).chat.id in {one.id for one in begun}
+            await alice.call(api.SendMessage("Tea", "both here"))
+            await bob.reads("Tea", "both here")
+            for one in people:
+                assert await one.call(api.GetRequests()) == []

@@ -148,6 +148,26 @@ def test_who_comes_back_later_is_added_later(tmp_path: Path) -> None:
     world.run(until=lambda: "welcome back" in carol.texts(started.id))
 
 
+def all_end_in_one(world: World, people: Sequence[Person], chat: str, begun: set[str]) -> str:
+    """Which of those begun all go on in; nobody is left in another one."""
+
+    def settled() -> bool:
+        found = {successor(one, chat) for one in people}
+        return len(found) == 1 and found <= begun
+
+    world.run(200, until=settled)
+    winner = successor(people[0], chat)
+    world.run(until=lambda: world.is_in(winner, *people))
+    losers = begun - {winner}
+
+    def abandoned(one: Person) -> bool:
+        rows = [row for row in one.talks.desk.logs.every() if row.id.hex() in losers]
+        return all(row.phase == "out" for row in rows)
+
+    world.run(until=lambda: all(map(abandoned, people)))
+    return winner
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_two_begin_at_once_and_all_end_in_one(tmp_path: Path, seed: int) -> None:
     world = Town(tmp_path, seed)
@@ -158,27 +178,46 @@ def test_two_begin_at_once_and_all_end_in_one(tmp_path: Path, seed: int) -> None
     end(mallory, chat)
     people = (alice, bob, carol)
     world.run(until=lambda: all(one.chat(chat).phase == "dead" for one in people))
-    begun = {one.called: one.call(api.StartSuccessor(chat)).id for one in (bob, carol)}
-    assert begun["bob"] != begun["carol"]
-
-    def settled() -> bool:
-        found = {successor(one, chat) for one in people}
-        return len(found) == 1 and found <= set(begun.values())
-
-    world.run(120, until=settled)
-    (winner,) = {successor(one, chat) for one in people}
-    world.run(until=lambda: world.is_in(winner, *people))
-    (loser,) = set(begun.values()) - {winner}
-
-    def abandoned(one: Person) -> bool:
-        rows = [row for row in one.talks.desk.logs.every() if row.id.hex() == loser]
-        return all(row.phase == "out" for row in rows)
-
-    world.run(until=lambda: all(map(abandoned, people)))
+    begun = {one.call(api.StartSuccessor(chat)).id for one in (bob, carol)}
+    assert len(begun) == 2
+    winner = all_end_in_one(world, people, chat, begun)
     for one in people:
         assert one.call(api.GetChat("Tea")).chat.id == winner
     alice.call(api.SendMessage("Tea", "all here"))
     world.run(until=lambda: all("all here" in one.texts(winner) for one in people))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_both_begin_where_two_of_four_relays_are_gone(tmp_path: Path, seed: int) -> None:
+    """Each brings the other along by inbox, and hears in the old log that the other has gone on."""
+    world = Town(tmp_path, seed, n=7)
+    people = world.people("alice", "bob")
+    chat = world.befriend(*people)
+    for relay in world.order[:2]:
+        world.stop(relay)
+    world.run(90)
+    begun = {one.call(api.StartSuccessor(chat)).id for one in people}
+    assert len(begun) == 2
+    winner = all_end_in_one(world, people, chat, begun)
+    people[0].call(api.SendMessage(winner, "both here"))
+    world.run(until=lambda: people[1].texts(winner) == ["both here"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_of_three_begin_where_two_of_four_relays_are_gone(tmp_path: Path, seed: int) -> None:
+    world = Town(tmp_path, seed, n=7)
+    alice, bob, carol = people = world.people("alice", "bob", "carol")
+    chat = world.group("Tea", alice)
+    world.add(chat, alice, bob, role=Role.ADMIN)
+    world.add(chat, alice, carol)
+    for relay in world.order[:2]:
+        world.stop(relay)
+    world.run(90)
+    begun = {one.call(api.StartSuccessor(chat)).id for one in (alice, bob)}
+    assert len(begun) == 2
+    winner = all_end_in_one(world, people, chat, begun)
+    carol.call(api.SendMessage(winner, "all here"))
+    world.run(until=lambda: all(one.texts(winner) == ["all here"] for one in people))
 
 
 def test_only_admins_begin_one(tmp_path: Path) -> None:

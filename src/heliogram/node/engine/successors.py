@@ -17,7 +17,7 @@ from typing import Protocol
 from heliogram import mls
 from heliogram.node import api
 from heliogram.node.changes import CarryOver, Wish
-from heliogram.node.components import Role
+from heliogram.node.components import Role, device_of
 from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, naming
 from heliogram.node.engine.context import Handler
@@ -233,14 +233,22 @@ class Successors:
             return due
         try:
             old, new = self._talks.log(row.predecessor), self._talks.log(number)
-            reports = [one for one in old.reports() if one.who.account in due.accounts]
+            # Only who was added with the key package of their report can open what lies there. A device that
+            # was added with one from its inbox is invited there, also if it has reported since.
+            there = new.conversation.ground().leaves.values()
+            reports = [
+                one
+                for one in old.reports()
+                if one.who.account in due.accounts and one.package.leaf_node in there
+            ]
             if not reports:
                 return due
             old.offer(new.conversation, due.draft, reports)
         except NodeError:
             return due
-        offered = {one.who.account for one in reports}
-        return replace(due, accounts=tuple(one for one in due.accounts if one not in offered))
+        said = [one.package.leaf_node for one in reports]
+        by_inbox = {device_of(leaf).account for leaf in there if leaf not in said}
+        return replace(due, accounts=tuple(one for one in due.accounts if one in by_inbox))
 
     # --- Coming along -----------------------------------------------------------------------------
 
