@@ -2,8 +2,8 @@
 
 The id of a message is made with the conversation that it is for, so each is made anew, under the id that
 others will know it by. It is made of its newest version: what was changed or deleted before it left is told
-to nobody. Reactions, votes and pins of ours that wait behind it are done anew, too. All else that waits is
-about what stays behind.
+to nobody. Its files are brought to the relays there before it leaves. Reactions, votes and pins of ours that
+wait behind it are done anew, too. All else that waits is about what stays behind.
 """
 
 from __future__ import annotations
