@@ -208,3 +208,30 @@ async def test_both_go_on_at_once_where_two_of_four_relays_vanish(tmp_path: Path
             await bob.reads("Tea", "both here")
             for one in people:
                 assert await one.call(api.GetRequests()) == []
+
+
+async def test_files_that_wait_go_up_to_the_relays_where_it_goes_on(tmp_path: Path) -> None:
+    source = tmp_path / "list.bin"
+    source.write_bytes(bytes(range(256)) * 1000)
+    with relays(tmp_path, 8) as made:
+        async with town(tmp_path, made[4:], "Alice", "Bob") as (alice, bob):
+            chat = await gather(alice, [bob], made[:4])
+            await bob.call(api.SendMessage(chat, "before"))
+            await alice.reads(chat, "before")
+            for relay in made[:2]:
+                relay.kill()
+            sent = await alice.call(api.SendMessage(chat, "look", files=(str(source),)))
+            await alice.until(api.GetTransfers(), bool)
+            started = await alice.call(api.StartSuccessor(chat))
+            # What is left of the old relays helps nobody.
+            for relay in made[2:4]:
+                relay.kill()
+            await bob.until(api.GetChats(), lambda found: any(it.id == started.id for it in found))
+            await bob.reads(started.id, "look")
+            history = await bob.call(api.GetHistory(started.id))
+            (there,) = [one for one in history if one.text == "look"]
+            assert there.id != sent.id
+            await bob.call(api.GetFile(there.id, 0, str(tmp_path / "bob's")))
+            saved = await bob.until(api.GetMessage(there.id), lambda one: one.files[0].path)
+            assert Path(saved.files[0].path).read_bytes() == source.read_bytes()
+            await alice.until(api.GetMessage(there.id), lambda one: one.files[0].state == "kept")

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from heliogram.content import making
 from heliogram.content.mimi import message_id
 from heliogram.node import api
 from heliogram.node.components import Role
 from heliogram.node.engine.making import room_uri
+from heliogram.node.files import SealedFile
 from heliogram.node.identity.accounts import account_uri
+from heliogram.node.transfer.prepared import Prepared, PreparedFile
 from tests.node.engine.kit import Person, World
 
 #: Whose words wait: those of the founder move at once, others' when they are in.
@@ -189,3 +192,31 @@ def test_what_moves_twice_has_one_id_in_the_end(tmp_path: Path) -> None:
     assert len({said.id, between.id, there.id}) == 3
     assert [one.emoji for one in there.reactions] == ["👍"]
     assert only(bob, new, "goes on").reply_to == there.id
+
+
+@WHOSE
+def test_what_has_files_waits_until_they_are_there(tmp_path: Path, founds: bool) -> None:
+    """Though the old relays had them all."""
+    world, alice, bob, chat = lost(tmp_path)
+    sealed = SealedFile(bytes(32), 10, bytes(32), bytes(32))
+    part = making.file(
+        url="heliogram:blob/" + "00" * 32,
+        content_type="image/png",
+        size=10,
+        key=sealed.key,
+        plaintext_hash=sealed.plaintext_hash,
+        ciphertext_hash=sealed.ciphertext_hash,
+    )
+    prepared = Prepared((PreparedFile(sealed, part, tmp_path / "sealed", None),))
+    said = alice.call(api.SendMessage(chat, "look", files=("a.png",)), prepared)
+    alice.do(lambda: alice.talks.release(said.number))
+    world.run(30)
+    new = go_on(world, chat, *((alice, bob) if founds else (bob, alice)))
+    alice.call(api.SendMessage(new, "later"))
+    world.run(until=lambda: "later" in bob.texts(new))
+    world.run(60)
+    assert bob.texts(new) == ["later"] and only(alice, new, "look").state == "queued"
+    alice.crash()
+    alice.do(lambda: alice.talks.release(said.number))
+    world.run(until=lambda: "look" in bob.texts(new))
+    world.run(until=lambda: only(alice, new, "look").state == "delivered")

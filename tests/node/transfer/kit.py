@@ -115,6 +115,8 @@ class Words:
         self.context = context
         self.now = configuration
         self.instances = dict(instances)
+        #: The one that goes on.
+        self.conversation = CONVERSATION
         self.part: FilesPart | None = None
         self.released: list[int] = []
         self.failed: list[tuple[int, str]] = []
@@ -127,10 +129,10 @@ class Words:
         return self.now
 
     def circuit(self, conversation: int) -> bytes:
-        return b"circuit of the log"
+        return b"circuit of the log" + bytes([conversation])
 
     def blob_scope(self, conversation: int, relay: bytes) -> LogScope:
-        if relay not in self.instances:
+        if conversation != self.conversation or relay not in self.instances:
             raise NotNow
         return LogScope(self.instances[relay], 1, member_key(LOG, 1, relay))
 
@@ -165,6 +167,22 @@ class Words:
 
     def picture_came(self, conversation: int, blob: bytes, outcome: Outcome, data: bytes) -> None:
         pass
+
+    def go_on(self, message: int, fleet: Fleet) -> None:
+        """The message is in another conversation now, on other relays."""
+        self.now, self.instances = fleet.configuration, dict(fleet.instances)
+        self.conversation += 1
+        store = self.context.store
+        store.execute(
+            "INSERT INTO conversations (number, id, kind, phase, created, relays)"
+            " VALUES (?, ?, 'group', 'open', 0, ?)",
+            (self.conversation, name("the successor"), self.now.encode()),
+        )
+        store.execute(
+            "UPDATE messages SET conversation = ? WHERE number = ?", (self.conversation, message)
+        )
+        if self.part is not None:
+            self.part.move(message)
 
     # --- A part of the engine: it sends and receives ---
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,57 @@ async def test_a_sender_that_starts_anew_goes_on(tmp_path: Path) -> None:
         async with Node(tmp_path / "alice", relays) as alice:
             await alice.until(lambda one: one.state == "done")
             assert set(alice.words.released) == {1}
+
+
+@pytest.mark.parametrize("whole", (True, False), ids=("it is there", "it is on its way"))
+async def test_files_go_along_where_a_conversation_goes_on(tmp_path: Path, whole: bool) -> None:
+    data = pattern(200_000)
+    source = written(tmp_path / "a.dat", data)
+    async with fleet(tmp_path / "old", 2, 2) as old, fleet(tmp_path / "new", 3, 2) as new:
+        if not whole:
+            old.processes[1].kill()
+        new.processes[1].kill()
+        new.processes[2].kill()
+        async with Node(tmp_path / "alice", old) as alice:
+            message = await alice.send(source)
+            if whole:
+                await alice.until(lambda one: one.state == "done")
+            else:
+                await alice.until_stored(1)
+            alice.words.released.clear()
+            await alice.do(lambda part: alice.words.go_on(1, new))
+            await alice.until_stored(1)
+            # One is no quorum.
+            assert alice.words.released == []
+            new.processes[1].start()
+            while not alice.words.released:
+                await alice.do(lambda part: None)
+        # It goes on after the next start.
+        new.processes[2].start()
+        async with Node(tmp_path / "alice", new) as alice:
+            alice.words.conversation += 1
+            await alice.until(lambda one: one.state == "done")
+            assert alice.words.failed == []
+        for one in (*old.processes, *new.processes[:2]):
+            if one.running:
+                one.kill()
+        async with Node(tmp_path / "bob", new) as bob:
+            info = await bob.fetched(await bob.receive(message))
+            assert info.path is not None and Path(info.path).read_bytes() == data
+
+
+async def test_a_file_of_which_there_is_no_copy_does_not_go_along(tmp_path: Path) -> None:
+    source = written(tmp_path / "a.dat", b"data")
+    async with fleet(tmp_path / "old", 1) as old, fleet(tmp_path / "new", 1) as new:
+        async with Node(tmp_path / "alice", old) as alice:
+            message = await alice.send(source)
+            await alice.until(lambda one: one.state == "done")
+            await alice.shell.call(api.ClearKept())
+            await alice.do(lambda part: alice.words.go_on(1, new))
+            assert alice.words.failed == [(1, "not here")]
+            # The old relays have it still.
+            id = sha256(message).hexdigest()
+            assert (await alice.infos(id))[0].state == "remote"
 
 
 async def test_a_message_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ class FilesSide(Protocol):
     def sent(self, message: int, prepared: object) -> None:
         """These sealed files belong to a message of ours. `Talks.release` once they are on their relays."""
 
+    def move(self, message: int) -> None:
+        """A message that waits is in another conversation now: `Talks.release` once its files are there."""
+
     def received(self, message: int, files: Sequence[File]) -> None:
         """A message came that has these files."""
 
@@ -64,6 +67,9 @@ class NoFiles:
     """A node without the part for files: it shows nothing of them, and large Welcomes wait."""
 
     def sent(self, message: int, prepared: object) -> None:
+        """Nothing."""
+
+    def move(self, message: int) -> None:
         """Nothing."""
 
     def received(self, message: int, files: Sequence[File]) -> None:

@@ -41,6 +41,9 @@ from heliogram.wire.objects import RelayDescription
 #: Files of a message.
 MAX_FILES = 64
 
+#: States in which a copy in the spool is whole.
+_WHOLE = frozenset(("sending", "kept", "here"))
+
 
 class FilesPart:
     """Files of messages, and the large Welcomes of conversations. `talks` is set right after it is made."""
@@ -97,6 +100,34 @@ class FilesPart:
                 time=self._desk.time,
             )
             self._files.add(row)
+            self._uploads.begin(row)
+
+    def move(self, message: int) -> None:
+        """A message of ours that waits is in another conversation now: bring its files to the relays there.
+
+        They go up from their sealed copies, as they are. Where one is gone the message has failed: it can be
+        said again, with what the old relays still have.
+        """
+        configuration = self._desk.configuration_of(message)
+        rows = self._files.of(message)
+        for row in rows:
+            self._uploads.drop((row.message, row.place))
+            self._desk.through.pop((row.message, row.place), None)
+        if configuration is None or not all(map(_can_go_up, rows)):
+            self.talks.not_sent(message, "not here")
+            return
+        for row in rows:
+            # A relay that both are on is asked anew, too: it keeps the file for the days that are left now.
+            self._files.change(
+                *(row.message, row.place),
+                relays=configuration.encode(),
+                state="sending",
+                trouble="",
+                kept=None,
+                stored=b"",
+                created=self._desk.time,
+            )
+        for row in self._files.of(message):
             self._uploads.begin(row)
 
     def received(self, message: int, files: Sequence[File]) -> None:
@@ -340,3 +371,8 @@ class FilesPart:
                 self._uploads.begin(row)
             elif row.state == "downloading":
                 self._downloads.again(row)
+
+
+def _can_go_up(row: FileRow) -> bool:
+    """Whether there is a whole sealed copy of a file of ours."""
+    return row.spool is not None and row.seed is not None and row.state in _WHOLE

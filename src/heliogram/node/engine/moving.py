@@ -2,8 +2,8 @@
 
 The id of a message is made with the conversation that it is for, so each is made anew, under the id that
 others will know it by. It is made of its newest version: what was changed or deleted before it left is told
-to nobody. Reactions, votes and pins of ours that wait behind it are done anew, too. All else that waits is
-about what stays behind.
+to nobody. Its files are brought to the relays there before it leaves. Reactions, votes and pins of ours that
+wait behind it are done anew, too. All else that waits is about what stays behind.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ class Moving:
         again: Made,
     ) -> None:
         desk, log = self._desk, self._log(target.number)
-        desk.logs.said_elsewhere(item.number, target.number, again.content)
+        # Nobody would find its files there: it leaves once a quorum of the relays there has them.
+        held = item.held or row.files > 0
+        desk.logs.said_elsewhere(item.number, target.number, again.content, held=held)
         desk.messages.move(
             *(row.number, target.number),
             id=again.id,
@@ -107,6 +109,8 @@ class Moving:
             reply_to=again.message.in_reply_to,
         )
         desk.messages.set_state(row.number, "queued")
+        if row.files:
+            desk.files.move(row.number)
         desk.markdown.keep((row.number, 0, None), reading.shown(again.message).markdown)
         if row.id is not None and self._scheduled.answer(row.id, again.id):
             desk.context.tell(api.ScheduledChanged(source.id.hex()))
@@ -116,7 +120,7 @@ class Moving:
         desk.logs.change(target.number, clock=after)
         desk.is_gone(row.number, source.id, source.number)
         desk.is_added(row.number, target.number)
-        if not item.held and log.conversation.epoch > 0:
+        if not held and log.conversation.epoch > 0:
             log.say(item.number, item.kind, again.content)
 
     # --- What hangs on them -----------------------------------------------------------------------

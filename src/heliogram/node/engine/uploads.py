@@ -79,9 +79,11 @@ class Uploads:
         )
 
     def drop(self, key: Hashable) -> None:
-        """It is not needed any more."""
+        """It is not needed any more, or not there."""
+        desk = self._desk
         if self._uploads.pop(key, None) is not None:
-            self._desk.stop.append(key)
+            desk.begin[:] = [one for one in desk.begin if one.key != key]
+            desk.stop.append(key)
 
     # --- In turns ---------------------------------------------------------------------------------
 

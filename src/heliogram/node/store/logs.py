@@ -297,12 +297,12 @@ class Logs:
         """It is none of ours any more."""
         self._store.execute("DELETE FROM successions WHERE conversation=?", (number,))
 
-    def said_elsewhere(self, number: int, conversation: int, content: bytes) -> None:
+    def said_elsewhere(self, number: int, conversation: int, content: bytes, *, held: bool) -> None:
         """Move an item of the outbox to another conversation, to be encrypted there as `content`."""
         self._store.execute(
-            "UPDATE outbox SET conversation=?, content=?, epoch=NULL, entry=NULL, grace=0"
+            "UPDATE outbox SET conversation=?, content=?, held=?, epoch=NULL, entry=NULL, grace=0"
             " WHERE number=?",
-            (conversation, content, number),
+            (conversation, content, held, number),
         )
 
     # --- Members ---
