@@ -120,6 +120,23 @@ def test_damaged_records() -> None:
     attempt({})
 
 
+def test_past_epochs_are_what_they_are_called() -> None:
+    """Each is written as what differs from the one after it: out of its place it would be another one."""
+    store = dict(a_device_with_everything().store)
+    past = [name for name in store if name[:1] == b"E"]
+    assert past
+    for name in past:
+        value = store[name]
+        later = b"E" + b"\xff" * 8
+        elsewhere = {other: data for other, data in store.items() if other != name} | {later: value}
+        # That an epoch comes after the current one is not believed either: 8 bytes are its number.
+        at = value.index(name[1:])
+        ahead = value[:at] + later[1:] + value[at + 8 :]
+        for records in (elsewhere, {**elsewhere, later: ahead}):
+            with pytest.raises(mls.UsageError):
+                mls.Group.from_records(records, config=replace(PLAIN, past_epochs=2))
+
+
 # -- states of former versions ---------------------------------------------------------------------
 
 

@@ -407,6 +407,9 @@ def _past(
     for name in sorted((name for name in records if name[:1] == b"E"), reverse=True):
         reader = Reader(records[name])
         context = GroupContext.decode(reader)
+        # What a past epoch differs in is written against the one after it: their order is part of it.
+        if name != b"E" + u64(context.epoch) or context.epoch >= after.context.epoch:
+            raise _damaged()
         sender_data = Secret(reader.opaque())
         size = reader.u32()
         _check_leaf_count(size)
