@@ -191,7 +191,10 @@ class Life:
     async def survive(
         self, what: str, victim: Node, act: Callable[[], Awaitable[None]], actor: Node
     ) -> bool:
-        """Do something while somebody is killed, start them again. Whether it was done."""
+        """Do something while somebody is killed, start them again. Whether it was done.
+
+        Raises `TimeoutError` if it goes on for `PATIENCE` after that: whatever is asked for has an end.
+        """
         slow = self.power and self.rng.random() < 0.5
         switch = victim.journal / "slow"
         if slow:
@@ -203,7 +206,7 @@ class Life:
         await killing
         if actor is victim:
             try:
-                await doing
+                await asyncio.wait_for(doing, PATIENCE)
             except (Died, NodeError):
                 done = False
         switch.unlink(missing_ok=True)
@@ -218,7 +221,7 @@ class Life:
         victim.check_copy()
         await victim.start()
         if actor is not victim:
-            await doing
+            await asyncio.wait_for(doing, PATIENCE)
         return done
 
     async def round(self) -> None:
