@@ -81,6 +81,7 @@ export class History extends Runs {
   divide(count, from, messages) {
     if (this.over) return;
     // What is drawn already is not measured once more.
+    /** @type {Map<number, number>} */
     const known = new Map(this.runs.flatMap((one) => (one.messages ?? []).map((message, index) => [message.number, one.heights.get(index)])));
     this.places.clear();
     this.ids.clear();
@@ -96,7 +97,10 @@ export class History extends Runs {
       const here = run(messages.length);
       this.runs.push(here);
       this.fill(here, messages);
-      messages.forEach((one, index) => known.has(one.number) && here.heights.set(index, known.get(one.number)));
+      messages.forEach((one, index) => {
+        const height = known.get(one.number);
+        if (height !== undefined) here.heights.set(index, height);
+      });
     }
     for (let at = from + messages.length; at < count; at += RUN) this.runs.push(run(Math.min(RUN, count - at)));
     this.ready = true;

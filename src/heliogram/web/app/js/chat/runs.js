@@ -39,7 +39,7 @@ export class Runs {
     if (!here?.messages) return -1;
     let before = 0;
     for (const one of this.runs) {
-      if (one === here) return before + one.messages.findIndex((/** @type {any} */ m) => m.number === number);
+      if (one === here) return before + here.messages.findIndex((/** @type {any} */ m) => m.number === number);
       before += one.size;
     }
     return -1;

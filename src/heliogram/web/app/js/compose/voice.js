@@ -61,7 +61,7 @@ export function Recorder({ chat, reply, sent }) {
   const note = recording.value;
   const bar = useRef(/** @type {HTMLElement | null} */ (null));
   const here = note?.chat === chat.id;
-  const state = here ? note.state : "";
+  const state = note && here ? note.state : "";
   useLayoutEffect(() => {
     if (!state) return;
     if (!bar.current?.contains(document.activeElement)) bar.current?.focus({ preventScroll: true });

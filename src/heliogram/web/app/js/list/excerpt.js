@@ -11,6 +11,7 @@ const letters = (text) => text.replaceAll(/[\u0002\u0003]/g, "").replaceAll("&lt
  * @param {string} text @returns {{ text: string, hit: boolean }[]}
  */
 export function pieces(text) {
+  /** @type {{ text: string, hit: boolean }[]} */
   const found = [];
   for (const part of text.split("\u0002")) {
     const end = found.length || text.startsWith("\u0002") ? part.indexOf("\u0003") : -1;
