@@ -91,14 +91,17 @@ class Between:
         except (aiohttp.ClientError, OSError):
             raise web.HTTPBadGateway from None
         socket = web.WebSocketResponse(max_msg_size=MAX_FRAME + 1)
-        await socket.prepare(request)
-        self._sockets.add(socket)
         try:
+            await socket.prepare(request)
+            self._sockets.add(socket)
             await _Line(self, socket, upstream).run()
+        except ConnectionError:  # who came was killed meanwhile
+            pass
         finally:
             self._sockets.discard(socket)
             await upstream.close()
-            await socket.close()
+            if socket.prepared:
+                await socket.close()
         return socket
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
