@@ -203,6 +203,7 @@ class Logs:
         self._rows = store.memo("conversations")
         self._members = store.memo("members")
         self._saying = store.memo("outbox")
+        self._relays = store.memo("relays")
 
     # --- Conversations ---
 
@@ -506,8 +507,11 @@ class Logs:
 
     def relays(self) -> list[bytes]:
         """Encoded descriptions, in the order in which they were added."""
-        rows = self._store.query("SELECT description FROM relays ORDER BY added, rowid")
-        return [bytes(row[0]) for row in rows]
+        known: list[bytes] | None = self._relays.get("relays")
+        if known is None:
+            rows = self._store.query("SELECT description FROM relays ORDER BY added, rowid")
+            known = self._relays.keep("relays", [bytes(row[0]) for row in rows])
+        return list(known)
 
     def count_relays(self) -> tuple[int, int]:
         """How many there are, and when the last one was added (Unix seconds)."""
@@ -516,6 +520,7 @@ class Logs:
 
     def add_relay(self, key: bytes, description: bytes, *, added: int) -> None:
         """Begin there, too; a relay that is known gets the new description."""
+        self._relays.clear()
         self._store.execute(
             "INSERT INTO relays (key, description, added) VALUES (?, ?, ?)"
             " ON CONFLICT (key) DO UPDATE SET description=excluded.description",
@@ -524,6 +529,7 @@ class Logs:
 
     def remove_relay(self, key: bytes) -> None:
         """Begin nothing there any more."""
+        self._relays.clear()
         self._store.execute("DELETE FROM relays WHERE key=?", (key,))
 
     def faults(self, relay: bytes) -> list[str]:
