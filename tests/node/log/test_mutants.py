@@ -123,7 +123,7 @@ STORIES: dict[str, Callable[[], None]] = {
     "asked": said.test_what_is_said_while_relays_are_asked_waits_for_answers_of_its_own,
     "order": said.test_the_order_stays_however_much_waits_when_an_epoch_closes,
     "taken back": said.test_what_is_taken_back_uses_up_few_keys,
-    "before a removal": said.test_16_what_was_encrypted_before_a_removal_and_has_not_left_is_encrypted_anew,
+    "before a removal": said.test_23_what_was_encrypted_before_a_removal_and_has_not_left_is_encrypted_anew,
 }
 
 #: What is taken out: module, line, what stands there instead, and the story that misses it.

@@ -79,7 +79,7 @@ def test_after_a_crash_the_same_entry_leaves_and_relays_are_asked_before() -> No
     assert set(seen.posted) == {entry}
 
 
-def test_16_what_was_encrypted_before_a_removal_and_has_not_left_is_encrypted_anew() -> None:
+def test_23_what_was_encrypted_before_a_removal_and_has_not_left_is_encrypted_anew() -> None:
     """Also after a restart: what a person said before, and what is said after it."""
     world = World()
     alice, bob, mallory = world.group("Alice", "Bob", "Mallory")
