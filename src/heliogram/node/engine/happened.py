@@ -102,6 +102,8 @@ def told(desk: Desk, conversation: ConversationRow, event: Event) -> None:
         case Wounded(epoch, culprit):
             line(desk, number, "wounded", Facts(who=_account(culprit)), epoch)
             _warn(desk, conversation, "wounded", culprit)
+        case Out(left=True) if conversation.successor is not None:
+            pass  # given up for another one: nobody has left
         case Out(epoch, by, left):
             code: api.LineCode = "member left" if left else "member removed"
             line(desk, number, code, Facts(by=_account(by), who=desk.account), epoch)

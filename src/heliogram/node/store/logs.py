@@ -293,6 +293,12 @@ class Logs:
             for number, out in rows
         }
 
+    def move_succession(self, number: int, new: int) -> None:
+        """It is another one of ours that goes on, with the same people left out."""
+        self._store.execute(
+            "UPDATE successions SET conversation=? WHERE conversation=?", (new, number)
+        )
+
     def end_succession(self, number: int) -> None:
         """It is none of ours any more."""
         self._store.execute("DELETE FROM successions WHERE conversation=?", (number,))
