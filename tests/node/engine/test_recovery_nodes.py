@@ -164,6 +164,59 @@ async def test_19_all_relays_of_before_are_gone(
                         assert it.unread == 0
 
 
+async def test_19_all_relays_change_at_once_and_the_old_ones_die(tmp_path: Path) -> None:
+    """With nobody's patience shortened."""
+    with relays(tmp_path, 8) as made:
+        async with town(tmp_path, made[4:], "Alice", "Bob", "Carol") as (alice, bob, carol):
+            chat = await gather(alice, [bob, carol], made[:4])
+            await bob.call(api.SendMessage(chat, "before"))
+            await alice.reads(chat, "before")
+            await bob.end()
+            new = tuple(address(one) for one in made[4:])
+            old = tuple(one.key.hex() for one in made[:4])
+            await alice.call(api.ChangeRelays(chat, add=new, remove=old, emergency=True))
+            await carol.until(
+                api.GetChat(chat),
+                lambda info: not {it.relay.key for it in info.relays} & {*old},
+            )
+            for relay in made[:4]:
+                relay.kill()
+            await carol.call(api.SendMessage(chat, "on new relays"))
+            await bob.begin()
+            await bob.reads(chat, "on new relays")
+            await bob.call(api.SendMessage(chat, "found you"))
+            for one in (alice, carol):
+                await one.reads(chat, "found you")
+
+
+async def test_10_who_goes_on_at_once_goes_on_elsewhere(tmp_path: Path) -> None:
+    """Before anybody has noticed the loss. The founder's program ends while it does not open."""
+    with relays(tmp_path, 7) as made:
+        async with town(tmp_path, made, "Alice", "Bob") as (alice, bob):
+            chat = await gather(alice, [bob], made[:4])
+            await bob.call(api.SendMessage(chat, "before"))
+            await alice.reads(chat, "before")
+            for relay in made[:2]:
+                relay.kill()
+            first = await alice.call(api.StartSuccessor(chat))
+            await alice.call(api.SendMessage(first.id, "in the new one"))
+            await alice.end()
+            await alice.begin()
+            info = await alice.until(
+                api.GetChat("Tea"), lambda it: it.chat.phase == "open" and it.chat.id != chat
+            )
+            there = info.chat.id
+            assert there != first.id
+            await bob.until(api.GetChat("Tea"), lambda it: it.chat.id == there)
+            await bob.reads(there, "in the new one")
+            await bob.call(api.SendMessage(there, "with you"))
+            await alice.reads(there, "with you")
+            # There is one, and everybody sees that one.
+            for one in (alice, bob):
+                seen = await one.call(api.GetChats())
+                assert [it.id for it in seen if it.predecessor] == [there]
+
+
 async def test_10_two_of_four_relays_vanish(tmp_path: Path) -> None:
     with relays(tmp_path, 8) as made:
         async with town(tmp_path, made[4:], "Alice", "Bob", "Carol") as (alice, bob, carol):

@@ -117,8 +117,9 @@ class Talks:
         }
         self._handlers.update(self._successors.handlers)
         self.happenings.successors = self._successors
-        self._catching = Catching(desk, self)
+        self._catching = Catching(desk, self, self._logs)
         self._messages.aside = self._catching.heard
+        self.happenings.watchers.append(self._catching.happened)
         self._revocations = Revocations(desk, self)
         self.happenings.watchers.append(self._revocations.happened)
 

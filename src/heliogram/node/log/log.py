@@ -208,6 +208,15 @@ class Log:
         return lost > after.n - after.q
 
     @property
+    def in_reach(self) -> bool:
+        """Whether a quorum of the relays of the open epoch has answered what it was last asked."""
+        ground = self._ground
+        if ground.conversation.phase is Phase.OUT:
+            return False
+        here = ground.conversation.seat.configuration
+        return sum(ground.up(one.key) for one in here.relays) >= here.q
+
+    @property
     def package(self) -> mls.OwnKeyPackage | None:
         """The key package that we asked to be put back with, or to be taken into a successor with."""
         return self._ground.notes.package()
