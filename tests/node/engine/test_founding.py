@@ -1,4 +1,4 @@
-"""What was begun on relays that are just gone: it opens when they come back, is begun anew, or is given up."""
+"""What was begun on relays that are just gone: it opens if they come back, is begun anew, or is given up."""
 
 from __future__ import annotations
 

@@ -75,6 +75,8 @@ class _Begun:
     since: float
     due: float
     tries: int = 0
+    #: Whether it could not be begun anew where somebody wanted it to be.
+    refused: bool = False
 
 
 class Founding:
@@ -122,8 +124,8 @@ class Founding:
             log = self._opening(number)
             if log is None:
                 self._end(number)
-            elif log.stranded and (wanted := self._wanted(number)) is not None:
-                self._anew(number, wanted.relays, wanted.q, named=True)
+            elif log.stranded and not one.refused and (wanted := self._wanted(number)) is not None:
+                self._tried(number, wanted.relays, wanted.q, named=True)
             elif now >= one.due:
                 one.due = now + LOOK
                 self._look(number, one, log)
@@ -134,19 +136,20 @@ class Founding:
 
     def _look(self, number: int, one: _Begun, log: Log) -> None:
         """Begin elsewhere, if its relays do not come and others may."""
-        if not log.stranded or self._keeping(number).get(_NAMED) is not None:
-            return
-        if self._choosing.has_answered(min(one.since, self._desk.context.now - RECENT)):
+        if log.stranded and self._choosing.has_answered(
+            min(one.since, self._desk.context.now - RECENT)
+        ):
             self.elsewhere(number)
 
     def elsewhere(self, number: int) -> int:
         """Begin a conversation on other relays, if its log was never open and its relays are gone.
 
-        The number of what is begun; the same one, if it may open yet or if there is no better choice.
+        The number of what is begun; the same one, if it may open yet, if somebody has named its relays or if
+        there is no better choice.
         """
         log, row = self._opening(number), self._desk.logs.get(number)
         gone = frozenset() if log is None else log.stranded
-        if log is None or row is None or not gone:
+        if log is None or row is None or not gone or self._keeping(number).get(_NAMED) is not None:
             return number
         here = log.conversation.seat.configuration
         try:
@@ -157,7 +160,7 @@ class Founding:
             return number
         if self._choosing.hoped(relays, gone) < usual_quorum(len(relays)):
             return number
-        return self._anew(number, relays, None, named=False)
+        return self._tried(number, relays, None, named=False)
 
     def _choose(self, row: ConversationRow, gone: frozenset[bytes]) -> list[RelayDescription]:
         old = None if row.predecessor is None else self._desk.logs.get(row.predecessor)
@@ -167,6 +170,18 @@ class Founding:
         return self._choosing.successor(Configuration.from_bytes(old.relays), states, gone)
 
     # --- Beginning anew ---------------------------------------------------------------------------
+
+    def _tried(
+        self, number: int, relays: Sequence[RelayDescription], quorum: int | None, *, named: bool
+    ) -> int:
+        """The same conversation on other relays, or the one that is there if that cannot be."""
+        try:
+            with self._desk.context.store.transaction():
+                return self._anew(number, relays, quorum, named=named)
+        except NodeError:
+            if number in self._begun:
+                self._begun[number].refused = True
+            return number
 
     def _anew(
         self, number: int, relays: Sequence[RelayDescription], quorum: int | None, *, named: bool
