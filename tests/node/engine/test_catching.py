@@ -239,3 +239,38 @@ def test_others_are_asked_soon_and_nobody_often(
     assert said[-1][0] - said[0][0] == pytest.approx(catching.OTHERS, abs=1)
     world.run(2 * catching.BETWEEN)
     assert len(said) == 2 * len(direct)
+
+
+@pytest.mark.parametrize("outsider", [False, True])
+def test_19_who_knows_no_member_asks_in_a_group_of_members_alone(
+    tmp_path: Path, outsider: bool
+) -> None:
+    world = World(tmp_path, n=8)
+    alice, bob, carol, dave = world.people("alice", "bob", "carol", "dave")
+    other = tuple(one.key.hex() for one in world.described[4:])
+    beside = carol.call(api.CreateGroup("Cake", relays=other)).id
+    world.run(until=lambda: carol.chat(beside).phase == "open")
+    world.add(beside, carol, alice, bob, *((dave,) if outsider else ()))
+    chat = world.group("Tea", carol)
+    world.add(chat, carol, alice, role=Role.ADMIN)
+    world.add(chat, carol, bob)
+    bob.down()
+    new = tuple(one.encode().hex() for one in world.described[4:])
+    old = tuple(one.key.hex() for one in world.described[:4])
+    alice.call(api.ChangeRelays(chat, add=new, remove=old, emergency=True))
+    world.run(until=lambda: not set(old) & set(relays_of(carol, chat)))
+    for relay in world.order[:4]:
+        world.stop(relay)
+    bob.boot()
+    if outsider:
+        world.run(120)
+        assert not world.is_in(chat, alice, bob, carol)
+        # Asked all the same, nobody tells what is not for all who hear it.
+        log = bob.talks.log(bob.number(chat)).conversation.seat.configuration.log
+        asked = SinglePart(WANTED, DecisionsWanted(log, 0).encode(), Disposition.SESSION)
+        bob.do(lambda: bob.talks.say_aside(bob.number(beside), asked))
+        world.run(30)
+        assert not alice.talks._catching._given and not carol.talks._catching._given
+    else:
+        world.run(40, until=lambda: world.is_in(chat, alice, bob, carol))
+        assert all(one.texts(beside) == [] for one in (alice, bob, carol))

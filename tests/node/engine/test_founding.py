@@ -67,7 +67,7 @@ def test_10_who_goes_on_before_the_loss_was_noticed_goes_on_elsewhere(
     world.run(SOON)
     # There is one, without Carol; of the other nobody has heard.
     assert [one.id for one in bob.call(api.GetChats()) if one.predecessor] == [there]
-    assert alice.chat(there).members == 2
+    assert alice.chat(there).members == 2 and not alice.failed
     assert carol.chat(chat).successor is None and len(carol.call(api.GetChats())) == 2
     given_up = shown(alice, first.id)
     assert given_up.phase == "out" and given_up.archived and given_up.successor == there
@@ -247,3 +247,26 @@ def test_that_of_somebody_else_counts_where_ours_never_opened(tmp_path: Path) ->
     world.run(SOON, until=lambda: newest(alice, chat).id == newest(bob, chat).id != first.id)
     world.run(until=lambda: world.is_in(newest(bob, chat).id, alice, bob))
     assert second.id
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_10_both_go_on_before_the_loss_was_noticed(tmp_path: Path, seed: int) -> None:
+    """Each founds on lost relays, each begins anew: all end in one."""
+    world = World(tmp_path, seed, n=7)
+    alice, bob = people = world.people("alice", "bob")
+    chat = world.befriend(*people)
+    for relay in world.order[:2]:
+        world.stop(relay)
+    for one in people:
+        one.call(api.StartSuccessor(chat))
+        one.call(api.SendMessage(newest(one, chat).id, f"of {one.called}"))
+    # They may agree upon one, and then hear of the other, which counts.
+    world.run(2 * SOON)
+    there = newest(alice, chat).id
+    assert there == newest(bob, chat).id
+    world.run(until=lambda: world.is_in(there, alice, bob))
+    for one in people:
+        world.run(until=lambda one=one: {*one.texts(there)} == {"of alice", "of bob"})  # type: ignore[misc]
+        assert begun(one).count(there) == 1
+        rows = [row for row in one.talks.desk.logs.every() if row.predecessor is not None]
+        assert [row.id.hex() for row in rows if row.phase != "out"] == [there]

@@ -3,17 +3,18 @@
     we are behind       too few relays of our epoch answer, for a while: ask contacts who are members
     somebody else is    a contact asks for the decisions of a conversation that both are in: give them
 
-Both are parts of messages in a direct conversation that nobody sees: no line, no notice, no report. Only who
-is a member, as far as we know, is asked, answered or listened to; whatever a contact serves, its
-certificates are checked. Questions are few, and so are answers: nobody can make us send more than a few
-pieces a day. Nobody is asked while the relays of that conversation do not answer either: then it is we who
-are away.
+Both are parts of messages in another conversation that nobody sees: no line, no notice, no report. That is a
+direct one; where none is there or nobody answers, a group of which all are members. Only who is a member, as
+far as we know, is asked, answered or listened to; whatever is served, its certificates are checked. Questions
+are few, and so are answers: nobody can make us send more than a few pieces a day. Nobody is asked while the
+relays of that conversation do not answer either: then it is we who are away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Protocol
 
 from heliogram.content.mimi import Disposition, SinglePart
@@ -53,6 +54,9 @@ BACK = 40.0
 
 #: Contacts who are asked at once.
 ASKED = 3
+
+#: Members who answer where a group is asked.
+ANSWERING = 3
 
 #: Pieces in one answer, and that one account gets in a day.
 PIECES = 8
@@ -142,19 +146,21 @@ class Catching:
         if log.conversation.phase is not Phase.OPEN or not log.out_of_reach:
             del self._behind[number]
             return
-        direct = self._contacts(number)
-        if not direct or one.alone:
-            one.due, one.alone = now + (BACK if direct else LOOK), not direct
+        where = self._contacts(number)
+        if not where or one.tries:
+            where += self._groups(number)
+        if not where or one.alone:
+            one.due, one.alone = now + (BACK if where else LOOK), not where
             return
         if log.conversation.epoch > one.epoch:
             # What came led on: perhaps there is more.
             one.epoch, one.tries, one.turn = log.conversation.epoch, 0, 0
         wanted = DecisionsWanted(log.conversation.seat.configuration.log, log.conversation.epoch)
-        for row in direct[one.turn : one.turn + ASKED]:
+        for row in where[one.turn : one.turn + ASKED]:
             self._home.say_aside(row.number, SinglePart(WANTED, wanted.encode(), _ASIDE))
         one.turn += ASKED
         one.due = now + OTHERS
-        if one.turn >= len(direct):
+        if one.turn >= len(where):
             one.due = now + min(LONGEST, BETWEEN * 2.0 ** min(one.tries, 16))
             one.tries, one.turn = one.tries + 1, 0
 
@@ -171,6 +177,24 @@ class Catching:
                 found.append(row)
         return found
 
+    def _groups(self, number: int) -> list[ConversationRow]:
+        """Groups in which nobody hears of it but members, as far as their relays are there."""
+        return [
+            row
+            for row in self._desk.logs.every()
+            if row.kind == "group"
+            and row.phase == "open"
+            and row.number != number
+            and self._is_within(row.number, number)
+            and self._is_in_reach(row.number)
+        ]
+
+    def _is_within(self, number: int, other: int) -> bool:
+        """Whether all who are in a conversation are in the other one, too; somebody besides us is."""
+        logs = self._desk.logs
+        here = {one.account for one in logs.members(number)}
+        return len(here) > 1 and here <= {one.account for one in logs.members(other)}
+
     def _is_in_reach(self, number: int) -> bool:
         try:
             return self._logs.get(number).in_reach
@@ -181,7 +205,7 @@ class Catching:
 
     def heard(self, conversation: ConversationRow, sender: bytes, part: SinglePart) -> None:
         """A contact asks, or answers. Never raises for what they say."""
-        if conversation.kind != "direct" or sender == self._desk.account:
+        if conversation.kind == "self" or sender == self._desk.account:
             return
         try:
             if part.content_type == WANTED:
@@ -191,9 +215,11 @@ class Catching:
         except NodeError:
             return
 
-    def _answer(self, direct: ConversationRow, account: bytes, wanted: DecisionsWanted) -> None:
+    def _answer(self, where: ConversationRow, account: bytes, wanted: DecisionsWanted) -> None:
         row = self._shared(wanted.log, account)
-        if row is None:
+        if row is None or (
+            where.kind == "group" and not self._is_ours(where, row, account, wanted)
+        ):
             return
         given = self._allowance(account)
         if given.answers >= ANSWERS_A_DAY:
@@ -203,7 +229,20 @@ class Catching:
         pieces = _pieces(wanted.log, self._since(row.number, wanted.epoch), room)
         given.pieces += len(pieces)
         for piece in pieces:
-            self._home.say_aside(direct.number, SinglePart(DECISIONS, piece, _ASIDE))
+            self._home.say_aside(where.number, SinglePart(DECISIONS, piece, _ASIDE))
+
+    def _is_ours(
+        self, where: ConversationRow, row: ConversationRow, account: bytes, wanted: DecisionsWanted
+    ) -> bool:
+        """Whether to answer in a group: nobody else may hear it, and a few answers are enough."""
+        if where.number == row.number or not self._is_within(where.number, row.number):
+            return False
+
+        def place(one: bytes) -> bytes:
+            return sha256(wanted.encode() + one).digest()
+
+        others = {one.account for one in self._desk.logs.members(where.number)} - {account}
+        return self._desk.account in sorted(others, key=place)[:ANSWERING]
 
     def _take(self, account: bytes, content: bytes) -> None:
         if len(content) > MAX_PART:
