@@ -217,6 +217,39 @@ async def test_10_who_goes_on_at_once_goes_on_elsewhere(tmp_path: Path) -> None:
                 assert [it.id for it in seen if it.predecessor] == [there]
 
 
+async def test_who_is_being_reached_comes_where_it_is_begun_anew(tmp_path: Path) -> None:
+    """A group and a first contact, begun where two of four relays are gone: each is one."""
+    with relays(tmp_path, 7) as made:
+        async with town(tmp_path, made, "Alice", "Bob") as (alice, bob):
+            carol = Someone(tmp_path, "Carol")
+            try:
+                await carol.begin()
+                for relay in made[2:]:
+                    await carol.call(api.AddRelay(address(relay)))
+                link = await carol.call(api.NewLink())
+                for relay in made[:2]:
+                    relay.kill()
+                chat = await alice.call(api.CreateGroup("Cake", ("Bob",)))
+                await alice.call(api.AddContact(link.uri))
+                for one in (bob, carol):
+                    (request,) = await one.until(api.GetRequests(), bool)
+                    await one.call(api.AcceptRequest(request.id))
+                info = await alice.until(
+                    api.GetChat("Cake"), lambda it: len(it.members) == 2 and it.chat.id != chat.id
+                )
+                await alice.call(api.SendMessage("Cake", "all of plums"))
+                await bob.reads(info.chat.id, "all of plums")
+                await alice.until(api.GetContacts(), partial(_knows, "Carol"))
+                await alice.call(api.SendMessage("Carol", "hello"))
+                await carol.reads("Alice", "hello")
+                seen = await alice.call(api.GetChats())
+                assert sorted(it.name for it in seen if it.kind != "self") == [
+                    *("Bob", "Cake", "Carol")
+                ]
+            finally:
+                await carol.end()
+
+
 async def test_10_two_of_four_relays_vanish(tmp_path: Path) -> None:
     with relays(tmp_path, 8) as made:
         async with town(tmp_path, made[4:], "Alice", "Bob", "Carol") as (alice, bob, carol):
