@@ -51,12 +51,16 @@ async def crowd(world: World, results: m.Results) -> None:
         f"time there and {after[1].cpu - before[1].cpu:.1f} s at all of them."
     )
     await zoe.do(Ready())
+    chats = tuple([await chat_with(zoe, name) for name in names])
+    # Before the groups: long after the last one is in, all who are in it have work to do.
+    if results.asks_for(m.MANY):
+        for number in range(len(names)):
+            await guests.do(Ready(number))
+        await talking.many(zoe, guests, chats, results)
+        await zoe.do(Ready())
     for many in size.groups:
         if results.asks_for(m.GROUPS[many], m.GROUP_IN) and many <= size.conversations:
             await _group(zoe, guests, names[: many - 1], results)
-    chats = tuple([await chat_with(zoe, name) for name in names])
-    if results.asks_for(m.MANY):
-        await talking.many(zoe, guests, chats, results)
     await guests.end()
     if results.asks_for(m.MEMORY):
         results.tell(m.MEMORY.name)

@@ -39,6 +39,11 @@ def test_oneself_is_you() -> None:
 def test_what_else_a_line_says() -> None:
     went = api.Line(code="went on", missing=(BEN, ME))
     assert sentence(went, ANNA).endswith(" Not here yet: Ben, you.")
+    risen = api.Line(code="went on", missing=(BEN,), risen=(ANNA, ME))
+    assert sentence(risen, BEN).endswith(
+        " Not here yet: Ben. May do more here than before: Anna, you. Who gave them that cannot be seen:"
+        " ask somebody whom you know whether it is right."
+    )
     relays = api.Line(code="relays changed", relays=3, quorum=2, objections=("same operator", "x"))
     assert sentence(relays, None) == (
         "Somebody changed the relays: 3 now, 2 decide. Beware: two relays are of one operator. Beware: x."

@@ -181,6 +181,23 @@ async def test_asks_leave_and_answers_come_back(tmp_path: Path) -> None:
         await member.close()
 
 
+async def test_nothing_is_waited_for_when_all_have_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell, "_GATHER", 3600.0)
+    async with Serving(tmp_path / "relay") as relay:
+        member = await relay.member("log")
+        node = Node(tmp_path / "profile", Talk(relay.key, relay.where, "log"))
+        async with running(node) as here:
+            here.turns.usual = 1e9
+            await asyncio.gather(*(here.call(api.SetDraft("c", f"{n}")) for n in range(3)))
+            notices = here.notices()
+            async with asyncio.timeout(300):
+                while len(node.parts[0].stored) < 3:
+                    await anext(notices)
+        await member.close()
+
+
 async def test_time_passes(tmp_path: Path) -> None:
     node = Node(tmp_path / "profile")
     async with running(node) as here:

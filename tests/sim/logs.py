@@ -82,9 +82,6 @@ class Oracle:
             case told.Encrypted():
                 text = device.disk.outbox[one.number].content
                 self.epochs.setdefault(text, set()).add(one.epoch)
-                for at, epoch in self.removed:
-                    if self.begun[text] > at and one.epoch <= epoch:
-                        raise Violation("I6: said to somebody who was shown as removed before")
             case told.RelayTrouble(state="misbehaving"):
                 relay = self.world.relays[one.relay]
                 if relay.lie is None and not relay.fell:
@@ -115,6 +112,12 @@ class Oracle:
         done = data in self.posted
         if data not in kept and data not in own and not done:
             raise Violation("what leaves was not written")
+        for row in device.disk.outbox.values():
+            # What was encrypted and has not left may be of any epoch.
+            if row.entry == data and row.epoch is not None:
+                for at, epoch in self.removed:
+                    if self.begun[row.content] > at and row.epoch <= epoch:
+                        raise Violation("I6: said to somebody who was shown as removed before")
         self.posted.add(data)
         try:
             message = mls.decode_message(data[TAG_SIZE:])

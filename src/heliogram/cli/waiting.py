@@ -63,7 +63,11 @@ def changed(
     id, tag = face.ask(api.GetChat(chat)).chat.id, command.__struct_config__.tag
 
     def look() -> bool | None:
-        return is_so(face.ask(api.GetChat(id))) or None
+        info = face.ask(api.GetChat(id))
+        if info.chat.phase == "out" and info.chat.successor is not None:
+            # It was never open, and was begun anew elsewhere.
+            info = face.ask(api.GetChat(info.chat.successor))
+        return is_so(info) or None
 
     def hear(notice: api.AnyNotice) -> bool | None:
         match notice:

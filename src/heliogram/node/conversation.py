@@ -533,6 +533,10 @@ class Conversation:
             return self._own_words(group, entry, name, now)
         return self._said(group, outcome, name, revoked, now)
 
+    def has_read(self, entry: bytes, epoch: int) -> bool:
+        """Whether this entry of `epoch` was read, or is our own: `receive` gives nothing for it."""
+        return self._held.has_read(epoch, sha256(entry).digest()[:DIGEST])
+
     def receive_all(
         self,
         entries: Sequence[tuple[bytes, int]],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from heliogram.node import api
@@ -78,7 +78,12 @@ def sentence(line: api.Line, by: api.Person | None) -> str:
         quorum=line.quorum,
     )
     if line.missing:
-        said += f" Not here yet: {', '.join(_name(one, 'you') for one in line.missing)}."
+        said += f" Not here yet: {_names(line.missing)}."
+    if line.risen:
+        said += (
+            f" May do more here than before: {_names(line.risen)}. Who gave them that cannot be seen:"
+            " ask somebody whom you know whether it is right."
+        )
     return said + "".join(f" Beware: {_OBJECTIONS.get(one, one)}." for one in line.objections)
 
 
@@ -106,6 +111,10 @@ def span(seconds: int) -> str:
             many = seconds // size
             return f"{many} {unit}{'' if many == 1 else 's'}"
     return f"{seconds} seconds"
+
+
+def _names(people: Iterable[api.Person]) -> str:
+    return ", ".join(_name(one, "you") for one in people)
 
 
 def _name(who: api.Person | None, me: str) -> str:

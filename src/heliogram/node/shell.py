@@ -171,6 +171,8 @@ class Shell:
         self._failures = 0
         #: Asks that are neither answered nor lost yet.
         self._flying = 0
+        #: Whether one of them was, since the last turn.
+        self._heard = False
         self._running = self._stopping = False
         self._stopped = asyncio.Event()
 
@@ -226,11 +228,13 @@ class Shell:
     def answered(self, ask: Ask, request: frames.Request, answer: frames.Answer, size: int) -> None:
         """Into the next turn."""
         self._flying -= 1
+        self._heard = True
         self._put(Answered(ask, request, answer, size))
 
     def lost(self, ask: Ask) -> None:
         """Into the next turn."""
         self._flying -= 1
+        self._heard = True
         self._put(Lost(ask))
 
     def opened(
@@ -276,6 +280,7 @@ class Shell:
             await self._end()
 
     def _turn(self) -> None:
+        self._heard = False
         inputs = [self._inputs.popleft() for _ in range(min(BATCH, len(self._inputs)))]
         # Who called and is gone does not want it any more.
         inputs = [one for one in inputs if not isinstance(one, Called) or one in self._calls]
@@ -363,10 +368,12 @@ class Shell:
     async def _gather(self) -> None:
         """Wait a moment for more: several relays are asked at once, and one turn is one write to the disk.
 
-        Nobody who called waits for that.
+        Nobody who called waits for that, and no longer than until all that were asked have answered.
         """
         until = self._now() + min(_GATHER, self.turns.usual * _PART)
         while not self._calls and len(self._inputs) < BATCH and self._now() < until:
+            if self._flying == 0 and self._heard:
+                return
             if self._stopping:
                 return
             await self._wait(until)

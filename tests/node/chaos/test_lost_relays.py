@@ -293,3 +293,47 @@ async def test_18_relays_are_replaced_one_by_one(tmp_path: Path) -> None:
             one.process.key.hex() for one in betweens[3:]
         }
         assert info.chat.name == "Moved"
+
+
+@long
+async def test_10_who_goes_on_at_once_goes_on_elsewhere_however_often_killed(
+    tmp_path: Path,
+) -> None:
+    """Two of four relays are killed, and nobody has noticed: it does not open, and is begun anew, once."""
+    async with relays(tmp_path, 7) as betweens:
+        async with people(tmp_path, ("Alice", "Bob"), [one.address for one in betweens]) as both:
+            alice, bob = both
+            await acquaint(alice, bob)
+            talk = Talking(await group("Tea", alice, bob), both)
+            await talk.chatter("before", 2)
+            await talk.agreed(stored=3)
+            lost = {one.relay.key for one in (await talk.info(alice)).relays[:2]}
+            for between in betweens:
+                if between.process.key.hex() in lost:
+                    between.process.kill()
+            first = await alice.call(api.StartSuccessor(talk.chat))
+            await alice.call(api.SendMessage(first.id, "here again"))
+            for seconds in (0.0, 1.0, 5.0):
+                await asyncio.sleep(seconds)  # wherever it is then
+                await alice.kill()
+                await alice.start()
+            info = await alice.until(api.GetChat("Tea"), lambda it: _goes_on(it, talk.chat))
+            there = info.chat.id
+            assert there != first.id
+            await bob.until(api.GetChat("Tea"), lambda it: it.chat.id == there)
+            await bob.until(
+                api.GetHistory(there), lambda found: any(it.text == "here again" for it in found)
+            )
+            on = Talking(there, both)
+            await on.chatter("after", 2)
+            for one in both:
+                await one.until(
+                    api.GetHistory(there, limit=1000),
+                    lambda found: {*on.said.values()} <= {it.text for it in found},
+                )
+                seen = await one.call(api.GetChats())
+                assert [it.id for it in seen if it.predecessor is not None] == [there]
+
+
+def _goes_on(info: api.ChatInfo, old: str) -> bool:
+    return info.chat.phase == "open" and info.chat.id != old and info.chat.predecessor == old

@@ -162,3 +162,115 @@ def test_what_is_served_falsely_changes_nothing(tmp_path: Path) -> None:
     # From there on a relay of today's knows the way.
     assert bob.talks.log(number).conversation.epoch > epoch
     world.run(600, until=lambda: world.is_in(chat, alice, bob, carol))
+
+
+def asked(world: World, one: Person, monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str]]:
+    """Notes when somebody asks, and in which conversation."""
+    said: list[tuple[float, str]] = []
+    say = one.talks.say_aside
+
+    def note(number: int, part: SinglePart) -> None:
+        if part.content_type == WANTED:
+            said.append((world.now, one.talks.chat(number).id))
+        say(number, part)
+
+    monkeypatch.setattr(one.talks, "say_aside", note)
+    return said
+
+
+def test_19_all_relays_change_at_once_and_the_old_ones_die(tmp_path: Path) -> None:
+    """Who was away is back in half a minute."""
+    world = World(tmp_path, n=8)
+    alice, bob, carol = world.people("alice", "bob", "carol")
+    befriend(alice, bob, slice(4, 8))
+    chat = world.group("Tea", carol)
+    world.add(chat, carol, alice, role=Role.ADMIN)
+    world.add(chat, carol, bob)
+    bob.down()
+    new = tuple(one.encode().hex() for one in world.described[4:])
+    old = tuple(one.key.hex() for one in world.described[:4])
+    alice.call(api.ChangeRelays(chat, add=new, remove=old, emergency=True))
+    world.run(until=lambda: not set(old) & set(relays_of(carol, chat)))
+    for relay in world.order[:4]:
+        world.stop(relay)
+    carol.call(api.SendMessage(chat, "on new relays"))
+    bob.boot()
+    world.run(30, until=lambda: world.is_in(chat, alice, bob, carol))
+    world.run(10, until=lambda: "on new relays" in bob.texts(chat))
+
+
+def test_nobody_is_asked_while_it_is_we_who_are_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, n=8)
+    alice, bob = world.people("alice", "bob")
+    direct = befriend(alice, bob, slice(4, 8))
+    chat = world.group("Tea", alice, bob)
+    said = asked(world, bob, monkeypatch)
+    for relay in world.order:
+        world.stop(relay)
+    world.run(600)
+    assert bob.talks.log(bob.number(chat)).out_of_reach and not said
+    for relay in world.order:
+        relay.restart()
+    world.run(200)
+    assert world.is_in(chat, alice, bob) and not said
+    # It is others who are away: they are asked about it.
+    for relay in world.order[:4]:
+        world.stop(relay)
+    world.run(60)
+    assert [chat for _, chat in said] == [direct]
+
+
+def test_others_are_asked_soon_and_nobody_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, n=8)
+    bob, *others = world.people("bob", "a", "b", "c", "d", "e")
+    direct = [befriend(one, bob, slice(4, 8)) for one in others]
+    world.group("Tea", bob, *others)
+    for one in others:
+        one.down()
+    said = asked(world, bob, monkeypatch)
+    for relay in world.order[:4]:
+        world.stop(relay)
+    world.run(catching.BETWEEN)
+    assert len(said) == len(direct) and {chat for _, chat in said} == set(direct)
+    assert said[-1][0] - said[0][0] == pytest.approx(catching.OTHERS, abs=1)
+    world.run(2 * catching.BETWEEN)
+    assert len(said) == 2 * len(direct)
+
+
+@pytest.mark.parametrize("outsider", [False, True])
+def test_19_who_knows_no_member_asks_in_a_group_of_members_alone(
+    tmp_path: Path, outsider: bool
+) -> None:
+    world = World(tmp_path, n=8)
+    alice, bob, carol, dave = world.people("alice", "bob", "carol", "dave")
+    other = tuple(one.key.hex() for one in world.described[4:])
+    beside = carol.call(api.CreateGroup("Cake", relays=other)).id
+    world.run(until=lambda: carol.chat(beside).phase == "open")
+    world.add(beside, carol, alice, bob, *((dave,) if outsider else ()))
+    chat = world.group("Tea", carol)
+    world.add(chat, carol, alice, role=Role.ADMIN)
+    world.add(chat, carol, bob)
+    bob.down()
+    new = tuple(one.encode().hex() for one in world.described[4:])
+    old = tuple(one.key.hex() for one in world.described[:4])
+    alice.call(api.ChangeRelays(chat, add=new, remove=old, emergency=True))
+    world.run(until=lambda: not set(old) & set(relays_of(carol, chat)))
+    for relay in world.order[:4]:
+        world.stop(relay)
+    bob.boot()
+    if outsider:
+        world.run(120)
+        assert not world.is_in(chat, alice, bob, carol)
+        # Asked all the same, nobody tells what is not for all who hear it.
+        log = bob.talks.log(bob.number(chat)).conversation.seat.configuration.log
+        asked = SinglePart(WANTED, DecisionsWanted(log, 0).encode(), Disposition.SESSION)
+        bob.do(lambda: bob.talks.say_aside(bob.number(beside), asked))
+        world.run(30)
+        assert not alice.talks._catching._given and not carol.talks._catching._given
+    else:
+        world.run(40, until=lambda: world.is_in(chat, alice, bob, carol))
+        assert all(one.texts(beside) == [] for one in (alice, bob, carol))

@@ -391,6 +391,7 @@ async def test_links_need_relays_and_room(world: World) -> None:
     with pytest.raises(Ambiguous):
         await alice.call(api.RevokeLink("For the door"))
     alice.store.execute("DELETE FROM relays")
+    alice.store.forget_memos()
     assert await alice.call(api.GetLinks()) == []
     with pytest.raises(NoRelays):
         await alice.call(api.NewLink())

@@ -164,6 +164,92 @@ async def test_19_all_relays_of_before_are_gone(
                         assert it.unread == 0
 
 
+async def test_19_all_relays_change_at_once_and_the_old_ones_die(tmp_path: Path) -> None:
+    """With nobody's patience shortened."""
+    with relays(tmp_path, 8) as made:
+        async with town(tmp_path, made[4:], "Alice", "Bob", "Carol") as (alice, bob, carol):
+            chat = await gather(alice, [bob, carol], made[:4])
+            await bob.call(api.SendMessage(chat, "before"))
+            await alice.reads(chat, "before")
+            await bob.end()
+            new = tuple(address(one) for one in made[4:])
+            old = tuple(one.key.hex() for one in made[:4])
+            await alice.call(api.ChangeRelays(chat, add=new, remove=old, emergency=True))
+            await carol.until(
+                api.GetChat(chat),
+                lambda info: not {it.relay.key for it in info.relays} & {*old},
+            )
+            for relay in made[:4]:
+                relay.kill()
+            await carol.call(api.SendMessage(chat, "on new relays"))
+            await bob.begin()
+            await bob.reads(chat, "on new relays")
+            await bob.call(api.SendMessage(chat, "found you"))
+            for one in (alice, carol):
+                await one.reads(chat, "found you")
+
+
+async def test_10_who_goes_on_at_once_goes_on_elsewhere(tmp_path: Path) -> None:
+    """Before anybody has noticed the loss. The founder's program ends while it does not open."""
+    with relays(tmp_path, 7) as made:
+        async with town(tmp_path, made, "Alice", "Bob") as (alice, bob):
+            chat = await gather(alice, [bob], made[:4])
+            await bob.call(api.SendMessage(chat, "before"))
+            await alice.reads(chat, "before")
+            for relay in made[:2]:
+                relay.kill()
+            first = await alice.call(api.StartSuccessor(chat))
+            await alice.call(api.SendMessage(first.id, "in the new one"))
+            await alice.end()
+            await alice.begin()
+            info = await alice.until(
+                api.GetChat("Tea"), lambda it: it.chat.phase == "open" and it.chat.id != chat
+            )
+            there = info.chat.id
+            assert there != first.id
+            await bob.until(api.GetChat("Tea"), lambda it: it.chat.id == there)
+            await bob.reads(there, "in the new one")
+            await bob.call(api.SendMessage(there, "with you"))
+            await alice.reads(there, "with you")
+            # There is one, and everybody sees that one.
+            for one in (alice, bob):
+                seen = await one.call(api.GetChats())
+                assert [it.id for it in seen if it.predecessor] == [there]
+
+
+async def test_who_is_being_reached_comes_where_it_is_begun_anew(tmp_path: Path) -> None:
+    """A group and a first contact, begun where two of four relays are gone: each is one."""
+    with relays(tmp_path, 7) as made:
+        async with town(tmp_path, made, "Alice", "Bob") as (alice, bob):
+            carol = Someone(tmp_path, "Carol")
+            try:
+                await carol.begin()
+                for relay in made[2:]:
+                    await carol.call(api.AddRelay(address(relay)))
+                link = await carol.call(api.NewLink())
+                for relay in made[:2]:
+                    relay.kill()
+                chat = await alice.call(api.CreateGroup("Cake", ("Bob",)))
+                await alice.call(api.AddContact(link.uri))
+                for one in (bob, carol):
+                    (request,) = await one.until(api.GetRequests(), bool)
+                    await one.call(api.AcceptRequest(request.id))
+                info = await alice.until(
+                    api.GetChat("Cake"), lambda it: len(it.members) == 2 and it.chat.id != chat.id
+                )
+                await alice.call(api.SendMessage("Cake", "all of plums"))
+                await bob.reads(info.chat.id, "all of plums")
+                await alice.until(api.GetContacts(), partial(_knows, "Carol"))
+                await alice.call(api.SendMessage("Carol", "hello"))
+                await carol.reads("Alice", "hello")
+                seen = await alice.call(api.GetChats())
+                assert sorted(it.name for it in seen if it.kind != "self") == [
+                    *("Bob", "Cake", "Carol")
+                ]
+            finally:
+                await carol.end()
+
+
 async def test_10_two_of_four_relays_vanish(tmp_path: Path) -> None:
     with relays(tmp_path, 8) as made:
         async with town(tmp_path, made[4:], "Alice", "Bob", "Carol") as (alice, bob, carol):

@@ -148,6 +148,30 @@ def test_who_comes_back_later_is_added_later(tmp_path: Path) -> None:
     world.run(until=lambda: "welcome back" in carol.texts(started.id))
 
 
+def test_who_comes_later_is_shown_who_has_risen(tmp_path: Path) -> None:
+    world = Town(tmp_path)
+    alice, bob, carol, mallory = world.people("alice", "bob", "carol", "mallory")
+    chat = world.group("Tea", alice, bob, carol, mallory)
+    carol.down()
+    end(mallory, chat)
+    world.run(until=lambda: alice.chat(chat).phase == bob.chat(chat).phase == "dead")
+    started = alice.call(api.StartSuccessor(chat))
+    world.run(until=lambda: world.is_in(started.id, alice, bob))
+    alice.call(api.SetRole(started.id, bob.id.hex(), "admin"))
+    world.run(until=lambda: "role changed" in bob.events(started.id))
+    carol.boot()
+    give_blobs(carol)
+    world.run(until=lambda: world.is_in(started.id, alice, bob, carol))
+
+    def went(one: Person) -> api.Line:
+        lines = [it.line for it in one.history(started.id) if it.line is not None]
+        return next(it for it in lines if it.code == "went on")
+
+    assert [one.account for one in went(carol).risen] == [bob.id.hex()]
+    assert "May do more here than before: " in "".join(carol.lines(started.id))
+    assert went(bob).risen == () and went(alice).risen == ()
+
+
 def all_end_in_one(world: World, people: Sequence[Person], chat: str, begun: set[str]) -> str:
     """Which of those begun all go on in; nobody is left in another one."""
 

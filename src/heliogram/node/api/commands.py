@@ -459,7 +459,10 @@ class ChangeRelays(Command, frozen=True, tag="change relays"):
 
 
 class StartSuccessor(Command, frozen=True, tag="successor"):
-    """Go on in a new log after a conversation has died, without `leave_out` and who ended it."""
+    """Go on in a new log after a conversation has died, without `leave_out` and who ended it.
+
+    Once more gives the same, unless its log was never open and its relays are gone: then it is begun anew.
+    """
 
     Result = Chat
 

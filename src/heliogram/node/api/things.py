@@ -137,6 +137,8 @@ class Line(Struct, frozen=True, omit_defaults=True, kw_only=True):
     objections: tuple[str, ...] = ()
     #: Who was there before, and is not here yet.
     missing: tuple[Person, ...] = ()
+    #: Who may do more here than before. Who gave it to them cannot be seen: worth a check.
+    risen: tuple[Person, ...] = ()
 
 
 class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -3,16 +3,18 @@
     we are behind       too few relays of our epoch answer, for a while: ask contacts who are members
     somebody else is    a contact asks for the decisions of a conversation that both are in: give them
 
-Both are parts of messages in a direct conversation that nobody sees: no line, no notice, no report. Only who
-is a member, as far as we know, is asked, answered or listened to; whatever a contact serves, its
-certificates are checked. Questions are few and far between, and so are answers: nobody can make us send
-more than a few pieces a day.
+Both are parts of messages in another conversation that nobody sees: no line, no notice, no report. That is a
+direct one; where none is there or nobody answers, a group of which all are members. Only who is a member, as
+far as we know, is asked, answered or listened to; whatever is served, its certificates are checked. Questions
+are few, and so are answers: nobody can make us send more than a few pieces a day. Nobody is asked while the
+relays of that conversation do not answer either: then it is we who are away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Protocol
 
 from heliogram.content.mimi import Disposition, SinglePart
@@ -26,19 +28,35 @@ from heliogram.node.decisions import (
     unpack_decisions,
 )
 from heliogram.node.engine.desk import Desk
+from heliogram.node.engine.open_logs import OpenLogs
 from heliogram.node.errors import InvalidDecisions, NodeError, TooLong
+from heliogram.node.events import EpochStarted, Event
 from heliogram.node.log.log import Log
 from heliogram.node.records import Phase
 from heliogram.node.store.logs import ConversationRow, Keeping
 from heliogram.wire.objects import Configuration
 
-#: Seconds for which too few relays answer before contacts are asked; between questions, doubling up to a day.
-PATIENCE = 120.0
+#: Seconds for which too few relays answer before contacts are asked.
+PATIENCE = 10.0
+
+#: Seconds until others are asked, while there are some that were not; until all are asked again, doubled each
+#: time up to a day. A question waits for whoever is away.
+OTHERS = 60.0
 BETWEEN = 900.0
 LONGEST = 86_400.0
 
+#: Seconds after which it is tried again where nobody can be asked.
+LOOK = 20.0
+
+#: Seconds to wait after somebody can be asked again: it was we who were away, and by then each relay that is
+#: there has answered.
+BACK = 40.0
+
 #: Contacts who are asked at once.
 ASKED = 3
+
+#: Members who answer where a group is asked.
+ANSWERING = 3
 
 #: Pieces in one answer, and that one account gets in a day.
 PIECES = 8
@@ -67,8 +85,10 @@ class _Behind:
     due: float
     epoch: int
     tries: int = 0
-    #: Which contact is the next to be asked.
+    #: Which contact is the next to be asked; all are asked before one is asked again.
     turn: int = 0
+    #: Whether nobody could be asked when it was last tried.
+    alone: bool = False
 
 
 @dataclass(slots=True)
@@ -83,9 +103,10 @@ class _Given:
 class Catching:
     """Asks for decisions, and gives them."""
 
-    def __init__(self, desk: Desk, home: Home) -> None:
+    def __init__(self, desk: Desk, home: Home, logs: OpenLogs) -> None:
         self._desk = desk
         self._home = home
+        self._logs = logs
         self._behind: dict[int, _Behind] = {}
         self._given: dict[bytes, _Given] = {}
 
@@ -105,6 +126,12 @@ class Catching:
             if now >= one.due:
                 self._ask(number, one)
 
+    def happened(self, number: int, log: Log, event: Event) -> None:
+        """What was served led on. If that is not all, there may be more where it came from."""
+        one = self._behind.get(number)
+        if one is not None and isinstance(event, EpochStarted):
+            one.due = min(one.due, self._desk.context.now + PATIENCE)
+
     def deadline(self) -> float | None:
         """When `settle` has something to do at the latest."""
         return min((one.due for one in self._behind.values()), default=None)
@@ -112,27 +139,33 @@ class Catching:
     def _ask(self, number: int, one: _Behind) -> None:
         now = self._desk.context.now
         try:
-            log = self._home.log(number)
+            log = self._logs.get(number)
         except NodeError:
             del self._behind[number]
             return
         if log.conversation.phase is not Phase.OPEN or not log.out_of_reach:
             del self._behind[number]
             return
+        where = self._contacts(number)
+        if not where or one.tries:
+            where += self._groups(number)
+        if not where or one.alone:
+            one.due, one.alone = now + (BACK if where else LOOK), not where
+            return
         if log.conversation.epoch > one.epoch:
             # What came led on: perhaps there is more.
-            one.epoch, one.tries = log.conversation.epoch, 0
-        one.due = now + min(LONGEST, BETWEEN * 2.0 ** min(one.tries, 16))
-        one.tries += 1
-        direct = self._contacts(number)
+            one.epoch, one.tries, one.turn = log.conversation.epoch, 0, 0
         wanted = DecisionsWanted(log.conversation.seat.configuration.log, log.conversation.epoch)
-        for _ in range(min(ASKED, len(direct))):
-            row = direct[one.turn % len(direct)]
-            one.turn += 1
+        for row in where[one.turn : one.turn + ASKED]:
             self._home.say_aside(row.number, SinglePart(WANTED, wanted.encode(), _ASIDE))
+        one.turn += ASKED
+        one.due = now + OTHERS
+        if one.turn >= len(where):
+            one.due = now + min(LONGEST, BETWEEN * 2.0 ** min(one.tries, 16))
+            one.tries, one.turn = one.tries + 1, 0
 
     def _contacts(self, number: int) -> list[ConversationRow]:
-        """Direct conversations with members of a conversation."""
+        """Direct conversations with members of a conversation, as far as their relays are there."""
         logs, people = self._desk.logs, self._desk.people
         found = []
         for member in logs.members(number):
@@ -140,15 +173,39 @@ class Catching:
                 continue
             direct = logs.direct_with(member.account)
             row = None if direct is None or direct == number else logs.get(direct)
-            if row is not None and row.phase == "open":
+            if row is not None and row.phase == "open" and self._is_in_reach(row.number):
                 found.append(row)
         return found
+
+    def _groups(self, number: int) -> list[ConversationRow]:
+        """Groups in which nobody hears of it but members, as far as their relays are there."""
+        return [
+            row
+            for row in self._desk.logs.every()
+            if row.kind == "group"
+            and row.phase == "open"
+            and row.number != number
+            and self._is_within(row.number, number)
+            and self._is_in_reach(row.number)
+        ]
+
+    def _is_within(self, number: int, other: int) -> bool:
+        """Whether all who are in a conversation are in the other one, too; somebody besides us is."""
+        logs = self._desk.logs
+        here = {one.account for one in logs.members(number)}
+        return len(here) > 1 and here <= {one.account for one in logs.members(other)}
+
+    def _is_in_reach(self, number: int) -> bool:
+        try:
+            return self._logs.get(number).in_reach
+        except NodeError:
+            return False
 
     # --- What contacts say ------------------------------------------------------------------------
 
     def heard(self, conversation: ConversationRow, sender: bytes, part: SinglePart) -> None:
         """A contact asks, or answers. Never raises for what they say."""
-        if conversation.kind != "direct" or sender == self._desk.account:
+        if conversation.kind == "self" or sender == self._desk.account:
             return
         try:
             if part.content_type == WANTED:
@@ -158,9 +215,11 @@ class Catching:
         except NodeError:
             return
 
-    def _answer(self, direct: ConversationRow, account: bytes, wanted: DecisionsWanted) -> None:
+    def _answer(self, where: ConversationRow, account: bytes, wanted: DecisionsWanted) -> None:
         row = self._shared(wanted.log, account)
-        if row is None:
+        if row is None or (
+            where.kind == "group" and not self._is_ours(where, row, account, wanted)
+        ):
             return
         given = self._allowance(account)
         if given.answers >= ANSWERS_A_DAY:
@@ -170,7 +229,20 @@ class Catching:
         pieces = _pieces(wanted.log, self._since(row.number, wanted.epoch), room)
         given.pieces += len(pieces)
         for piece in pieces:
-            self._home.say_aside(direct.number, SinglePart(DECISIONS, piece, _ASIDE))
+            self._home.say_aside(where.number, SinglePart(DECISIONS, piece, _ASIDE))
+
+    def _is_ours(
+        self, where: ConversationRow, row: ConversationRow, account: bytes, wanted: DecisionsWanted
+    ) -> bool:
+        """Whether to answer in a group: nobody else may hear it, and a few answers are enough."""
+        if where.number == row.number or not self._is_within(where.number, row.number):
+            return False
+
+        def place(one: bytes) -> bytes:
+            return sha256(wanted.encode() + one).digest()
+
+        others = {one.account for one in self._desk.logs.members(where.number)} - {account}
+        return self._desk.account in sorted(others, key=place)[:ANSWERING]
 
     def _take(self, account: bytes, content: bytes) -> None:
         if len(content) > MAX_PART:

@@ -37,13 +37,18 @@ class ContactLinks:
         self._tables = tables
         self._me = me
         self.inbox = inbox_id(me.inbox.public)
+        #: See `store.logs`: it is asked for in each turn.
+        self._relays = context.store.memo("relays")
 
     def relays(self) -> list[InboxRelay]:
         """The relays that our inbox is on: those of our list, at most `MAX_RELAYS`."""
-        rows = self._context.store.query(
-            "SELECT description FROM relays ORDER BY added, key LIMIT ?", (MAX_RELAYS,)
-        )
-        return [_inbox_relay(row[0]) for row in rows]
+        known: list[InboxRelay] | None = self._relays.get("inbox")
+        if known is None:
+            rows = self._context.store.query(
+                "SELECT description FROM relays ORDER BY added, key LIMIT ?", (MAX_RELAYS,)
+            )
+            known = self._relays.keep("inbox", [_inbox_relay(row[0]) for row in rows])
+        return known
 
     def wanted(self) -> dict[bytes, int]:
         """The links that relays shall know, and how often each may be used; 0 for any number."""

@@ -26,6 +26,7 @@ class Facts(Struct, frozen=True, omit_defaults=True, kw_only=True):
     quorum: int = 0
     objections: tuple[str, ...] = ()
     missing: tuple[bytes, ...] = ()
+    risen: tuple[bytes, ...] = ()
 
     def encode(self) -> bytes:
         """For the store."""
@@ -55,4 +56,5 @@ def line(code: str, data: bytes | None, person: Callable[[bytes], api.Person]) -
         quorum=known.quorum,
         objections=known.objections,
         missing=tuple(map(person, known.missing)),
+        risen=tuple(map(person, known.risen)),
     )

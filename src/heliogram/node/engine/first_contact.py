@@ -146,6 +146,14 @@ class FirstContact:
             if job.row.account == account:
                 self._end(job)
 
+    def begun_elsewhere(self, old: int, new: int) -> None:
+        """A conversation that was never open was begun anew: who is on the way into it comes into that."""
+        self._load()
+        for job in self._jobs.values():
+            if job.row.conversation == old:
+                job.row.conversation = new
+                self._save(job)
+
     # --- What talks say ---------------------------------------------------------------------------
 
     def due(self, conversation: int, due: InvitationDue, links: dict[bytes, ContactLink]) -> None:

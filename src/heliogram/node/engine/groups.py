@@ -12,19 +12,16 @@ from heliogram.node import api
 from heliogram.node.changes import ChangeRelays, RemovePeople, Rename, SetRole, Wish
 from heliogram.node.components import Metadata, Role
 from heliogram.node.engine import naming
+from heliogram.node.engine.choosing import configured
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.pictures import Pictures
 from heliogram.node.engine.relay_list import meant, named, own_relays
 from heliogram.node.engine.views import Views
-from heliogram.node.errors import ChatEnded, NoRelays, NotAllowed, NotFound, OnlyOwner
+from heliogram.node.errors import ChatEnded, NotAllowed, NotFound, OnlyOwner
 from heliogram.node.log.log import Log
 from heliogram.node.store.logs import ConversationRow
-from heliogram.wire.errors import RemoteError
-from heliogram.wire.objects import Configuration, RelayDescription
-
-#: Relays of a new conversation, if there are so many: three decide, one may lie or be away.
-USUAL = 4
+from heliogram.wire.objects import RelayDescription
 
 _ROLES = {"member": Role.MEMBER, "admin": Role.ADMIN, "owner": Role.OWNER}
 
@@ -212,35 +209,6 @@ class Groups:
         if all(one.account != account for one in self._desk.logs.members(chat.number)):
             raise NotFound("person")
         return account
-
-
-def chosen_relays(desk: Desk) -> list[RelayDescription]:
-    """Relays for a new conversation: the first of our list, one of each operator. Raises `NoRelays`.
-
-    Two of one operator lie together or are away together, and count for less than they seem to. If all are of
-    one operator, several are better than one all the same: machines fail, too.
-    """
-    own = own_relays(desk)
-    if not own:
-        raise NoRelays
-    one_each = list({one.operator_key: one for one in reversed(own)}.values())[::-1]
-    return (one_each if len(one_each) > 1 else own)[:USUAL]
-
-
-def configured(
-    relays: Sequence[RelayDescription], quorum: int | None, *, log: bytes
-) -> Configuration:
-    """A configuration of these relays. Raises `NotAllowed` if it could decide nothing safely.
-
-    Without a quorum: of four relays and more, as many may be away as may lie; of fewer, a majority decides.
-    """
-    n = len(relays)
-    usual = n - (n - 1) // 3 if n >= USUAL else n // 2 + 1
-    made = Configuration(log, usual if quorum is None else quorum, tuple(relays))
-    try:
-        return Configuration.from_bytes(made.encode())
-    except (RemoteError, ValueError, OverflowError):
-        raise NotAllowed("so many relays with this quorum decide nothing safely") from None
 
 
 def _checked(metadata: Metadata) -> Metadata:

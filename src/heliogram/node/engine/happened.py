@@ -79,8 +79,9 @@ def told(desk: Desk, conversation: ConversationRow, event: Event) -> None:
     """Show what happened that is neither message nor change, and warn of what is dangerous."""
     number = conversation.number
     match event:
-        case WentOn(epoch, by, missing):
-            line(desk, number, "went on", Facts(by=by.account, missing=missing), epoch)
+        case WentOn(epoch, by, missing, risen):
+            facts = Facts(by=by.account, missing=missing, risen=risen)
+            line(desk, number, "went on", facts, epoch)
         case Joined(invited_by, epoch):
             line(desk, number, "invited", Facts(by=invited_by.account), epoch)
         case CouldNotRead(epoch, why):
@@ -101,6 +102,8 @@ def told(desk: Desk, conversation: ConversationRow, event: Event) -> None:
         case Wounded(epoch, culprit):
             line(desk, number, "wounded", Facts(who=_account(culprit)), epoch)
             _warn(desk, conversation, "wounded", culprit)
+        case Out(left=True) if conversation.successor is not None:
+            pass  # given up for another one: nobody has left
         case Out(epoch, by, left):
             code: api.LineCode = "member left" if left else "member removed"
             line(desk, number, code, Facts(by=_account(by), who=desk.account), epoch)

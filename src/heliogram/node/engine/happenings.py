@@ -38,7 +38,6 @@ from heliogram.node.log.happenings import (
     Refused,
     RelayTrouble,
     SignedFor,
-    StoredByAll,
     StoredByQuorum,
     WishDone,
     WishRefused,
@@ -111,7 +110,7 @@ class Happenings:
             case StoredByQuorum(item):
                 desk.logs.quorum(item)
                 self._move(item, "stored")
-            case StoredByAll(item) | Finished(item):
+            case Finished(item):
                 desk.logs.said(item)
             case Refused(item, _):
                 self._move(item, "failed")

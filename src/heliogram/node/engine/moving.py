@@ -21,6 +21,7 @@ from heliogram.node.engine import clock, reading
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.making import Made, made, room_uri
 from heliogram.node.engine.messages import Messages
+from heliogram.node.engine.open_logs import is_alone
 from heliogram.node.engine.speaking import Speaking
 from heliogram.node.errors import NotFound
 from heliogram.node.identity.accounts import account_uri
@@ -120,7 +121,7 @@ class Moving:
         desk.logs.change(target.number, clock=after)
         desk.is_gone(row.number, source.id, source.number)
         desk.is_added(row.number, target.number)
-        if not held and log.conversation.epoch > 0:
+        if not held and not is_alone(target, log):
             log.say(item.number, item.kind, again.content)
 
     # --- What hangs on them -----------------------------------------------------------------------

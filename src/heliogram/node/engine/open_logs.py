@@ -108,6 +108,11 @@ class OpenLogs:
         """When one of them has something to do."""
         return min(self._due.values(), default=None)
 
+    def seen(self) -> Iterator[tuple[bytes, int, float]]:
+        """What each log has seen of its relays: `Log.seen`."""
+        for log in self._logs.values():
+            yield from log.seen()
+
     # --- Relays -----------------------------------------------------------------------------------
 
     def health(self, number: int, relay: RelayDescription) -> api.RelayHealth:

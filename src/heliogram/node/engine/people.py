@@ -181,6 +181,10 @@ class People:
         """A conversation goes on in another one."""
         self._contacts.went_on(old, new)
 
+    def begun_elsewhere(self, old: int, new: int) -> None:
+        """A conversation that was never open was begun anew."""
+        self.contacting.begun_elsewhere(old, new)
+
     def card_received(self, account: bytes, content: bytes) -> None:
         """Somebody said who they are."""
         self._contacts.card_received(account, content)

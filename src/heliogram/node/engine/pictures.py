@@ -108,6 +108,15 @@ class Pictures:
             if row.state in _HELD:
                 self._desk.pictures.delete(conversation, row.reference)
 
+    def move(self, conversation: int, new: int) -> None:
+        """A conversation was begun anew on other relays: bring there what was on its way."""
+        chat = self._desk.logs.get(new)
+        rows = [one for one in self._desk.pictures.of(conversation) if one.state == "sending"]
+        self.cancel(conversation)
+        for row in rows:
+            if chat is not None and row.data is not None:
+                self.set(chat, row.data)
+
     def stored(self, conversation: int, blob: bytes) -> None:
         """A quorum of relays has a picture."""
         desk, row = self._desk, self._sending(conversation, blob)

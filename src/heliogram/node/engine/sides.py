@@ -90,6 +90,9 @@ class PeopleSide(Protocol):
     def went_on(self, old: int, new: int) -> None:
         """A conversation goes on in another one: contacts with whom it was have that one now."""
 
+    def begun_elsewhere(self, old: int, new: int) -> None:
+        """A conversation that was never open was begun anew: who is being reached for it comes into that."""
+
     def packages_for(self, welcome: bytes | None) -> Sequence[mls.OwnKeyPackage]:
         """Those of our key packages that a Welcome names, and that were not used.
 

@@ -20,19 +20,18 @@ from heliogram.node.changes import CarryOver, Wish
 from heliogram.node.components import Role, device_of
 from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, naming
+from heliogram.node.engine.choosing import Choosing
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.facts import Facts
-from heliogram.node.engine.groups import USUAL
+from heliogram.node.engine.founding import Founding
 from heliogram.node.engine.moving import Moving
-from heliogram.node.engine.relay_list import own_relays
 from heliogram.node.engine.views import Views
 from heliogram.node.errors import (
     ChatEnded,
     DamagedState,
     InvalidInvitation,
     NodeError,
-    NoRelays,
     NotFound,
     NotNow,
     NotOpened,
@@ -59,9 +58,6 @@ GATHER = 5.0
 
 #: The tag of the command, for wishes that come of it.
 COMMAND = str(api.StartSuccessor.__struct_config__.tag)
-
-#: States of a relay with which nothing is begun.
-_BAD = frozenset(("unreachable", "misbehaving", "gone", "fenced"))
 
 #: Where an offer is kept in the old log's state while its Welcome is fetched.
 _OFFER = b"z"
@@ -105,8 +101,19 @@ class Home(Protocol):
 class Successors:
     """Does the command, and all that follows."""
 
-    def __init__(self, desk: Desk, views: Views, talks: Home, moving: Moving) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        views: Views,
+        talks: Home,
+        moving: Moving,
+        choosing: Choosing,
+        founding: Founding,
+    ) -> None:
         """Nothing is looked at yet."""
+        self._choosing = choosing
+        self._founding = founding
+        founding.moved = self._forget
         self._desk = desk
         self._views = views
         self._talks = talks
@@ -127,17 +134,20 @@ class Successors:
 
     def _start(self, command: api.StartSuccessor, extra: object) -> api.Chat:
         desk, old = self._desk, naming.chat(self._desk, command.chat)
+        if old.phase == "opening" and old.predecessor is not None:
+            return self._chat(self._founding.elsewhere(old.number))
         if old.phase in ("opening", "out"):
             raise ChatEnded
         if old.successor is not None:
-            return self._chat(old.successor)
+            return self._chat(self._founding.elsewhere(old.successor))
         members = {one.account for one in desk.logs.members(old.number)}
         left_out = {desk.people.resolve(one) for one in command.leave_out} & members
         log = self._talks.log(old.number)
         # Where too many relays are lost nobody can say there that they come.
         ground, lost = log.conversation.ground(), old.phase == "open" or log.out_of_reach
-        relays = self._relays(old, log)
+        relays = self._choosing.successor(Configuration.from_bytes(old.relays), log.states())
         number = self._talks.found(old.kind, peer=old.peer, relays=relays, after=ground)
+        self._founding.begun(number, named=False)
         desk.logs.add_succession(number, sorted(left_out))
         self._ours = None
         self._tie(old, number, desk.account)
@@ -145,17 +155,6 @@ class Successors:
         if lost:
             self._reach(number, members - left_out - {desk.account})
         return self._chat(number)
-
-    def _relays(self, old: ConversationRow, log: Log) -> list[RelayDescription]:
-        """For the new log: of ours, else of the old ones, those that are not known to be in trouble first."""
-        states = log.states()
-        before = Configuration.from_bytes(old.relays).relays
-        known = {one.key: one for one in (*own_relays(self._desk), *before)}
-        well = [one for one in known.values() if states.get(one.key, "unknown") not in _BAD]
-        chosen = well[:USUAL]
-        if not chosen:
-            raise NoRelays
-        return chosen
 
     def _reach(self, number: int, accounts: set[bytes]) -> None:
         """The old log cannot be reached, so nobody can say there that they want to come along."""
@@ -340,6 +339,11 @@ class Successors:
         if rival is None or rival.phase in ("out", "dead"):
             self._tie(old, number, event.by.account)
             return
+        if rival.phase == "opening" and self._talks.log(rival.number).stranded:
+            # Nobody has ever been in there, and nobody may ever be.
+            self._tie(old, number, event.by.account)
+            self._abandon(rival.number, number)
+            return
         ground = self._talks.log(old.number).conversation.ground()
         other = self._talks.log(rival.number)
         theirs = other.conversation.charter.predecessor
@@ -386,6 +390,9 @@ class Successors:
         if self._ours is None:
             self._ours = self._desk.logs.successions()
         return self._ours
+
+    def _forget(self) -> None:
+        self._ours = None
 
     def _end(self, number: int) -> None:
         self._desk.logs.end_succession(number)

@@ -20,12 +20,14 @@ from heliogram.node.components import Metadata, Role
 from heliogram.node.conversation import Conversation
 from heliogram.node.engine import happened, naming, telling, wishes
 from heliogram.node.engine.catching import Catching
+from heliogram.node.engine.choosing import USUAL, Choosing, configured
 from heliogram.node.engine.context import Context, Handler
 from heliogram.node.engine.desk import Desk, FilesSide
 from heliogram.node.engine.facts import Facts
 from heliogram.node.engine.folders import Folders
 from heliogram.node.engine.forwarding import Forwarding
-from heliogram.node.engine.groups import USUAL, Groups, chosen_relays, configured
+from heliogram.node.engine.founding import Founding
+from heliogram.node.engine.groups import Groups
 from heliogram.node.engine.happenings import Happenings
 from heliogram.node.engine.listing import Listing
 from heliogram.node.engine.messages import Messages
@@ -86,9 +88,11 @@ class Talks:
         self.happenings = Happenings(desk, self._messages, self._reports, self.wish)
         self._speaking = speaking = Speaking(desk, self.views, self._messages, self._say)
         moving = Moving(desk, speaking, self._messages, self.log)
-        self._successors = Successors(desk, self.views, self, moving)
-        self._logs = OpenLogs(desk, self._successors.loaded)
+        self._logs = OpenLogs(desk, lambda number: self._successors.loaded(number))
         self._pictures = Pictures(desk, self)
+        self._choosing = choosing = Choosing(desk, self._logs)
+        self._founding = Founding(desk, self, self._logs, choosing, moving, self._pictures)
+        self._successors = Successors(desk, self.views, self, moving, choosing, self._founding)
         self.happenings.mirrored.append(self._pictures.mirrored)
         self.happenings.watchers.append(self._pictures.happened)
         self._scheduling = Scheduling(desk, speaking)
@@ -113,8 +117,9 @@ class Talks:
         }
         self._handlers.update(self._successors.handlers)
         self.happenings.successors = self._successors
-        self._catching = Catching(desk, self)
+        self._catching = Catching(desk, self, self._logs)
         self._messages.aside = self._catching.heard
+        self.happenings.watchers.append(self._catching.happened)
         self._revocations = Revocations(desk, self)
         self.happenings.watchers.append(self._revocations.happened)
 
@@ -142,7 +147,7 @@ class Talks:
         """
         context = self.context
         self._stirred = True
-        chosen = chosen_relays(self.desk) if relays is None else list(relays)
+        chosen = self._choosing.usual() if relays is None else list(relays)
         configuration = configured(chosen, quorum, log=context.entropy(32))
         conversation, effects = Conversation.found(
             configuration,
@@ -154,6 +159,7 @@ class Talks:
         )
         number = self.desk.logs.add(conversation.group_id, kind, peer=peer, created=self.desk.time)
         self._logs.found(number, conversation, effects)
+        self._founding.begun(number, named=not (relays is None and quorum is None))
         self.happenings.mirror(number, conversation)
         if kind == "group" and after is None:
             happened.line(self.desk, number, "founded", Facts(by=self.desk.account))
@@ -358,6 +364,7 @@ class Talks:
         self._typing.settle()
         for number in self._reports.due():
             self._report(number)
+        self._founding.settle()
         self._successors.settle()
         self._catching.settle()
         self._revocations.settle()
@@ -385,7 +392,7 @@ class Talks:
         own = self._own_due()
         times = chain(
             (self._logs.deadline(),),
-            (self._reports.deadline(), self._successors.deadline()),
+            (self._reports.deadline(), self._successors.deadline(), self._founding.deadline()),
             (self._revocations.deadline(), self._catching.deadline()),
             (self._pictures.deadline(), self._scheduling.deadline()),
             (self._typing.deadline(),),

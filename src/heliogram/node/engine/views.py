@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
@@ -37,6 +38,8 @@ _ROLES: dict[int, Literal["member", "admin", "owner"]] = {
 
 #: Between several emoji of one reaction in the store.
 SEVERAL = "\x1f"
+
+_NONE: Mapping[int, api.Message] = MappingProxyType({})
 
 _STATUSES = {Status.DELIVERED: "delivered", Status.READ: "read"}
 
@@ -196,17 +199,17 @@ class Views:
 
     # --- Chats ---
 
-    def chat(self, row: ConversationRow) -> api.Chat:
-        """A conversation in the list."""
+    def chat(self, row: ConversationRow, shown: Mapping[int, api.Message] = _NONE) -> api.Chat:
+        """A conversation in the list. `shown` are messages that were made just now, by their numbers."""
         logs = self._desk.logs
-        last = None if row.last is None else self._desk.messages.get(row.last)
+        last = None if row.last is None else shown.get(row.last) or self._last(row.last)
         return api.Chat(
             id=row.id.hex(),
             name=self.name(row),
             kind=cast(Literal["direct", "group", "self"], row.kind),
             phase=row.phase,
             unread=self._desk.messages.count_unread(row.number),
-            last=None if last is None else self.message(last),
+            last=last,
             members=max(1, logs.member_count(row.number)),
             draft=row.draft,
             pinned=row.pinned,
@@ -220,6 +223,10 @@ class Views:
             predecessor=self._id(row.predecessor),
             successor=self._id(row.successor),
         )
+
+    def _last(self, number: int) -> api.Message | None:
+        row = self._desk.messages.get(number)
+        return None if row is None else self.message(row)
 
     def name(self, row: ConversationRow) -> str:
         """What a conversation is called here."""

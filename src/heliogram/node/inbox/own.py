@@ -139,8 +139,9 @@ class OwnInbox:
     def __init__(self, owner: SigningKey, places: Sequence[Place] = ()) -> None:
         self._owner = owner
         self.id = inbox_id(owner.public)
-        #: The links that every relay shall know: public key and uses, 0 for any number.
-        self.links: Mapping[bytes, int] = {}
+        self._links: Mapping[bytes, int] = {}
+        #: Until when there is nothing to do if nothing happens (monotonic seconds).
+        self._quiet = float("-inf")
         self._at: dict[bytes, _At] = {}
         self._events: list[InboxEvent] = []
         for place in places:
@@ -149,8 +150,24 @@ class OwnInbox:
     def __repr__(self) -> str:
         return f"<OwnInbox at {len(self._at)} relays>"
 
+    @property
+    def links(self) -> Mapping[bytes, int]:
+        """The links that every relay shall know: public key and uses, 0 for any number."""
+        return self._links
+
+    @links.setter
+    def links(self, links: Mapping[bytes, int]) -> None:
+        if links != self._links:
+            self._links = links
+            self._stir()
+
+    def _stir(self) -> None:
+        """Something has happened: there may be something to do."""
+        self._quiet = float("-inf")
+
     def add(self, place: Place) -> None:
         """Be at this relay too; if we are there already only its address is taken."""
+        self._stir()
         known = self._at.get(place.relay.key)
         if known is None:
             self._at[place.relay.key] = _At(place)
@@ -169,6 +186,7 @@ class OwnInbox:
             return False
         if now - at.filling.begun > FILL_TIME and at.asked is None:
             at.filling = None
+            self._stir()
         return at.filling is not None
 
     def fill(self, relay: bytes, packages: Sequence[frames.Package], now: float) -> None:
@@ -180,11 +198,13 @@ class OwnInbox:
             for start in range(0, len(packages), MAX_PACKAGES_PUT)
         ]
         puts[0] = frames.PackagesPut(0, 0, puts[0].packages, devices)
+        self._stir()
         at.filling = _Filling(puts, now)
         at.pace.anew()
 
     def renew_links(self, relay: bytes) -> None:
         """Tell this relay again of all links that may be used more than once: it may have lost some."""
+        self._stir()
         at = self._at[relay]
         at.place.links -= {link for link, uses in self.links.items() if uses == 0}
 
@@ -197,20 +217,26 @@ class OwnInbox:
 
     def asks(self, now: float) -> list[Ask]:
         """What is to be sent now."""
+        if now < self._quiet:
+            return []
         asks = []
         for at in self._at.values():
             if at.asked is None and at.pace.due(now) and (ask := self._next(at, now)) is not None:
                 at.asked = ask
                 asks.append(ask)
+        self._stir()
         return asks
 
     def deadline(self, now: float) -> float | None:
         """When `asks` will have something new at the latest, if nothing happens until then."""
+        if now < self._quiet:
+            return None if self._quiet == float("inf") else self._quiet
         times = [
             max(at.pace.again, now if self._next(at, now) is not None else self._read_again(at))
             for at in self._at.values()
             if at.asked is None
         ]
+        self._quiet = min(times, default=float("inf"))
         return min(times, default=None)
 
     def _next(self, at: _At, now: float) -> Ask | None:
@@ -256,6 +282,7 @@ class OwnInbox:
         self, ask: Ask, request: frames.Request, answer: frames.Answer, now: float
     ) -> None:
         """The relay's answer."""
+        self._stir()
         at = self._at[ask.relay.key]
         at.asked, at.up = None, True
         if isinstance(answer, frames.Failure):
@@ -322,6 +349,7 @@ class OwnInbox:
 
     def lost(self, ask: Ask, now: float) -> None:
         """There is no answer."""
+        self._stir()
         at = self._at[ask.relay.key]
         at.asked, at.up = None, False
         at.pace.failed(now)
@@ -331,11 +359,13 @@ class OwnInbox:
 
     def opened(self, relay: bytes, scope: Scope, answer: frames.Authorised, now: float) -> None:
         """Our channel at a relay is open: what was subscribed on another one is over."""
+        self._stir()
         if (at := self._at.get(relay)) is not None:
             at.subscribed = False
 
     def pushed(self, relay: bytes, push: frames.Push, now: float) -> None:
         """A relay says that there is something new."""
+        self._stir()
         at = self._at.get(relay)
         if at is not None and isinstance(push, frames.CatchUp) and push.instance == self.id:
             at.unread = True
@@ -344,6 +374,7 @@ class OwnInbox:
 
     def parted(self, relay: bytes, now: float) -> None:
         """The connection is over."""
+        self._stir()
         if (at := self._at.get(relay)) is not None:
             at.subscribed = at.up = False
             at.taken.clear()

@@ -101,6 +101,8 @@ class Health:
 
     lost: int = 0
     state: str = "unknown"
+    #: When it last answered, or did not (monotonic seconds).
+    at: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,14 +365,14 @@ class Ground:
     def heard(self, relay: bytes) -> None:
         """A relay has answered."""
         health = self.health.setdefault(relay, Health())
-        health.lost = 0
+        health.lost, health.at = 0, self.now
         if health.state in ("unknown", "unreachable"):
             self.show(relay, "up")
 
     def missed(self, relay: bytes) -> None:
         """A relay has not answered."""
         health = self.health.setdefault(relay, Health())
-        health.lost += 1
+        health.lost, health.at = health.lost + 1, self.now
         if health.lost == AWAY:
             self.show(relay, "unreachable")
 

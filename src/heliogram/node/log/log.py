@@ -16,7 +16,7 @@ and by what is kept here: a place for each of a few epochs, one mending for each
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Self
 
 from heliogram import mls
@@ -158,6 +158,23 @@ class Log:
         """Whether a quorum of relays has the log: `Opened` has been told."""
         return self._founding.open
 
+    @property
+    def stranded(self) -> frozenset[bytes]:
+        """Relays that have not opened the new log, if they are so many that there is no quorum without them.
+
+        Nobody else has heard of a log that was never open: it may be begun elsewhere. It opens yet if they
+        come back.
+        """
+        opening = self._founding.opening
+        if self._founding.open or opening is None or not opening.stranded:
+            return frozenset()
+        return frozenset(opening.failing)
+
+    def seen(self) -> Iterator[tuple[bytes, int, float]]:
+        """Relays that were asked for this log: how often in a row without an answer, and when last."""
+        for key, health in self._ground.health.items():
+            yield key, health.lost, health.at
+
     def states(self) -> dict[bytes, str]:
         """How the relays of the open epoch do, by their keys: as in `api.RelayHealth`."""
         ground = self._ground
@@ -189,6 +206,15 @@ class Log:
         bad = ("gone", "behind", "refused") if ground.conversation.phase is Phase.OPEN else ()
         lost = sum(ground.away(key) or state in bad for key, state in self.states().items())
         return lost > after.n - after.q
+
+    @property
+    def in_reach(self) -> bool:
+        """Whether a quorum of the relays of the open epoch has answered what it was last asked."""
+        ground = self._ground
+        if ground.conversation.phase is Phase.OUT:
+            return False
+        here = ground.conversation.seat.configuration
+        return sum(ground.up(one.key) for one in here.relays) >= here.q
 
     @property
     def package(self) -> mls.OwnKeyPackage | None:
@@ -227,7 +253,10 @@ class Log:
         self._deciding.wish(number, wish)
 
     def leave(self) -> None:
-        """Leave the conversation: announced as soon as that is possible."""
+        """Leave the conversation: announced as soon as that is possible.
+
+        Where the log was never open there is nobody to tell: it is given up at once.
+        """
         self._leaving = True
         self._ground.notes.put_leaving(True)
 
@@ -311,6 +340,10 @@ class Log:
     def _settle(self) -> None:
         ground, reading, deciding = self._ground, self._reading, self._deciding
         opened = self._founding.open
+        if self._leaving and not opened:
+            self._leaving = False
+            self.abandon()
+            return
         self._heard()
         while deciding.settle(opened=opened, may_go_on=reading.may_go_on()):
             if not self._moved():

@@ -29,6 +29,8 @@ class Opening:
         """`there` are keys of relays that have it already."""
         self.seat = seat
         self.there = there
+        #: Those that were asked and have not opened it: no answer, or another one.
+        self.failing: set[bytes] = set()
         #: When it began, and whether those who should decide on it could not be reached since then.
         self.since = ground.now
         self.alone = False
@@ -46,6 +48,12 @@ class Opening:
     def complete(self) -> bool:
         """Whether all have."""
         return len(self.there) == self.seat.configuration.n
+
+    @property
+    def stranded(self) -> bool:
+        """Whether so many have not opened it that there is no quorum, unless they do yet."""
+        after = self.seat.configuration
+        return not self.enough and len(self.failing) > after.n - after.q
 
     def deadline(self) -> float | None:
         """When `asks` has something new at the latest."""
@@ -75,14 +83,19 @@ class Opening:
             self._ground.heard(relay.key)
             if isinstance(answer, frames.Done):
                 self.there.add(relay.key)
+                self.failing.discard(relay.key)
                 self._paces.pop(relay.key, None)
                 self.then()
-            elif relay.key in self._paces:
-                self._paces[relay.key].failed(self._ground.now)
+            else:
+                failed()
 
         def lost() -> None:
             self._ground.missed(relay.key)
+            failed()
+
+        def failed() -> None:
             if relay.key in self._paces:
+                self.failing.add(relay.key)
                 self._paces[relay.key].failed(self._ground.now)
 
         return Single(then, lost)

@@ -204,7 +204,15 @@ class Reading:
         ground = self._ground
         if not new or ground.conversation.phase is Phase.OUT or one.track.over:
             return
-        entries = [(entry, at) for entry in new if (at := self._epoch_of(one, entry)) is not None]
+        entries = [
+            (entry, at)
+            for entry in new
+            # Our own words come back from each relay: most of what comes is known.
+            if (at := self._epoch_of(one, entry)) is not None
+            and not ground.conversation.has_read(entry.data, at)
+        ]
+        if not entries:
+            return
         said, effects = ground.conversation.receive_all(
             [(entry.data, at) for entry, at in entries], revoked=ground.revoked(), now=ground.time
         )

@@ -1,15 +1,17 @@
-"""Our own words on their way: is the epoch open, encrypt, write, post to all.
+"""Our own words on their way: encrypt, write, is the epoch open, post to all.
 
-One `Tip` serves all items that were there before it began, so bursts share it. Its answers are younger than
+What is said is encrypted and written at once, and leaves when a `Tip` that began after it was said finds the
+epoch open. One serves all items that were there before it, so bursts share it. Its answers are younger than
 whatever a person was shown before sending: nothing said after somebody was shown as removed can be read by
-them. An epoch that closed under an item has it encrypted again in the next one.
+them. An epoch that closed over an item has it encrypted again in the next one, whether it had left or not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from heliogram.node.errors import NodeError, NotNow
@@ -28,8 +30,13 @@ from heliogram.node.records import Outgoing, Phase
 from heliogram.wire import frames
 from heliogram.wire.errors import ErrorCode
 
-#: Items that wait for a quorum at once; the others wait for their turn.
+#: Items that wait for a quorum at once, and those that are encrypted and wait to leave; the others wait for
+#: their turn.
 MAX_POSTINGS = 48
+
+#: Items of one epoch that were taken back after they were encrypted: from so many on nothing is encrypted
+#: before it may leave. Each has used up a key, and others pass over a bounded number of those.
+MAX_WASTED = 64
 
 #: Stored items whose last relays are still asked; what is older is left to refilling.
 MAX_TAILS = 32
@@ -67,7 +74,7 @@ class Sending:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        #: In their order: what is to be encrypted, what is encrypted, what is being posted.
+        #: In their order: what is to be encrypted, what is and has not left yet, what is being posted.
         self.waiting: dict[object, Item] = {}
         self.sealed: dict[object, Item] = {}
         self.posting: dict[object, Item] = {}
@@ -75,6 +82,7 @@ class Sending:
         #: The last item that the tip covers: whatever came later needs another one.
         self._covered = 0
         self._order = 0
+        self._wasted = 0
         #: Items that a relay has answered to since the last turn.
         self._touched: dict[object, Item] = {}
         #: Stored items whose last relays are still asked, oldest first.
@@ -107,6 +115,7 @@ class Sending:
     def entered(self) -> None:
         """Another epoch is open: what was not stored in the last one is said anew."""
         self._drop_tip()
+        self._wasted = 0
         anew: dict[object, Item] = {}
         for at, item in list(self.posting.items()):
             if item.grace:
@@ -122,18 +131,21 @@ class Sending:
         for at, item in list(self.sealed.items()):
             if item.number is None and not item.grace:
                 self._forget(at, item)
-        self.waiting = {**anew, **self.waiting}
+        self.waiting = {**anew, **self._unsealed(), **self.waiting}
 
     def stop(self) -> None:
         """Nothing is said here any more, but in the grace lane."""
         self._drop_tip()
+        again: dict[object, Item] = {}
         for at, item in list(self.posting.items()):
             if not item.grace and not item.stored:
                 self._withdraw(at, item)
-                self.waiting[at] = item
+                again[at] = item
+        self.waiting = {**again, **self._unsealed(), **self.waiting}
 
     def drop(self, number: int) -> None:
         """It is said elsewhere."""
+        self._wasted += number in self.sealed
         for items in (self.waiting, self.sealed, self.posting):
             if number in items:
                 self._forget(number, items[number])
@@ -150,6 +162,16 @@ class Sending:
             one.entry = None
         self.sealed.clear()
         self.waiting = {**again, **self.waiting}
+
+    def _unsealed(self) -> dict[object, Item]:
+        """Take out what is encrypted and has not left: it is encrypted again when something may be said."""
+        found = {
+            at: one for at, one in self.sealed.items() if one.number is not None and not one.grace
+        }
+        for at, item in found.items():
+            del self.sealed[at]
+            item.entry = None
+        return found
 
     def _withdraw(self, at: object, item: Item) -> None:
         self._ground.end(item.track)
@@ -173,11 +195,12 @@ class Sending:
             return
         if self.sealed:
             self._ready(unstable)
-        if not self.waiting or not sure:
-            return
-        if self._tip is not None and isinstance(self._tip.core, Tip) and self._tip.core.open:
+        is_open = self._tip is not None and isinstance(self._tip.core, Tip) and self._tip.core.open
+        if self.waiting and sure and (is_open or self._wasted < MAX_WASTED):
             self._encrypt()
-        elif self._tip is None and self._wants_tip():
+        if is_open:
+            self._leave()
+        if self._tip is None and self._wants_tip():
             self._ask_tip()
 
     def deadline(self) -> float | None:
@@ -185,8 +208,8 @@ class Sending:
         return next((one.until for one in self._stored.values()), None)
 
     def _ready(self, unstable: set[int]) -> None:
-        """Post what is encrypted already."""
-        ground = self._ground
+        """Post the conversation's own entries; what is of another epoch is encrypted again."""
+        ground, stale = self._ground, False
         for at, item in list(self.sealed.items()):
             entry = item.entry
             if entry is None or (item.after is not None and item.after in unstable):
@@ -197,21 +220,30 @@ class Sending:
                     self._refuse(at, item, "too old")
                     continue
             elif entry.epoch != ground.epoch or ground.conversation.phase is not Phase.OPEN:
-                del self.sealed[at]
                 if item.number is None:
                     self._forget(at, item)
                 else:
-                    item.entry = None
-                    self.waiting[at] = item
+                    stale = True
                 continue
+            elif item.number is not None:
+                continue  # somebody's words: they leave once a tip is open
             if place is not None:
                 self._begin(at, item, place, entry)
+        if stale:
+            self.waiting = {**self._unsealed(), **self.waiting}
+
+    def _may_say(self) -> bool:
+        talk = self._ground.conversation
+        return talk.phase is Phase.OPEN and not talk.must_renew and not talk.commit_due
 
     def _wants_tip(self) -> bool:
-        talk = self._ground.conversation
-        if talk.phase is not Phase.OPEN or talk.must_renew or talk.commit_due:
-            return False
-        return any(not item.grace for item in self.waiting.values())
+        return self._may_say() and next(self._words(), None) is not None
+
+    def _words(self) -> Iterator[Item]:
+        """What people said that has not left yet."""
+        for one in chain(self.sealed.values(), self.waiting.values()):
+            if one.number is not None and not one.grace:
+                yield one
 
     def _ask_tip(self) -> None:
         place = self._ground.place
@@ -219,19 +251,32 @@ class Sending:
         self._tip = self._ground.begin(Tip(place.seat, place.instances), place)
 
     def _encrypt(self) -> None:
-        """All items that the tip covers, in their order, as far as there is room."""
-        room = MAX_POSTINGS - (len(self.posting) - len(self._stored))
+        """What is said, in its order, as far as there is room. It does not leave yet."""
+        if not self._may_say():
+            return
+        room = MAX_POSTINGS - sum(one.number is not None for one in self.sealed.values())
         for at, item in list(islice(self.waiting.items(), max(room, 0) + MAX_POSTINGS)):
             if room <= 0:
-                return  # the tip's answers stay good for these
-            if item.order > self._covered or item.grace:
-                continue
-            if self._seal(at, item):
+                return
+            if not item.grace and self._seal(at, item):
                 room -= 1
-        if all(one.order > self._covered or one.grace for one in self.waiting.values()):
+
+    def _leave(self) -> None:
+        """All items that the open tip covers, in their order, as far as there is room."""
+        if not self._may_say():
+            return  # a departure waits: what is encrypted already is encrypted again after it
+        place = self._ground.place
+        room = MAX_POSTINGS - (len(self.posting) - len(self._stored))
+        for at, item in list(self.sealed.items()):
+            if item.number is None or item.grace or item.order > self._covered:
+                continue
+            if room <= 0:
+                return  # the tip's answers stay good for these
+            if item.entry is not None:
+                self._begin(at, item, place, item.entry)
+                room -= 1
+        if all(one.order > self._covered for one in self._words()):
             self._drop_tip()
-            if self._wants_tip():
-                self._ask_tip()
 
     def _seal(self, at: object, item: Item) -> bool:
         ground, number = self._ground, item.number
@@ -250,17 +295,17 @@ class Sending:
         item.entry = effects.entries[0]
         del self.waiting[at]
         ground.tell(Encrypted(number, item.entry.epoch, item.entry.data))
-        place = ground.places.get(item.entry.epoch)
-        if place is not None:
-            self._begin(at, item, place, item.entry)
+        self.sealed[at] = item
         return True
 
     def last_words(self) -> None:
         """Encrypt what is for the grace lane of a conversation that nobody can go on with."""
         if self._ground.conversation.phase in (Phase.DEAD, Phase.WOUNDED):
             for at, item in list(self.waiting.items()):
-                if item.grace:
-                    self._seal(at, item)
+                if item.grace and self._seal(at, item) and item.entry is not None:
+                    place = self._ground.places.get(item.entry.epoch)
+                    if place is not None:
+                        self._begin(at, item, place, item.entry)
 
     def _begin(self, at: object, item: Item, place: Place, entry: Outgoing) -> None:
         lane = frames.Lane.GRACE if entry.grace else frames.Lane.POSTS

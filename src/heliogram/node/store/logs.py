@@ -203,6 +203,7 @@ class Logs:
         self._rows = store.memo("conversations")
         self._members = store.memo("members")
         self._saying = store.memo("outbox")
+        self._relays = store.memo("relays")
 
     # --- Conversations ---
 
@@ -292,6 +293,12 @@ class Logs:
             number: frozenset(out[at : at + HASH_SIZE] for at in range(0, len(out), HASH_SIZE))
             for number, out in rows
         }
+
+    def move_succession(self, number: int, new: int) -> None:
+        """It is another one of ours that goes on, with the same people left out."""
+        self._store.execute(
+            "UPDATE successions SET conversation=? WHERE conversation=?", (new, number)
+        )
 
     def end_succession(self, number: int) -> None:
         """It is none of ours any more."""
@@ -506,8 +513,11 @@ class Logs:
 
     def relays(self) -> list[bytes]:
         """Encoded descriptions, in the order in which they were added."""
-        rows = self._store.query("SELECT description FROM relays ORDER BY added, rowid")
-        return [bytes(row[0]) for row in rows]
+        known: list[bytes] | None = self._relays.get("relays")
+        if known is None:
+            rows = self._store.query("SELECT description FROM relays ORDER BY added, rowid")
+            known = self._relays.keep("relays", [bytes(row[0]) for row in rows])
+        return list(known)
 
     def count_relays(self) -> tuple[int, int]:
         """How many there are, and when the last one was added (Unix seconds)."""
@@ -516,6 +526,7 @@ class Logs:
 
     def add_relay(self, key: bytes, description: bytes, *, added: int) -> None:
         """Begin there, too; a relay that is known gets the new description."""
+        self._relays.clear()
         self._store.execute(
             "INSERT INTO relays (key, description, added) VALUES (?, ?, ?)"
             " ON CONFLICT (key) DO UPDATE SET description=excluded.description",
@@ -524,6 +535,7 @@ class Logs:
 
     def remove_relay(self, key: bytes) -> None:
         """Begin nothing there any more."""
+        self._relays.clear()
         self._store.execute("DELETE FROM relays WHERE key=?", (key,))
 
     def faults(self, relay: bytes) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import takewhile
 from typing import TypeVar
 
@@ -19,6 +20,9 @@ T = TypeVar("T", Log, Slot, Seat)
 
 #: Logs whose state the writer keeps in memory: some kilobytes each.
 CACHED_LOGS = 4096
+
+#: States of logs that readers have decoded: most are asked for again soon.
+DECODED_LOGS = 1024
 
 #: Open slots that the writer keeps in memory, and the bytes of state up to which it does.
 CACHED_SLOTS = 256
@@ -141,7 +145,7 @@ class LogTable:
         if row is None:
             return None
         number, first, state, *head = row
-        return LogRecord(number, instance, first, _saved(Log, state), *head)
+        return LogRecord(number, instance, first, _log(state), *head)
 
     def instances(self, log: bytes) -> list[LogRecord]:
         """All instances of this log id: the writer's records."""
@@ -404,6 +408,12 @@ class LogTable:
 
 def _tag(name: bytes) -> int:
     return int.from_bytes(name[:8], "big", signed=True)
+
+
+@lru_cache(DECODED_LOGS)
+def _log(state: bytes) -> Log:
+    """What is saved of a log: the same object for the same bytes, with what was worked out of it."""
+    return _saved(Log, state)
 
 
 def _saved(kind: type[T], data: bytes) -> T:

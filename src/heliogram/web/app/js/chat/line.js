@@ -15,7 +15,7 @@ const named = (who) => (who ? apart(who.name) : t("line somebody"));
  * @param {any} message
  */
 export function lineWords({ line, sender: by }) {
-  const { code, who, missing = [], objections = [] } = line;
+  const { code, who, missing = [], risen = [], objections = [] } = line;
   const itself = by && by.account === who?.account;
   const forms = [by?.me && (itself ? " yourself" : " you"), who?.me && " of you", itself && " self", ""];
   const key = forms.filter((one) => typeof one === "string").map((one) => `line ${code}${one}`).find(known) ?? "line unknown";
@@ -33,6 +33,7 @@ export function lineWords({ line, sender: by }) {
     }),
   ];
   if (missing.length) said.push(t("line missing", { names: missing.map(named).join(", ") }));
+  if (risen.length) said.push(t("line risen", { names: risen.map(named).join(", ") }));
   for (const one of objections) said.push(t("line objection", { objection: known(`objection ${one}`) ? t(`objection ${one}`) : one }));
   return said.join(" ");
 }

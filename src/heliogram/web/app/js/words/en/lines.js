@@ -74,6 +74,7 @@ export default {
   "line role admin": "an admin",
   "line role owner": "an owner",
   "line missing": "Not here yet: {names}.",
+  "line risen": "May do more here than before: {names}. Who gave them that cannot be seen: ask somebody whom you know whether it is right.",
   "line objection": "Beware of these relays: {objection}.",
   "objection foreign log": "they are of another chat",
   "objection too many replaced": "so many go at once that nobody may be left to guide who comes late",

@@ -74,6 +74,7 @@ export default {
   "line role admin": "администратор",
   "line role owner": "владелец",
   "line missing": "Ещё не здесь: {names}.",
+  "line risen": "Здесь прав больше, чем раньше: {names}. Кто их дал, не видно: спросите знакомых, так ли это.",
   "line objection": "Осторожно с этими релеями: {objection}.",
   "objection foreign log": "они из другого чата",
   "objection too many replaced": "их уходит так много сразу, что отставших может быть некому провести",
