@@ -273,8 +273,8 @@ class Contacts:
 def _elsewhere(contact: ContactRow, link: ContactLink) -> bool:
     """Whether a link leads to another inbox than the one where we know this contact.
 
-    An account that was brought back by its words has another one. But whoever knows the account can write such
-    a link: nothing that works is given up for it.
+    An account that was brought back by its words has another one. But whoever knows the account can write
+    such a link: nothing that works is given up for it.
     """
     return contact.link is not None and ContactLink.from_bytes(contact.link).inbox != link.inbox
 
