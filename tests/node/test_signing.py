@@ -84,6 +84,15 @@ def test_each_counts_for_itself(purpose: str) -> None:
     assert check(sign())
 
 
+def test_45_no_two_purposes_have_one_label() -> None:
+    """Two members of an enumeration with one value are one member, which stands for both."""
+    for labels in (Label, wire.Label):
+        assert len(labels.__members__) == len(list(labels))
+        assert all(one.value for one in labels)
+    values = [one.value for one in (*Label, *wire.Label)]
+    assert len(set(values)) == len(values)
+
+
 def test_45_no_purpose_passes_for_another() -> None:
     signatures = {purpose: sign() for purpose, (sign, _) in PURPOSES.items()}
     pairs = list(permutations(PURPOSES, 2))

@@ -22,12 +22,14 @@ from heliogram.node.engine.account import load_account
 from heliogram.node.errors import (
     BackupFault,
     InvalidBackup,
+    ProfileBusy,
     ProfileExists,
     StoreError,
     WrongPassphrase,
 )
 from heliogram.node.local import LocalNode, create_profile_account, open_node
 from heliogram.node.profile.directory import Directory
+from heliogram.node.profile.lock import Lock
 from heliogram.node.profile.profile import Profile
 from tests.node.archive.kit import CANARY, CHEAP, PHRASE, made
 from tests.relay.process import RelayProcess
@@ -201,6 +203,57 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
             back_up(profile, tmp_path / "no" / "such", time=5, entropy=os.urandom)
     with pytest.raises(ProfileExists):
         restore(file, Directory(tmp_path / "Alice"), PHRASE, time=5, entropy=os.urandom)
+
+
+@pytest.mark.parametrize("left", ["folders", "key", "database"])
+def test_what_an_interrupted_beginning_left_is_not_in_the_way(tmp_path: Path, left: str) -> None:
+    file, there = tmp_path / "alice.backup", Directory(tmp_path / "again")
+    with made(tmp_path) as profile:
+        back_up(profile, file, time=5, entropy=os.urandom)
+    there.make()
+    there.lock.touch()
+    if left != "folders":
+        there.config.write_text("keyring = false\n")
+        there.key.write_bytes(b"half")
+    if left == "database":
+        there.database.with_name("profile.db.new").write_bytes(b"half")
+        there.database.with_name("profile.db.new-wal").write_bytes(b"half")
+    lock = Lock(there.lock)
+    with pytest.raises(ProfileBusy):
+        restore(file, there, PHRASE, time=5, entropy=os.urandom, costs=CHEAP)
+    lock.release()
+    restore(file, there, PHRASE, time=5, entropy=os.urandom, costs=CHEAP)
+    with Profile.open(there, lambda _: PHRASE) as profile:
+        assert load_account(profile.store) is not None
+
+
+def test_nothing_of_others_is_cleared_away(tmp_path: Path) -> None:
+    file, there = tmp_path / "alice.backup", Directory(tmp_path / "again")
+    with made(tmp_path) as profile:
+        back_up(profile, file, time=5, entropy=os.urandom)
+    there.make()
+    for theirs in (there.root / "letter.txt", there.files / "picture.png"):
+        theirs.write_text("mine")
+        with pytest.raises(InvalidBackup) as refused:
+            restore(file, there, PHRASE, time=5, entropy=os.urandom, costs=CHEAP)
+        assert refused.value.fault is BackupFault.NOT_WRITTEN
+        assert theirs.read_text() == "mine"
+        theirs.unlink()
+        there.make()
+
+
+async def test_a_path_that_is_none(tmp_path: Path) -> None:
+    with Profile.create(Directory(tmp_path / "a"), PHRASE, os.urandom, costs=CHEAP) as profile:
+        create_profile_account(profile, "Alice", now=5)
+        node = await open_node(profile)
+        try:
+            for text in ("", ".", "/", f"{tmp_path}/x\0y", f"{tmp_path}/\ud800"):
+                for command in (api.Backup(text), api.Export(text)):
+                    with pytest.raises(InvalidBackup) as refused:
+                        await node.call(command)
+                    assert refused.value.fault is BackupFault.NOT_WRITTEN
+        finally:
+            await node.close()
 
 
 def test_rows_of_other_tables_are_refused(tmp_path: Path) -> None:

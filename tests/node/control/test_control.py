@@ -124,6 +124,40 @@ async def test_a_text_of_the_greatest_length(serving: Server, here: Place) -> No
         assert refused.value.where == "text"
 
 
+async def test_a_number_that_no_store_takes(serving: Server, here: Place) -> None:
+    async with Client(here) as client:
+        for number in (1 << 53, 1 << 63, 1 << 70, -(1 << 63)):
+            with pytest.raises(InvalidCommand) as refused:
+                await client.call(api.MarkRead("Anna", number))
+            assert refused.value.where == "number"
+
+
+def numbers(kind: msgspec.inspect.Type) -> Iterator[msgspec.inspect.IntType]:
+    """All numbers in a value of this type."""
+    match kind:
+        case msgspec.inspect.IntType():
+            yield kind
+        case msgspec.inspect.UnionType(types=inner) | msgspec.inspect.TupleType(item_types=inner):
+            for one in inner:
+                yield from numbers(one)
+        case msgspec.inspect.VarTupleType(item_type=item):
+            yield from numbers(item)
+        case msgspec.inspect.StructType(fields=fields):
+            for field in fields:
+                yield from numbers(field.type)
+
+
+def test_all_numbers_of_commands_have_bounds() -> None:
+    """SQLite takes 64 bits, browsers have 53 of them exactly: more would cost the node a turn."""
+    kinds = [one for one in vars(api).values() if isinstance(one, type)]
+    commands = [one for one in kinds if issubclass(one, api.Command) and one is not api.Command]
+    found = [it for one in commands for it in numbers(msgspec.inspect.type_info(one))]
+    assert len(found) > 20
+    for number in found:
+        assert number.ge is not None and number.le is not None
+        assert -(1 << 53) < number.ge <= number.le < 1 << 53
+
+
 def some(kind: msgspec.inspect.Type) -> Any:
     """A value of this type, with what it must have."""
     match kind:

@@ -277,6 +277,9 @@ def test_26_a_wrong_confirmation_tag_wounds_all_and_names_who_signed_it() -> Non
     for member in (alice, bob):
         assert one(events[member.called], Wounded).culprit == mallory_at(member, 2)
         assert member.conversation.phase is Phase.WOUNDED
+        # Nobody signs a tag: any member could have put another one there. So it keeps nobody out.
+        ground = member.conversation.ground()
+        assert (ground.culprit, ground.sure) == (2, False)
 
 
 def test_26_wrong_keys_in_the_header_wound_all_and_blame_nobody() -> None:

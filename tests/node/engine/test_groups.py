@@ -8,9 +8,11 @@ import pytest
 
 from heliogram import mls
 from heliogram.node import api, english
+from heliogram.node.asking import Ask
 from heliogram.node.components import Role
 from heliogram.node.errors import Ambiguous, NotAllowed, NotFound, OnlyOwner
 from heliogram.node.events import InvitationDue
+from heliogram.wire import frames
 from tests.node.conversation.world import Member
 from tests.node.engine.kit import INBOX, SECRET, Person, World
 
@@ -42,6 +44,34 @@ def test_a_group_begins(world: World, three: Three) -> None:
     carol.call(api.MarkRead(chat))
     world.run(200, until=lambda: alice.message(sent.id).state == "read")
     assert len(alice.message(sent.id).reports) == 2
+
+
+def test_23_removed_is_shown_once_a_quorum_holds_it(
+    world: World, three: Three, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before: a relay that does not know yet would still give what is sent then to who is out."""
+    alice, bob, carol, chat = three
+    send, held = world.send, []
+
+    def hold(person: Person, ask: Ask) -> None:
+        if isinstance(ask.request, frames.Decide):
+            held.append((person, ask))
+        else:
+            send(person, ask)
+
+    monkeypatch.setattr(world, "send", hold)
+    epoch = alice.call(api.GetChat(chat)).epoch
+    alice.call(api.RemoveMembers(chat, (carol.id.hex(),)))
+    world.run(until=lambda: alice.call(api.GetChat(chat)).epoch == epoch + 1)
+    world.run(1.0)
+    assert held, "its decision is on its way to the relays"
+    assert "member removed" not in alice.events(chat)
+    monkeypatch.undo()
+    for person, ask in held:
+        send(person, ask)
+    world.run(until=lambda: "member removed" in alice.events(chat))
+    world.run(until=lambda: "member removed" in bob.events(chat))
+    assert alice.chat(chat).members == bob.chat(chat).members == 2
 
 
 def test_all_about_a_group(three: Three) -> None:

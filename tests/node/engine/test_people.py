@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from heliogram.mls import DEFAULT_SUITE
@@ -20,9 +22,11 @@ from heliogram.node.errors import (
     NotNow,
 )
 from heliogram.node.identity.accounts import account_uri
+from heliogram.node.identity.links import ContactLink
 from heliogram.node.store.database import Store
 from heliogram.wire import frames
 from tests.node.engine.people_kit import World, until
+from tests.node.identity.samples import name
 
 
 @pytest.mark.parametrize("suite", [1, DEFAULT_SUITE])
@@ -115,6 +119,19 @@ async def test_one_time_link(world: World) -> None:
     await alice.settled()
     # A relay that was not used up may take another item: it is not looked at.
     assert len(await alice.call(api.GetRequests())) == 1
+
+
+async def test_a_link_to_another_inbox_of_a_contact_takes_nothing_away(world: World) -> None:
+    """Who knows an account can write such a link. That nothing comes of it is said."""
+    alice, bob = await world.person("Alice"), await world.person("Bob")
+    await world.acquaint(bob, alice)
+    before = bob.people.contact(alice.id)
+    link = ContactLink.from_text(await world.link(alice))
+    assert await bob.call(api.AddContact(link.to_text())) == before
+    with pytest.raises(NotAllowed):
+        await bob.call(api.AddContact(replace(link, inbox=name("another inbox")).to_text()))
+    await bob.settled()
+    assert bob.people.contact(alice.id) == before
 
 
 async def test_revoked_link(world: World) -> None:

@@ -10,6 +10,7 @@ import pytest
 from heliogram.mls import CipherSuite
 from heliogram.node import api
 from heliogram.node.engine.engine import Called
+from heliogram.node.engine.pool import PERIOD
 from heliogram.node.errors import InvalidInvitation, InvalidLink, InvitationFault
 from heliogram.node.identity.devices import DeviceList
 from heliogram.node.identity.links import ContactLink
@@ -268,6 +269,26 @@ async def test_47_nothing_of_a_request_can_be_noticed(world: World) -> None:
             assert len(alice.carrier.seen) == since, "declining is not seen"
     assert saw[0] == saw[1]
     assert len(saw[0]) == len(world.relays)
+
+
+async def test_47_a_one_time_link_ends_when_all_is_due(world: World) -> None:
+    """Relays are not told that it was used when its invitation is read, but when they hear of us anyway."""
+    alice, bob = await world.person("Alice"), await world.person("Bob")
+    link = await world.link(alice, one_time=True)
+    since = len(alice.carrier.seen)
+    await world.invite(bob, link)
+    for _ in range(10):
+        alice.wait(400)
+        await alice.settled()
+    assert len(await alice.call(api.GetRequests())) == 1
+    seen = [one for _, one in alice.carrier.seen[since:]]
+    assert any(isinstance(one, frames.InboxDelete) for one in seen), "it was read"
+    assert not any(isinstance(one, frames.LinkRevoke) for one in seen)
+    alice.wait(PERIOD)
+    await alice.settled()
+    seen = [one for _, one in alice.carrier.seen[since:]]
+    assert any(isinstance(one, frames.PackagesPut) for one in seen)
+    assert any(isinstance(one, frames.LinkRevoke) for one in seen)
 
 
 async def test_45_somebody_elses_certificate_makes_no_invitation_theirs(world: World) -> None:

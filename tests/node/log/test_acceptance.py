@@ -77,6 +77,21 @@ def test_01_a_relay_signs_for_every_post_and_drops_each_fifth(lie: str) -> None:
     world.order[0].lie = LIES[lie]
     said = chatter(world, group)
     assert world.run(120, lambda: everything(world, group, said))
+    for one in group:
+        early = receipts_when_stored(one)
+        assert len(early) == 20 and min(early) >= world.configuration.q
+
+
+def receipts_when_stored(one: Device) -> list[int]:
+    """How many relays had signed for each of its messages when it counted as stored."""
+    signed: dict[int, set[bytes]] = {}
+    counts = []
+    for happening in one.happened:
+        if isinstance(happening, told.SignedFor) and happening.stored:
+            signed.setdefault(happening.number, set()).add(happening.relay)
+        elif isinstance(happening, told.StoredByQuorum):
+            counts.append(len(signed.get(happening.number, ())))
+    return counts
 
 
 def test_02_a_relay_delays_by_hours_and_all_end_with_the_same() -> None:

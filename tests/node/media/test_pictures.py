@@ -188,6 +188,41 @@ async def test_53_a_picture_that_wants_too_much_is_refused_and_we_live(
     assert (await clean_picture(picture("PNG"))).width == 640
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/limits"), reason="looks at its limits")
+async def test_53_a_decoder_has_taken_its_limits_before_it_sees_a_picture() -> None:
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-m", "heliogram.node.media"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(120):
+            # Nothing is written to it: it waits for a picture, with all that it may have.
+            while (found := _limits(child.pid))["Max address space"] != limits.MEMORY:
+                assert child.returncode is None
+                await asyncio.sleep(0.05)
+            while found["Max processes"] != 0:
+                await asyncio.sleep(0.05)
+                found = _limits(child.pid)
+    finally:
+        child.kill()
+        await child.communicate()
+    assert limits.MEMORY <= 256 << 20 and limits.CPU <= 5
+    assert found["Max cpu time"] == limits.CPU
+    assert found["Max file size"] == found["Max core file size"] == 0
+    assert found["Max open files"] == 3
+
+
+def _limits(pid: int) -> dict[str, int]:
+    """What a process may have at most, by the kernel's names; -1 for as much as there is."""
+    found = {}
+    with open(f"/proc/{pid}/limits") as file:
+        for line in file.readlines()[1:]:
+            soft = line[26:].split()[0]
+            found[line[:26].strip()] = -1 if soft == "unlimited" else int(soft)
+    return found
+
+
 async def test_53_several_bad_ones_at_once_hold_up_nobody() -> None:
     bad = [clean_picture(make()) for make in (bomb, frames, long_chunk, inflated)]
     *refused, good = await asyncio.gather(

@@ -107,6 +107,34 @@ def test_who_looks_does_not_hold(tmp_path: Path) -> None:
         Lock(tmp_path / "nowhere" / "lock")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody can delete it")
+def test_a_lock_whose_file_was_deleted_still_holds(tmp_path: Path) -> None:
+    with make(tmp_path) as profile:
+        directory = profile.directory
+        directory.lock.unlink()
+        assert is_locked(directory.lock)
+        with pytest.raises(ProfileBusy):
+            Profile.open(directory, lambda _: PHRASE)
+        directory.lock.unlink(missing_ok=True)
+        assert is_locked(directory.lock)
+    assert not is_locked(directory.lock)
+    Profile.open(directory, lambda _: PHRASE).close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are text")
+def test_a_path_that_is_no_text(tmp_path: Path) -> None:
+    where = tmp_path / os.fsdecode(b"caf\xe9 ?#%")
+    where.mkdir()
+    make(where).close(rewrite=True)
+    directory = Directory(where / "home")
+    with Profile.open(directory, lambda _: PHRASE) as profile:
+        profile.store.set_setting("a", b"1")
+    names = {one.name for one in directory.root.iterdir()}
+    assert names == {"config.toml", "files", "node.lock", "profile.db", "profile.key", "spool"}
+    with Profile.open(directory, lambda _: PHRASE) as profile:
+        assert profile.store.setting("a") == b"1"
+
+
 def test_another_passphrase(tmp_path: Path) -> None:
     new = passphrase("battery staple")
     with make(tmp_path) as profile:

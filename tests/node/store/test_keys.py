@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import struct
 from pathlib import Path
 
@@ -50,6 +51,21 @@ def test_another_passphrase_for_the_same_key(tmp_path: Path) -> None:
     assert keys.load(path, passphrase("new")) == key
     with pytest.raises(WrongPassphrase):
         keys.load(path, passphrase("old"))
+    assert [one.name for one in tmp_path.iterdir()] == ["profile.key"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files are kept from growing")
+def test_69_without_room_the_passphrase_stays_and_nothing_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "profile.key"
+    key = keys.create(path, Secret(b"old"), os.urandom, CHEAP)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, hard))
+    try:
+        with pytest.raises(StoreError):
+            keys.rewrap(path, Secret(b"old"), Secret(b"new"), os.urandom, CHEAP)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert keys.load(path, Secret(b"old")) == key
     assert [one.name for one in tmp_path.iterdir()] == ["profile.key"]
 
 

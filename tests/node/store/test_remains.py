@@ -108,6 +108,25 @@ def test_70_a_page_that_is_used_again_holds_nothing_old(tmp_path: Path) -> None:
     assert b"vanixh" not in content
 
 
+def test_70_what_was_deleted_is_overwritten_before_the_file_is_written_anew(tmp_path: Path) -> None:
+    """A large store is written anew once a week, and a killed one not at all."""
+    with new_store(tmp_path) as store:
+        table = Messages(store)
+        with store.transaction():
+            here = conversation(store)
+            kept = say(store, here, "qkept " * 900)
+            numbers = [say(store, here, f"zvanixh {n} " * 900) for n in range(30)]
+        assert store.checkpoint()
+        assert b"zvanixh" in decrypted(tmp_path / "profile.db", KEY)
+        with store.transaction():
+            for number in numbers:
+                table.remove(number)
+        assert store.checkpoint()
+        content = decrypted(tmp_path / "profile.db", KEY)
+        assert table.get(kept) is not None and b"qkept" in content
+        assert b"zvanixh" not in content and b"vanixh" not in content
+
+
 def test_70_a_wrong_key_shows_nothing(tmp_path: Path) -> None:
     with new_store(tmp_path) as store:
         _live(store)

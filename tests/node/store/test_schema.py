@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlcipher3 import dbapi2
 
-from heliogram.node.errors import StoreDamaged, StoreNewer
+from heliogram.node.errors import StoreDamaged, StoreError, StoreNewer
 from heliogram.node.store.database import Store
 from heliogram.node.store.schema import Schema
 from tests.node.store import upgrading
@@ -61,6 +63,25 @@ def test_a_step_that_leaves_rows_pointing_nowhere_changes_nothing(path: Path) ->
 def test_an_upgrade_killed_at_any_step_goes_on_at_the_next_start(tmp_path: Path) -> None:
     kills = int(in_a_process("tests.node.store.upgrading", str(tmp_path)))
     assert kills > 100
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files are kept from growing")
+@pytest.mark.parametrize("room", [100_000, 250_000])
+def test_69_an_upgrade_without_room_changes_nothing(path: Path, room: int) -> None:
+    with closing(Store.open(path, KEY, schema=Schema(WHOLE, {}))) as store:
+        store.set_setting("large", os.urandom(300_000))
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(StoreError):
+            Store.open(path, KEY, schema=Schema(WHOLE, STEPS))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir() if "before" in one.name] == []
+    with closing(Store.open(path, KEY, schema=Schema(WHOLE, STEPS))) as store:
+        assert store.one("SELECT count(*) FROM children") == (upgrading.ROWS + 1,)
 
 
 def test_steps_are_read_from_files(tmp_path: Path) -> None:

@@ -276,6 +276,33 @@ async def test_55_a_blob_that_opens_to_something_else_is_refused(tmp_path: Path)
             assert not bob.downloads.exists()
 
 
+class Loose:
+    """A cipher that opens under every key: what a blob for two keys is to whoever has one of them."""
+
+    def __init__(self, key: bytes) -> None:
+        assert len(key) == 32
+
+    def encrypt(self, nonce: bytes, plain: bytes, aad: bytes) -> bytes:
+        return plain + bytes(16)
+
+    def decrypt(self, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
+        return sealed[:-16]
+
+
+def test_55_a_blob_that_opens_under_two_keys_belongs_to_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heliogram.node.files.ChaCha20Poly1305", Loose)
+    blob = tmp_path / "blob"
+    true = sealed(b"for both", blob)
+    other = SealedFile(bytes(32), true.size, true.plaintext_hash, true.ciphertext_hash)
+    with pytest.raises(InvalidFile) as refused:
+        save(blob, other, tmp_path / "out", "a.txt", "text/plain")
+    assert refused.value.fault is FileFault.WRONG_KEY
+    path, _ = save(blob, true, tmp_path / "out", "a.txt", "text/plain")
+    assert path.read_bytes() == b"for both"
+
+
 async def test_an_address_of_something_else_is_refused(tmp_path: Path) -> None:
     async with fleet(tmp_path, 1) as relays, Node(tmp_path / "alice", relays) as alice:
         (tmp_path / "a.txt").write_bytes(b"hello")

@@ -34,6 +34,7 @@ from heliogram.node.api.things import (
     Text,
     Thumbnail,
     Transfer,
+    Whole,
 )
 
 
@@ -79,10 +80,10 @@ class GetHistory(Command, frozen=True, tag="history"):
     Result = list[Message]
 
     chat: Name
-    before: int | None = None
-    after: int | None = None
+    before: Whole | None = None
+    after: Whole | None = None
     #: As in `Place`; then neither of the others.
-    position: Annotated[int, Meta(ge=0)] | None = None
+    position: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
     limit: Count = 50
 
 
@@ -96,8 +97,8 @@ class GetPlace(Command, frozen=True, tag="place"):
 
     chat: Name
     message: Name | None = None
-    number: int | None = None
-    time: int | None = None
+    number: Whole | None = None
+    time: Whole | None = None
     unread: bool = False
 
 
@@ -108,7 +109,7 @@ class GetMedia(Command, frozen=True, tag="media"):
 
     chat: Name
     what: Literal["pictures", "files", "voice", "links"]
-    before: int | None = None
+    before: Whole | None = None
     limit: Count = 50
 
 
@@ -154,7 +155,7 @@ class Vote(Command, frozen=True, tag="vote"):
     Result = Message
 
     message: Name
-    options: Annotated[tuple[int, ...], Meta(max_length=32)] = ()
+    options: Annotated[tuple[Whole, ...], Meta(max_length=32)] = ()
 
 
 class GetScheduled(Command, frozen=True, tag="scheduled"):
@@ -171,7 +172,7 @@ class Schedule(Command, frozen=True, tag="schedule"):
     Result = Scheduled
 
     chat: Name
-    at: int
+    at: Whole
     text: Text = ""
     reply_to: Name | None = None
     files: tuple[str, ...] = ()
@@ -181,7 +182,7 @@ class Schedule(Command, frozen=True, tag="schedule"):
 class Unschedule(Command, frozen=True, tag="unschedule"):
     """Do not send it; or, with `now`, send it at once."""
 
-    number: int
+    number: Whole
     now: bool = False
 
 
@@ -190,8 +191,8 @@ class Reschedule(Command, frozen=True, tag="reschedule"):
 
     Result = Scheduled
 
-    number: int
-    at: int
+    number: Whole
+    at: Whole
 
 
 class SetTyping(Command, frozen=True, tag="typing"):
@@ -238,7 +239,7 @@ class SendMessage(Command, frozen=True, tag="send"):
     files: tuple[str, ...] = ()
     as_files: bool = False
     voice: float | None = None
-    expires: int | None = None
+    expires: Whole | None = None
 
 
 class SendAgain(Command, frozen=True, tag="send again"):
@@ -280,7 +281,7 @@ class MarkRead(Command, frozen=True, tag="read"):
     """Everything up to this number was seen; everything there is, without one."""
 
     chat: Name
-    number: int | None = None
+    number: Whole | None = None
 
 
 class SetDraft(Command, frozen=True, tag="draft"):
@@ -298,7 +299,7 @@ class Search(Command, frozen=True, tag="search"):
 
     query: Text
     chat: Name | None = None
-    before: int | None = None
+    before: Whole | None = None
     limit: Count = 50
 
 
@@ -405,7 +406,7 @@ class CreateGroup(Command, frozen=True, tag="create group"):
     members: tuple[Name, ...] = ()
     description: Text = ""
     relays: tuple[str, ...] = ()
-    quorum: int | None = None
+    quorum: Whole | None = None
 
 
 class AddMembers(Command, frozen=True, tag="add members"):
@@ -437,7 +438,7 @@ class SetProfile(Command, frozen=True, tag="set profile"):
     description: Text | None = None
     #: A path; empty for none.
     picture: str | None = None
-    expiry: int | None = None
+    expiry: Whole | None = None
 
 
 class SetRole(Command, frozen=True, tag="set role"):
@@ -454,7 +455,7 @@ class ChangeRelays(Command, frozen=True, tag="change relays"):
     chat: Name
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
-    quorum: int | None = None
+    quorum: Whole | None = None
     emergency: bool = False
 
 
@@ -488,7 +489,7 @@ class GetFile(Command, frozen=True, tag="get file"):
     Result = Transfer
 
     message: Name
-    index: int = 0
+    index: Whole = 0
     directory: str = ""
 
 
@@ -498,7 +499,7 @@ class KeepFile(Command, frozen=True, tag="keep file"):
     Result = Transfer
 
     message: Name
-    index: int = 0
+    index: Whole = 0
 
 
 class ReadFile(Command, frozen=True, tag="read file"):
@@ -507,8 +508,8 @@ class ReadFile(Command, frozen=True, tag="read file"):
     Result = FileBytes
 
     message: Name
-    index: int = 0
-    offset: Annotated[int, Meta(ge=0)] = 0
+    index: Whole = 0
+    offset: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
     length: Annotated[int, Meta(ge=1, le=1 << 20)] = 1 << 18
 
 
@@ -518,7 +519,7 @@ class GetThumbnail(Command, frozen=True, tag="thumbnail"):
     Result = Thumbnail
 
     message: Name
-    index: int = 0
+    index: Whole = 0
 
 
 class GetPicture(Command, frozen=True, tag="picture"):

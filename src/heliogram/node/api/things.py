@@ -10,6 +10,9 @@ Text = Annotated[str, Meta(max_length=65_536)]
 Name = Annotated[str, Meta(max_length=512)]
 Count = Annotated[int, Meta(ge=1, le=1000)]
 
+#: Numbers, seconds, places: as large as every program of a face has them exactly, and the store takes them.
+Whole = Annotated[int, Meta(ge=-(2**53 - 1), le=2**53 - 1)]
+
 
 class Person(Struct, frozen=True, omit_defaults=True):
     """An account, as shown."""

@@ -27,10 +27,12 @@ from heliogram.node.errors import (
     StoreNewer,
 )
 from heliogram.node.profile.directory import Directory
+from heliogram.node.profile.lock import Lock
 from heliogram.node.profile.profile import Profile
 from heliogram.node.store import keys
 from heliogram.node.store.database import Store
 from heliogram.node.store.disk import make_directory, sync_directory
+from heliogram.node.store.schema import remove
 
 Entropy = Callable[[int], bytes]
 
@@ -82,7 +84,7 @@ def restore(
             _fill(profile.store, opened, time=time, entropy=entropy)
         new.lock.unlink(missing_ok=True)
         if directory.root.exists():
-            directory.root.rmdir()
+            _clear(directory)
         os.rename(new.root, directory.root)
         sync_directory(directory.root.parent)
     except StoreNewer:
@@ -93,6 +95,30 @@ def restore(
         raise InvalidBackup(BackupFault.NOT_WRITTEN) from None
     finally:
         shutil.rmtree(new.root, ignore_errors=True)
+
+
+def _clear(directory: Directory) -> None:
+    """Take away a directory without a profile: an empty one, or what is left of one that was being made.
+
+    Nothing is taken away that no profile begins with. Raises `OSError`, `ProfileBusy`, `ProfileExists`.
+    """
+    directory.check()
+    if any(directory.root.iterdir()):
+        lock = Lock(directory.lock)
+        try:
+            if directory.exists:
+                raise ProfileExists
+            remove(directory.database.with_name(directory.database.name + ".new"))
+            for file in (directory.key, directory.config):
+                for one in (file, file.with_name(file.name + ".new")):
+                    one.unlink(missing_ok=True)
+            for folder in (directory.files, directory.spool):
+                if folder.exists():
+                    folder.rmdir()
+            directory.lock.unlink(missing_ok=True)
+        finally:
+            lock.release()
+    directory.root.rmdir()
 
 
 def _fill(store: Store, opened: container.Opened, *, time: int, entropy: Entropy) -> None:

@@ -57,7 +57,7 @@ chats/*.jsonl
   pinned (for all), forwarded (name, time: where it comes from)
   of a poll: poll (question, most, options: text, votes),
   files (name, type, size, state, duration, path: where it is in this export, if it was saved or kept)
-  of a line, which says what happened in the conversation: event, text
+  of a line, which says what happened in the conversation: sender, line (code, and what belongs to it), text
 """
 
 

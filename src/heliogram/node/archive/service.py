@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from heliogram.node import api
 from heliogram.node.archive.backup import RESTORED, back_up
 from heliogram.node.archive.export import export
-from heliogram.node.errors import NodeError
+from heliogram.node.errors import BackupFault, InvalidBackup, NodeError
 from heliogram.node.identity.links import ContactLink
 from heliogram.node.profile.profile import Profile
 from heliogram.node.shell import Outside, Shell
@@ -66,7 +67,7 @@ class Archives:
             await asyncio.to_thread(
                 back_up,
                 self._profile,
-                Path(command.file),
+                _place(command.file),
                 time=int(self._clock()),
                 entropy=self._entropy,
             )
@@ -77,8 +78,20 @@ class Archives:
             await asyncio.to_thread(
                 export,
                 self._profile.store,
-                Path(command.directory),
+                _place(command.directory),
                 time=int(self._clock()),
                 spool=self._profile.directory.spool,
             )
         return api.Done()
+
+
+def _place(text: str) -> Path:
+    """Where to write. Raises `InvalidBackup` for what is no path to anything new."""
+    path = Path(text)
+    try:
+        usable = bool(path.name) and b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
+        raise InvalidBackup(BackupFault.NOT_WRITTEN)
+    return path

@@ -79,6 +79,11 @@ class Contacts:
                 self._requests.end(self._requests.find(request), DECLINED)
         contact = self._tables.contact(account)
         begun = contact is not None and self._is_begun(contact)
+        if begun and contact is not None and contact.state == "known" and _elsewhere(contact, link):
+            raise NotAllowed(
+                "you are in touch with them at another place. If they are here by their words anew, give"
+                " them a link of yours: nobody else can tell"
+            )
         if contact is None:
             contact = ContactRow(account, "", int(self._context.time), "adding")
         if name := clean(command.name):
@@ -263,6 +268,15 @@ class Contacts:
             "SELECT kind FROM conversations WHERE number = ?", (conversation,)
         )
         return row is not None and row[0] == "direct"
+
+
+def _elsewhere(contact: ContactRow, link: ContactLink) -> bool:
+    """Whether a link leads to another inbox than the one where we know this contact.
+
+    An account that was brought back by its words has another one. But whoever knows the account can write
+    such a link: nothing that works is given up for it.
+    """
+    return contact.link is not None and ContactLink.from_bytes(contact.link).inbox != link.inbox
 
 
 def _is_code(code: SafetyCode, text: str) -> bool:

@@ -1,6 +1,7 @@
 """One running node a profile: two would use a key twice.
 
-The system holds the lock, not the file: whoever dies leaves it free.
+The system holds the lock, not the file: whoever dies leaves it free. Where the system can, the directory is
+locked as well: somebody may delete the file, and the next one would lock another.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         """Take it; its directory must be there. Raises `ProfileBusy`, or `ProfileError` without locks."""
-        self._file: int | None = None
+        self._held: tuple[int, ...] = ()
         for attempt in range(_TRIES):
-            self._file = _try(path, shared=False)
-            if self._file is not None:
+            held = _try_both(path, shared=False)
+            if held is not None:
+                self._held = held
                 return
             if attempt + 1 < _TRIES:
                 time.sleep(_PAUSE)
@@ -34,19 +36,56 @@ class Lock:
 
     def release(self) -> None:
         """Let others have it."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        held, self._held = self._held, ()
+        for file in held:
+            os.close(file)
 
 
 def is_locked(path: Path) -> bool:
     """Whether a process holds the lock. Raises `ProfileError` if that cannot be known."""
-    if not path.exists():
+    if not path.parent.exists():
         return False
-    file = _try(path, shared=True)
-    if file is not None:
+    held = (
+        _try_both(path, shared=True) if path.exists() else _try_directory(path.parent, shared=True)
+    )
+    for file in held or ():
         os.close(file)
-    return file is None
+    return held is None
+
+
+def _try_both(path: Path, *, shared: bool) -> tuple[int, ...] | None:
+    """What is locked now: the file and its directory. None if somebody else has one of them."""
+    file = _try(path, shared=shared)
+    if file is None:
+        return None
+    try:
+        directory = _try_directory(path.parent, shared=shared)
+    except BaseException:
+        os.close(file)
+        raise
+    if directory is None:
+        os.close(file)
+        return None
+    return (file, *directory)
+
+
+def _try_directory(path: Path, *, shared: bool) -> tuple[int, ...] | None:
+    """The locked directory; nothing where directories cannot be locked; None if somebody else has it."""
+    if os.name != "posix":
+        return ()
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return ()
+    try:
+        locked = _lock_file(file, shared=shared)
+    except OSError:  # some network file systems
+        os.close(file)
+        return ()
+    if locked:
+        return (file,)
+    os.close(file)
+    return None
 
 
 def _try(path: Path, *, shared: bool) -> int | None:

@@ -161,9 +161,15 @@ class Connection:
         return bool(self._raw.in_transaction)
 
     def back_up(self, other: Connection) -> None:
-        """Copy all there is into `other`, an empty file, under its key."""
-        with translating():
+        """Copy all there is into `other`, an empty file, under its key. Raises `StoreError`."""
+        try:
             self._raw.backup(other._raw)
+        except dbapi2.Error as error:
+            # These come without their code: a full disk looks like any other trouble.
+            told = translated(error) or StoreError(
+                "the profile cannot be copied: make room on the disk, and start again"
+            )
+            raise told from None
 
     def close(self) -> None:
         """Close it. The last connection of a file leaves no WAL behind if the disk works."""

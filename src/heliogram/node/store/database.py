@@ -242,7 +242,8 @@ class Store(Connection):
             if rewrite and not self._readers:
                 remove(new)
                 create_private(new)
-                self.execute("VACUUM INTO ?", (str(new.absolute()),))
+                # As a URI: a path need not be text.
+                self.execute("VACUUM INTO ?", (new.absolute().as_uri(),))
                 Connection(new, self._key).close()  # it opens, and it has a WAL from now on
                 rewritten = True
         except (NodeError, OSError):

@@ -21,8 +21,12 @@ def replace_private(path: Path, content: bytes) -> None:
     """Write a file in one step: whoever reads it, at whatever moment, reads all of the old or the new one."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
-    create_private(new, content)
-    os.replace(new, path)
+    try:
+        create_private(new, content)
+        os.replace(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
     sync_directory(path.parent)
 
 

@@ -97,14 +97,19 @@ def forget_copies(path: Path) -> None:
 def _copy(connection: Connection, path: Path, key: Secret) -> None:
     new = path.with_name(path.name + ".new")
     remove(new)
-    create_private(new)
-    copy = Connection(new, key)
     try:
-        connection.back_up(copy)
-    finally:
-        copy.close()
-    sync_file(new)
-    os.replace(new, path)
+        create_private(new)
+        copy = Connection(new, key)
+        try:
+            connection.back_up(copy)
+        finally:
+            copy.close()
+        sync_file(new)
+        os.replace(new, path)
+    except BaseException:
+        # On a full disk it would be in the way of all else.
+        remove(new)
+        raise
     sync_directory(path.parent)
 
 
