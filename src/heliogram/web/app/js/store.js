@@ -118,6 +118,9 @@ export function setOwn(changes) {
   setting = setting.then(change).catch(() => {});
 }
 
+/** A sentence, and whom it is about. @param {{ name: string }[] | null | undefined} who @param {string} said */
+const naming = (who, said) => (who?.length ? `${who.map((one) => one.name).join(", ")}: ${said}` : said);
+
 // --- Notices ----------------------------------------------------------------------------------
 
 /** @type {Map<string, Set<(notice: any) => void>>} */
@@ -169,10 +172,10 @@ function heard(notice) {
         quiet(notice.message.chat, notice.message.sender?.account);
         break;
       case "command failed":
-        toast(sentence(notice.code), { kind: "error", seconds: 8 });
+        toast(naming(notice.who, sentence(notice.code)), { kind: "error", seconds: 8 });
         break;
       case "warned":
-        toast(sentence(notice.code), { kind: "error", seconds: 15 });
+        toast(naming(notice.who && [notice.who], sentence(notice.code)), { kind: "error", seconds: 15 });
         break;
     }
     for (const event of [notice.event, "*"]) for (const one of listeners.get(event) ?? []) one(notice);
