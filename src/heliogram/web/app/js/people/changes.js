@@ -52,10 +52,12 @@ export async function change(command, fields, how) {
 
 /** Ask how a conversation is, and tell what is done. @param {string} chat */
 async function look(chat) {
-  if (!changes.value.some((one) => one.chat === chat)) return;
+  // What is begun later is not judged by this answer.
+  const asked = new Set(changes.value.filter((one) => one.chat === chat).map((one) => one.id));
+  if (!asked.size) return;
   const info = await call("chat", { chat }).catch(() => null);
   if (!info) return;
-  for (const one of changes.value.filter((change) => change.chat === chat && change.over(info, change.about))) {
+  for (const one of changes.value.filter((change) => asked.has(change.id) && change.over(info, change.about))) {
     drop((other) => other.id === one.id);
     toast(inWords(one.done, one));
   }
