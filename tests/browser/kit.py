@@ -304,6 +304,14 @@ class Person(Someone):
         finally:
             self.do(end())
 
+    def hears(self, notice: api.AnyNotice) -> None:
+        """Let the app hear a notice, as if the node had said it."""
+
+        async def tell() -> None:
+            self._server.events.tell(notice)
+
+        self.do(tell())
+
     # --- What there is on the page ----------------------------------------------------------------
 
     def button(self, name: str | re.Pattern[str]) -> Locator:

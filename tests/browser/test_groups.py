@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from heliogram.node import api
 from tests.browser.kit import Friend, People, Person
 from tests.browser.test_people import confirms, shows_info
@@ -88,3 +90,35 @@ def test_the_relays_of_a_group_are_changed(anna: Person, ben: Friend) -> None:
     confirms(anna, "Change relays", over=1)
     anna.sees("The relays are changed.")
     anna.sees(anna.page.locator(".panel").get_by_text("3 relays, 2 decide"))
+
+
+def test_what_fails_ends_its_own_change_alone(people: People, anna: Person, ben: Friend) -> None:
+    names = ("Ben", "Cleo", "Dora")
+    for name in names[1:]:
+        people.acquaint(anna, people.friend(name))
+    chat: api.Chat = anna.ask(api.CreateGroup("Garden", names))
+
+    async def there() -> bool | None:
+        info: api.ChatInfo = await anna.node.call(api.GetChat(chat.id))
+        return len(info.members) == 4 or None
+
+    anna.do(until(there))
+    anna.goes_to("Garden")
+    shows_info(anna)
+    anna.sees(anna.page.locator(".panel [data-member]").nth(3))
+    # Relays that take their time: the node has said that it begins, and nothing more.
+    begun: dict[str, Any] = {"body": "{}", "content_type": "application/json"}
+    anna.do(anna.page.route("**/api/call/remove-members", lambda route: route.fulfill(**begun)))
+    for name in names:
+        anna.clicks(f"More about {name}")
+        anna.chooses("Remove from the group")
+        confirms(anna, "Remove")
+    for name in names:
+        anna.sees(f"{name} is being removed…")
+    account = {one.who.name: one.who for one in anna.ask(api.GetContacts())}
+    failed = api.CommandFailed(chat.id, "remove members", "not allowed", (account["Cleo"],))
+    anna.hears(failed)
+    anna.sees("Cleo: Your role here, or the rules of this chat, do not allow that.")
+    anna.misses("Cleo is being removed…")
+    anna.sees("Ben is being removed…")
+    anna.sees("Dora is being removed…")

@@ -187,3 +187,51 @@ def test_what_comes_elsewhere_while_a_chat_is_muted(
     anna.sees(anna.row("Ben").get_by_text("from me, too"))
     anna.sees(anna.row("Cleo").get_by_text("from me"))
     anna.sees(anna.row("Ben").get_by_role("img", name="Muted"))
+
+
+def test_a_relay_that_was_removed_while_all_were_looked_at(anna: Person) -> None:
+    answered, over = asyncio.Event(), asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        if '"check":true' not in (route.request.post_data or "").replace(" ", ""):
+            return await route.continue_()
+        response = await route.fetch()
+        answered.set()
+        await over.wait()
+        await route.fulfill(response=response)
+
+    async def end() -> None:
+        over.set()
+        await anna.page.unroute_all(behavior="wait")
+
+    gone = anna.ask(api.GetRelays())[0].relay
+    anna.presses("Control+,")
+    anna.clicks(anna.page.locator("[data-section=relays]"))
+    row = anna.page.locator(f'[data-relay="{gone.name}"]')
+    anna.do(anna.page.route("**/api/call/relays", slow))
+    anna.clicks("Check all")
+    anna.do(answered.wait())
+    anna.clicks(row.get_by_role("button", name="Remove"))
+    anna.clicks(
+        anna.page.locator("dialog[open]").nth(1).get_by_role("button", name="Remove", exact=True)
+    )
+    anna.misses(row)
+    anna.do(end())
+    anna.sees(anna.button("Check all"))
+    anna.do(expect(anna.button("Check all")).to_be_enabled(timeout=PATIENCE_MS))
+    anna.sees("3 relays, 2 decide: none may lie, 1 may be away.")
+    anna.misses(row)
+
+
+def test_an_edit_of_what_is_shown_whole(anna: Person, ben: Friend) -> None:
+    long = "word " * 4000
+    said = ben.tells("Anna", long + "end")
+    anna.goes_to("Ben")
+    anna.clicks("Show all")
+    anna.reads("word end")
+    # Of so long a text only the beginning is told, and that is the same.
+    ben.ask(api.EditMessage(said.id, long + "another one"))
+    anna.reads("word another one")
+    ben.ask(api.EditMessage(said.id, "short"))
+    anna.reads("short")
+    anna.misses(anna.history.get_by_text("word"))

@@ -17,7 +17,7 @@ from heliogram.cli.sentences import (
     UNREACHABLE,
     USAGE,
     WARNINGS,
-    by_code,
+    failure,
     sentence,
     warning,
 )
@@ -100,4 +100,5 @@ def test_each_warning_has_its_sentence() -> None:
 
 
 def test_what_failed_later() -> None:
-    assert by_code("link gone") == "The link leads nowhere any more."
+    assert failure("link gone", ()).what == "The link leads nowhere any more."
+    assert failure("link gone", ("Ben", "Cy")).what == "Ben, Cy: The link leads nowhere any more."

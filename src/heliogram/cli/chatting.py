@@ -12,7 +12,7 @@ from heliogram.cli.editing import Prompt
 from heliogram.cli.face import Face, Stop
 from heliogram.cli.following import listen
 from heliogram.cli.following import stay as run
-from heliogram.cli.sentences import USAGE, by_code, sentence, warning
+from heliogram.cli.sentences import USAGE, failure, sentence, warning
 from heliogram.node import api
 from heliogram.node.control import protocol
 from heliogram.node.errors import NodeError
@@ -84,7 +84,8 @@ class Talk:
                 case api.MessageChanged() if notice.message.chat == self._chat.id:
                     self._changed(notice.message)
                 case api.CommandFailed() if notice.chat == self._chat.id:
-                    self._say(f"{notice.command}: {by_code(notice.code)}")
+                    failed = failure(notice.code, (one.name for one in notice.who))
+                    self._say(f"{notice.command}: {failed.what}")
                 case api.Warned() if notice.chat in (None, self._chat.id):
                     self._say(warning(notice.code, notice.who.name if notice.who else ""))
                 case api.Locked():

@@ -87,6 +87,7 @@ def add_members(
         *(chat, (), lambda info: wanted is not None and wanted <= _inside(info)),
         "They are added, and come in when they accept.",
         "They are being added.",
+        wanted,
     )
 
 
@@ -97,9 +98,14 @@ def remove(face: Face, chat: Chat, members: Members) -> None:
     _change(
         face,
         api.RemoveMembers(chat, tuple(members)),
-        *(chat, ("member removed",), lambda info: gone is not None and not gone & _inside(info)),
+        *(
+            chat,
+            _told("member removed", gone),
+            lambda info: gone is not None and not gone & _inside(info),
+        ),
         "They are out.",
         "They are being removed.",
+        gone,
     )
 
 
@@ -188,9 +194,14 @@ def role(
     _change(
         face,
         api.SetRole(chat, member, role.value),
-        *(chat, ("role changed",), lambda info: who is not None and who <= _inside(info, role)),
+        *(
+            chat,
+            _told("role changed", who),
+            lambda info: who is not None and who <= _inside(info, role),
+        ),
         "The role is another one.",
         "The role is being changed.",
+        who,
     )
 
 
@@ -276,10 +287,11 @@ def _change(
     is_so: Callable[[api.ChatInfo], bool],
     done: str,
     begun: str,
+    about: frozenset[str] | None = None,
 ) -> None:
     """Have a group changed: `done` says that it is, `begun` what is said if nobody waits for that."""
     if face.wait:
-        changed(face, command, chat, codes, is_so)
+        changed(face, command, chat, codes, is_so, about)
         face.done(done)
     else:
         face.ask(command)
@@ -302,6 +314,11 @@ def _accounts(face: Face, chat: str, names: Iterable[str]) -> frozenset[str] | N
             return None
         found |= meant
     return frozenset(found)
+
+
+def _told(code: str, about: frozenset[str] | None) -> tuple[str, ...]:
+    """The line that says that it is done. It is waited for only if nobody here knows whom it is about."""
+    return (code,) if about is None else ()
 
 
 def _inside(info: api.ChatInfo, role: Role | None = None) -> frozenset[str]:

@@ -6,6 +6,7 @@ cannot be opened; 4 not done in time, and maybe later.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from heliogram.node.errors import NodeError
@@ -319,11 +320,12 @@ def sentence(error: NodeError) -> Sentence:
     )
 
 
-def by_code(code: str) -> str:
-    """What an error's code alone says, for what failed later than it was asked for."""
+def failure(code: str, who: Iterable[str]) -> Sentence:
+    """What failed later than it was asked for, and whom it was about."""
     from heliogram.node.control.faults import RemoteNodeError
 
-    return sentence(RemoteNodeError(code, {})).what
+    found, names = sentence(RemoteNodeError(code, {})), ", ".join(who)
+    return Sentence(f"{names}: {found.what}" if names else found.what, found.hint, found.exit)
 
 
 def warning(code: str, who: str = "") -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from heliogram.cli.face import Face, Stop
+from heliogram.cli.sentences import failure
 from heliogram.node import api
-from heliogram.node.control.faults import RemoteNodeError
 
 
 def stored(face: Face, message: api.Message) -> api.Message:
@@ -55,10 +55,12 @@ def changed(
     chat: str,
     codes: Collection[str],
     is_so: Callable[[api.ChatInfo], bool],
+    about: frozenset[str] | None = None,
 ) -> None:
     """Have a conversation changed: until it is as `is_so` says, or one of `codes` is a line of ours.
 
-    Raises `TimeoutError`, and the error that the command failed with, however late.
+    `about` are the accounts that it is about, if that is known: what fails for others is another command's.
+    Raises `TimeoutError`, `NodeError` if it is refused at once, and `Stop` if it fails later, however late.
     """
     id, tag = face.ask(api.GetChat(chat)).chat.id, command.__struct_config__.tag
 
@@ -71,8 +73,10 @@ def changed(
 
     def hear(notice: api.AnyNotice) -> bool | None:
         match notice:
-            case api.CommandFailed(failed, which, code) if failed == id and which == tag:
-                raise RemoteNodeError(code, {})
+            case api.CommandFailed() if (notice.chat, notice.command) == (id, tag):
+                if about is None or {one.account for one in notice.who} <= about:
+                    found = failure(notice.code, (one.name for one in notice.who))
+                    raise Stop(found.what, found.hint, found.exit, notice.code)
             case api.MessageAdded(message) if message.chat == id and message.line is not None:
                 ours = message.sender is not None and message.sender.me
                 return (ours and message.line.code in codes) or None

@@ -27,7 +27,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from heliogram import mls
-from heliogram.codec import DecodeError, Reader, decode_all, opaque, u32, u64
+from heliogram.codec import DecodeError, u32
 from heliogram.mls.crypto import Suite
 from heliogram.node import lines
 from heliogram.node.changes import CarryOver
@@ -39,11 +39,10 @@ from heliogram.node.components import (
     conversation_id,
     device_of,
 )
-from heliogram.node.errors import DamagedState, InvalidInvitation, InvitationFault, NotAllowed
+from heliogram.node.errors import InvalidInvitation, InvitationFault, NotAllowed
 from heliogram.node.events import CouldNotRead, MemberWounded, Person, Unread, WentOn
 from heliogram.node.identity.links import SECRET_SIZE
 from heliogram.node.sealing import derive
-from heliogram.wire.limits import HASH_SIZE
 from heliogram.wire.objects import Configuration
 
 #: Under what a founder signs; MLS puts its own prefix before it.
@@ -54,8 +53,6 @@ ELSEWHERE = "it goes on in another log"
 
 _PROOF = b"successor proof"
 _ORDER = b"successor order"
-
-_PACKAGE = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,31 +240,3 @@ def heard_report(sender: Person, epoch: int, content: bytes) -> MemberWounded | 
     if (device.account, device.device_id) != (sender.account, sender.device):
         return CouldNotRead(epoch, Unread.BROKEN)
     return MemberWounded(sender, epoch, package, content[:SECRET_SIZE])
-
-
-def encode_report(report: MemberWounded) -> mls.Secret:
-    """A report for a store: until a successor is founded it must not be lost, and it is read once."""
-    who = report.who
-    return mls.Secret(
-        who.account
-        + opaque(who.device)
-        + u32(who.leaf)
-        + u64(report.epoch)
-        + opaque(report.secret)
-        + opaque(report.package.message)
-    )
-
-
-def decode_report(data: bytes) -> MemberWounded:
-    """What `encode_report` wrote. Raises `DamagedState`."""
-
-    def decode(reader: Reader) -> MemberWounded:
-        who = Person(reader.fixed(HASH_SIZE), reader.opaque(_PACKAGE), reader.u32())
-        epoch, secret = reader.u64(), reader.opaque(_PACKAGE)
-        package = mls.KeyPackage.from_message(reader.opaque(_PACKAGE))
-        return MemberWounded(who, epoch, package, secret)
-
-    try:
-        return decode_all(decode, data)
-    except (DecodeError, mls.InvalidMessage):
-        raise DamagedState from None

@@ -13,7 +13,6 @@ from heliogram import mls
 from heliogram.node.changes import AddPeople, CarryOver, RemovePeople, RenewKeys, SetRole
 from heliogram.node.components import Component, Metadata, Predecessor, Role, Roles
 from heliogram.node.errors import (
-    DamagedState,
     InvalidInvitation,
     InvitationFault,
     NotAllowed,
@@ -28,7 +27,7 @@ from heliogram.node.events import (
     Wounded,
 )
 from heliogram.node.records import Phase
-from heliogram.node.successor import Ground, decode_report, encode_report, heirs
+from heliogram.node.successor import Ground, heirs
 from heliogram.wire.objects import Header, Value
 from tests.mls import forge
 from tests.node.conversation.forging import broken, garbage, reheaded, unruly
@@ -747,22 +746,6 @@ def test_who_was_removed_founds_nothing_that_others_follow() -> None:
     staged = new.stage(CarryOver((cry.package,), ground.charter.roles))
     due = one(new.apply(decide(new.conversation.seat, staged.value)), InvitationDue)
     refused(bob, forged(new, due.draft), staged.blobs, InvitationFault.BEHIND)
-
-
-# --- Reports in a store ---------------------------------------------------------------------------
-
-
-def test_reports_are_kept() -> None:
-    group = dead("Alice", "Bob")
-    reports = report(*group.members)
-    for each in reports:
-        data = encode_report(each)
-        again = decode_report(data)
-        assert again == each
-        with pytest.raises(DamagedState):
-            decode_report(data + b"x")
-        with pytest.raises(DamagedState):
-            decode_report(bytes(data)[:-1])
 
 
 def test_nothing_of_a_ground_has_a_text() -> None:

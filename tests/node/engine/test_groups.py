@@ -170,6 +170,15 @@ def test_what_is_not_allowed_is_told(world: World, three: Three) -> None:
     world.run(until=lambda: bool(bob.heard(api.CommandFailed)))
     [failed] = bob.heard(api.CommandFailed)
     assert (failed.chat, failed.command, failed.code) == (chat, "remove members", "not allowed")
+    bob.call(api.SetRole(chat, carol.id.hex(), "admin"))
+    bob.call(api.SetProfile(chat, name="Mine"))
+    world.run(until=lambda: len(bob.heard(api.CommandFailed)) == 3)
+    told = {one.command: [who.account for who in one.who] for one in bob.heard(api.CommandFailed)}
+    assert told == {
+        "remove members": [carol.id.hex()],
+        "set role": [carol.id.hex()],
+        "set profile": [],
+    }
     number = bob.number(chat)
     bob.do(
         lambda: bob.talks.add(

@@ -216,6 +216,7 @@ async def test_a_member_who_cannot_be_reached_is_told(world: World) -> None:
     await until(failed, alice)
     (notice,) = [one for one in alice.notices if isinstance(one, api.CommandFailed)]
     assert (notice.command, notice.code) == ("add members", "link gone")
+    assert [one.account for one in notice.who] == [bob.id.hex()]
     assert alice.people.contact(bob.id).state == "known"
 
 

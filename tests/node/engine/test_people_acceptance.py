@@ -189,7 +189,9 @@ async def test_43_an_older_list_of_devices_is_refused_and_told(world: World) -> 
     await world.acquaint(alice, bob)
     before, after = lists(bob)
     for offered in (before, after, before):
-        bob.talking.say_profile(1, Card("Bob", "direct", devices=offered).encode())
+        now = bob.people.me.said + 10
+        bob.people.me.said = now
+        bob.talking.say_profile(1, Card("Bob", "direct", devices=offered, said=now).encode())
     await alice.settled()
     assert alice.people.revoked(bob.id) == {bytes(16)}
     warned = [one for one in alice.notices if isinstance(one, api.Warned)]
@@ -330,3 +332,18 @@ async def test_47_whatever_an_item_holds_nothing_comes_of_it(world: World) -> No
         requests.came(link.inbox, bytes(32), posted)
         requests.came(link.inbox, public, posted)
         assert len(requests.waiting()) == 1
+
+
+async def test_an_invitation_that_waited_puts_no_old_name_back(world: World) -> None:
+    alice, bob = await world.person("Alice"), await world.person("Bob")
+    await world.invite(bob, await world.link(alice))
+    alice.wait(400)
+    await alice.settled()
+    (request,) = await alice.call(api.GetRequests())
+    assert request.who.name == "Bob"
+    with alice.store.transaction():
+        newer = Card("Bob II", "group", named=bob.people.me.named + 1)
+        alice.people.card_received(bob.id, newer.encode())
+    await alice.call(api.AcceptRequest("Bob II"))
+    assert alice.people.person(bob.id).name == "Bob II"
+    assert alice.people.contact(bob.id).state == "known"

@@ -35,7 +35,14 @@ LINK = ContactLink(
     one_time=True,
     name="Alice",
 )
-CARD = Card("Alice", "direct", certificate=CERTIFICATE, devices=DEVICES, link=LINK)
+CARD = Card(
+    *("Alice", "direct"),
+    certificate=CERTIFICATE,
+    devices=DEVICES,
+    link=LINK,
+    named=NOW,
+    said=NOW + 600,
+)
 SAFETY = safety_code(ALICE.id, BOB.id)
 
 

@@ -97,6 +97,21 @@ def test_steps_are_read_from_files(tmp_path: Path) -> None:
 
 
 def test_steps_lead_to_what_a_new_file_has(tmp_path: Path) -> None:
-    """Once there are steps: the first schema, brought here, is the one that new files get."""
-    schema = Schema.of_this_program()
-    assert schema.version == 1, "keep the schema of version 1 beside this test, and compare"
+    """The first schema, brought here, is the one that new files get."""
+    first = Schema((Path(__file__).parent / "schema-1.sql").read_text(), {})
+    Store.create(tmp_path / "old.db", KEY, schema=first).close()
+    old, new = Store.open(tmp_path / "old.db", KEY), Store.create(tmp_path / "new.db", KEY)
+    assert (
+        old.pragma("user_version") == new.pragma("user_version") == Schema.of_this_program().version
+    )
+    assert laid_out(old) == laid_out(new)
+    old.close()
+    new.close()
+
+
+def laid_out(store: Store) -> dict[str, object]:
+    """What there is: of tables their columns, of all else its statement."""
+    return {
+        name: store.query(f"SELECT * FROM pragma_table_xinfo('{name}')") if kind == "table" else sql
+        for kind, name, sql in store.query("SELECT type, name, sql FROM sqlite_schema")
+    }

@@ -79,11 +79,16 @@ class RelayChanged(Notice, frozen=True, tag="relay changed"):
 
 
 class CommandFailed(Notice, frozen=True, tag="command failed"):
-    """What was begun could not be done: the chat, the command's tag, the error's code."""
+    """What was begun could not be done: the chat, the command's tag, the error's code.
+
+    `who`: whom it was about, where it was about somebody. Several may fail one by one that were begun by one
+    command, each for its own reason.
+    """
 
     chat: str
     command: str
     code: str
+    who: tuple[Person, ...] = ()
 
 
 class Warned(Notice, frozen=True, tag="warned"):

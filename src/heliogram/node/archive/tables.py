@@ -22,7 +22,7 @@ class Kept:
 
 
 #: Settings that go along. `device` is none of them: it is the device that speaks.
-SETTINGS = ("account", "devices", "inbox", "name", "proxy", "authority", "preferences")
+SETTINGS = ("account", "devices", "inbox", "name", "named", "proxy", "authority", "preferences")
 
 _MESSAGE = "message IN (SELECT number FROM messages)"
 

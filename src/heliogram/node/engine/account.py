@@ -1,6 +1,6 @@
 """Who we are: the account, this device, the list of devices, the key of our inbox. Made once, then loaded.
 
-The settings `account`, `device`, `devices`, `inbox` and `name` hold it, as msgpack.
+The settings `account`, `device`, `devices`, `inbox`, `name`, `named` and `said` hold it, as msgpack.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from heliogram.node.identity.accounts import Account
 from heliogram.node.identity.authentication import credential_of
 from heliogram.node.identity.devices import DEVICE_ID_SIZE, DeviceCertificate, DeviceList
 from heliogram.node.identity.names import clean
+from heliogram.node.inbox.card import AHEAD, is_newer, next_time
 from heliogram.node.membership import Device
 from heliogram.node.store.database import Store
 from heliogram.wire.limits import KEY_SIZE
@@ -26,6 +27,12 @@ from heliogram.wire.signing import SigningKey
 Entropy = Callable[[int], bytes]
 
 ACCOUNT, DEVICE, DEVICES, INBOX, NAME = "account", "device", "devices", "inbox", "name"
+
+#: Since when we had our last names, and when we made our last card (Unix seconds).
+NAMED, SAID = "named", "said"
+
+#: How many of our last names have their times remembered.
+NAMES_REMEMBERED = 16
 
 
 class _Device(Struct, array_like=True, frozen=True):
@@ -38,7 +45,7 @@ class _Device(Struct, array_like=True, frozen=True):
 
 @dataclass(slots=True)
 class Me:
-    """Our own account and device. Mutable: the name."""
+    """Our own account and device. Mutable: the name, and the times."""
 
     account: Account = field(repr=False)
     device: Device
@@ -50,15 +57,33 @@ class Me:
     name: str = field(repr=False)
     #: When the device was made: what schedules count from.
     created: int
+    #: Since when we had our last names, in their order; the last is today's (Unix seconds).
+    names: tuple[int, ...] = field(repr=False)
+    #: When we made our last card (Unix seconds).
+    said: int = field(repr=False)
 
     @property
     def id(self) -> bytes:
         """The account's id."""
         return self.account.id
 
-    def rename(self, name: str) -> None:
+    @property
+    def named(self) -> int:
+        """Since when we call ourselves so (Unix seconds)."""
+        return self.names[-1]
+
+    def rename(self, name: str, named: int) -> None:
         """Be called otherwise from now on, once `set_name` is written."""
-        self.name = clean(name)
+        self.name, self.names = clean(name), _and(self.names, named)
+
+    def next_named(self, now: int) -> int:
+        """Since when another name is ours: later than all before, but for clocks that were wrong."""
+        return _next(self.names, now)
+
+    def is_misdated(self, now: int) -> bool:
+        """Whether a clock was wrong when we came to be called so: others may hold to an earlier name."""
+        earlier = any(is_newer((one, b""), (self.named, b""), now) for one in self.names)
+        return earlier or self.named > now + AHEAD
 
 
 def create_account(
@@ -87,7 +112,7 @@ def create_account(
         _put(store, DEVICE, _Device(suite, bytes(key.secret), certificate.encode()))
         _put(store, DEVICES, devices.encode())
         _put(store, INBOX, entropy(KEY_SIZE))
-        _put(store, NAME, clean(name))
+        set_name(store, name, now)
     found = load_account(store)
     if found is None:
         raise DamagedState
@@ -115,6 +140,8 @@ def load_account(store: Store) -> Me | None:
             SigningKey(inbox),
             name,
             certificate.created,
+            _names(store) or (certificate.created,),
+            msgspec.msgpack.decode(store.setting(SAID) or b"\0", type=int),
         )
     except (msgspec.MsgspecError, NodeError, mls.MLSError, ValueError):
         raise DamagedState from None
@@ -151,12 +178,33 @@ def replace_device(
     with store.transaction():
         _put(store, DEVICE, _Device(suite, bytes(key.secret), certificate.encode()))
         _put(store, DEVICES, after.encode())
+        # The name that is here is the one that people see here: it counts again, whatever was said since.
+        names = _names(store)
+        _put(store, NAMED, _and(names, _next(names, now)))
     return certificate
 
 
-def set_name(store: Store, name: str) -> None:
-    """What we call ourselves from now on."""
+def set_name(store: Store, name: str, named: int) -> None:
+    """What we call ourselves from now on, and since when (Unix seconds)."""
     _put(store, NAME, clean(name))
+    _put(store, NAMED, _and(_names(store), named))
+
+
+def set_said(store: Store, said: int) -> None:
+    """When we made our last card (Unix seconds)."""
+    _put(store, SAID, said)
+
+
+def _names(store: Store) -> tuple[int, ...]:
+    return msgspec.msgpack.decode(store.setting(NAMED) or b"\x90", type=tuple[int, ...])
+
+
+def _and(names: tuple[int, ...], named: int) -> tuple[int, ...]:
+    return (*names, named)[-NAMES_REMEMBERED:]
+
+
+def _next(names: tuple[int, ...], now: int) -> int:
+    return max((next_time(one, now) for one in names), default=now)
 
 
 def recovery_words(store: Store) -> str:

@@ -1,7 +1,8 @@
 """Cards: what we say of ourselves to others, and what they say of themselves to us.
 
-Each contact is given a link of their own, so each can reach us later, and be shut out alone. Lists of devices
-only move forward: an older one, or one that contradicts what we know, is refused and told.
+Each contact is given a link of their own, so each can reach us later, and be shut out alone. Names, links
+and lists of devices only move forward: a card that comes late, or once more, puts nothing old back. A new
+card with an older list of devices, or a list that contradicts what we know, is told.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from heliogram.node import api
-from heliogram.node.engine.account import Me
+from heliogram.node.engine.account import Me, set_name, set_said
 from heliogram.node.engine.contact_links import ContactLinks
 from heliogram.node.engine.context import Context
 from heliogram.node.engine.names import Names
-from heliogram.node.errors import InvalidIdentity
+from heliogram.node.errors import IdentityFault, InvalidIdentity
 from heliogram.node.identity.devices import DeviceList, newer_list
 from heliogram.node.identity.names import clean
-from heliogram.node.inbox.card import MAX_CARD, Card
+from heliogram.node.inbox.card import MAX_CARD, Card, is_newer, next_time
 from heliogram.node.store.people import ContactRow, PeopleTables
 
 
@@ -67,40 +68,80 @@ class Cards:
         return card.for_invitation()
 
     def _card(self, kind: str) -> Card:
-        return Card(self._me.name, kind, devices=self._me.devices)
+        me = self._me
+        me.said = next_time(me.said, self._now)
+        set_said(self._context.store, me.said)
+        return Card(me.name, kind, devices=me.devices, named=me.named, said=me.said)
+
+    @property
+    def _now(self) -> int:
+        return int(self._context.time)
 
     # --- Those of others --------------------------------------------------------------------------
 
     def take(self, account: bytes, content: bytes) -> Card | None:
-        """Keep what somebody says: name, devices, the link that leads to them. None if it is no card."""
-        if account == self._me.id or len(content) > MAX_CARD:
+        """Keep what somebody says, if it is newer: name, devices, the link that leads to them.
+
+        Of another device of ours it is the name alone. None if it is no card of somebody else.
+        """
+        if len(content) > MAX_CARD:
             return None
         try:
             card = Card.from_bytes(content)
         except InvalidIdentity:
             return None
-        if (name := clean(card.name)) and name != self._tables.name(account):
-            self._tables.save_name(account, name)
-            self._names.changed()
+        if account == self._me.id:
+            self._go_on(card)
+            return None
+        self._keep_name(account, card)
         if card.devices is not None:
-            self._keep_list(account, card.devices)
-        contact = self._tables.contact(account)
-        link = card.link
-        if contact is not None and link is not None and link.account == account:
-            contact.link = link.encode()
-            self._tables.save_contact(contact)
+            self._keep_list(account, card.devices, card.said)
+        self._keep_link(account, card)
         return card
 
-    def _keep_list(self, account: bytes, offered: DeviceList) -> None:
-        known = self.devices(account)
+    def _keep_name(self, account: bytes, card: Card) -> None:
+        """Keep how somebody calls themselves. A card without a name says nothing of it."""
+        name = clean(card.name)
+        known = self._tables.named(account), self._tables.name(account).encode()
+        if name and is_newer((card.named, name.encode()), known, self._now):
+            self._tables.save_name(account, name, card.named)
+            self._names.changed()
+
+    def _keep_link(self, account: bytes, card: Card) -> None:
+        contact, link = self._tables.contact(account), card.link
+        if contact is None or link is None or link.account != account:
+            return
+        encoded, known = link.encode(), (contact.linked, contact.link or b"")
+        if is_newer((card.said, encoded), known, self._now):
+            contact.link, contact.linked = encoded, card.said
+            self._tables.save_contact(contact)
+
+    def _keep_list(self, account: bytes, offered: DeviceList, said: int) -> None:
+        known, listed = self.devices(account), self._tables.listed(account)
+        late = is_newer((listed, b""), (said, b""), self._now)
         try:
             kept = newer_list(account, known, offered)
         except InvalidIdentity as error:
-            self._context.tell(api.Warned(error.code, who=self._names.person(account)))
+            # An old card has an old list: nobody wants to bring anything back by it.
+            if not (late and error.fault is IdentityFault.ROLLED_BACK):
+                self._context.tell(api.Warned(error.code, who=self._names.person(account)))
             return
+        if kept is not known or not late:
+            self._tables.save_devices(account, kept.encode(), said)
         if kept is not known:
-            self._tables.save_devices(account, kept.encode())
             self.devices_changed(account)
+
+    def _go_on(self, card: Card) -> None:
+        """Another device of ours said who we are: its name is ours if it is newer. What we say, is later."""
+        me, name = self._me, clean(card.name)
+        offered, known = (card.named, name.encode()), (me.named, me.name.encode())
+        if name and is_newer(offered, known, self._now):
+            set_name(self._context.store, name, card.named)
+            me.rename(name, card.named)
+            self._names.changed()
+        if is_newer((card.said, b""), (me.said, b""), self._now):
+            me.said = card.said
+            set_said(self._context.store, me.said)
 
     def devices(self, account: bytes) -> DeviceList | None:
         """The newest list of devices of somebody; None if none came."""

@@ -79,6 +79,8 @@ class Hooks:
     moved: Callable[[bytes, str, str, int | None], None]
     #: A relay gave key packages of somebody else.
     foreign: Callable[[bytes, bytes], None]
+    #: An account, as shown.
+    person: Callable[[bytes], api.Person]
 
 
 class FirstContact:
@@ -305,7 +307,8 @@ class FirstContact:
         chat = None if conversation is None else self._tables.conversation_id(conversation)
         if command:
             shown = "" if chat is None else chat.hex()
-            self._context.tell(api.CommandFailed(shown, command, code))
+            who = (self._hooks.person(account),)
+            self._context.tell(api.CommandFailed(shown, command, code, who))
         else:
             self._hooks.moved(account, "failed", code, conversation)
 

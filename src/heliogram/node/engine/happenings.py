@@ -265,7 +265,8 @@ class Happenings:
         elif isinstance(wanted, AddPeople):
             desk.people.not_added(number, wanted.accounts, error.code)
         elif row.command:  # else nobody here has asked for it
-            desk.context.tell(api.CommandFailed(chat.id.hex(), row.command, error.code))
+            who = tuple(desk.people.person(one) for one in wishes.about(wanted))
+            desk.context.tell(api.CommandFailed(chat.id.hex(), row.command, error.code, who))
 
     def _trouble(self, log: Log, one: RelayTrouble) -> None:
         desk = self._desk

@@ -43,17 +43,26 @@ class Introductions:
         return {api.SetMe: self._set}
 
     def _set(self, command: api.SetMe, _: object) -> api.Person:
-        set_name(self._context.store, command.name)
+        self._rename(command.name)
+        return self._names.person(self._me.id)
+
+    def _rename(self, name: str) -> None:
+        named = self._me.next_named(int(self._context.time))
+        set_name(self._context.store, name, named)
         rows = self._context.store.query(
             "SELECT number FROM conversations WHERE kind <> 'self' AND phase IN ('opening', 'open')"
         )
         self._keep({number for (number,) in rows})
-        self._me.rename(command.name)
+        self._me.rename(name, named)
         self._names.changed()
-        return self._names.person(self._me.id)
 
     def due(self, conversation: int, say: Callable[[int, bytes], None]) -> None:
-        """Something is said in a conversation: say our name there as well, if it is new."""
+        """Something is said in a conversation: say our name there as well, if it is new.
+
+        Where a clock was wrong when it was new, it is new again: others may hold to an earlier one.
+        """
+        if self._me.is_misdated(int(self._context.time)):
+            self._rename(self._me.name)
         if conversation not in self._unsaid:
             return
         self._keep(self._unsaid - {conversation})

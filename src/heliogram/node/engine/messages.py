@@ -1,8 +1,9 @@
 """What others say, and what it does to history: posts, edits, deletions, reactions.
 
 Only who said something may change it. What names a message that is not here waits for it, so the order in
-which things come does not matter: of edits the one that was sent last counts. Nothing is dropped silently:
-content that is none becomes a line, what we do not know is shown as unknown.
+which things come does not matter: of edits the one that was sent last counts. It waits for two months at
+most. Nothing else is dropped silently: content that is none becomes a line, what we do not know is shown as
+unknown.
 """
 
 from __future__ import annotations
@@ -39,6 +40,13 @@ from heliogram.node.transfer.prepare import duration_of
 #: Media types of what nodes say to each other, and nobody sees.
 ASIDE = frozenset((DECISIONS, WANTED))
 
+#: Seconds for which a change waits for its message. Relays keep what is said for 30 days; who was away may
+#: say it later.
+EARLY_KEPT = 60 * 86_400
+
+#: Seconds between two looks whether something has waited for too long.
+LOOK = 3600
+
 _LINK = re.compile(r"https?://[^\s)>]|\bwww\.\w", re.IGNORECASE)
 
 #: Characters of one emoji, as it is shown.
@@ -66,6 +74,8 @@ class Messages:
     def __init__(self, desk: Desk, reports: Reports) -> None:
         self._desk = desk
         self._reports = reports
+        #: When it is looked again whether something has waited for too long (Unix seconds).
+        self._look_again = 0
         #: Takes what is said from node to node: the conversation, who said it, the part.
         self.aside: Callable[[ConversationRow, bytes, SinglePart], None] = lambda *_: None
 
@@ -132,6 +142,7 @@ class Messages:
             return None
         ends = None if message.expires is None else message.expires.ends(None)
         if ends is not None and ends <= desk.time:
+            desk.marks.take_early(conversation.number, said.id)  # nothing of it is shown any more
             return None
         if mine and message.expires is not None:
             ends = message.expires.ends(desk.time)
@@ -347,6 +358,14 @@ class Messages:
         """Messages whose time is over go from here."""
         for row in self._desk.messages.due(self._desk.time):
             self.remove(row)
+
+    def give_up(self) -> None:
+        """Now and then: forget what waits for messages that will not come any more."""
+        time = self._desk.time
+        # Also where the clock was put back since.
+        if not self._look_again - LOOK <= time < self._look_again:
+            self._look_again = time + LOOK
+            self._desk.marks.drop_early(time - EARLY_KEPT)
 
     def remove(self, row: MessageRow) -> None:
         """A message goes from this node: it is over, or is not wanted here."""

@@ -77,6 +77,7 @@ class People:
             self._cards.invitation,
             self._contacts.moved,
             self._foreign,
+            self._names.person,
         )
         self._contacting = FirstContact(self._context, self._tables, talks, hooks)
         self._contacts.talks = self._accepting.talks = talks

@@ -118,9 +118,9 @@ class Requests:
             WAITING,
         )
         self._tables.add_request(row)
-        card = Card.from_bytes(invitation.profile)
         if not self._tables.name(tried.account):
-            self._tables.save_name(tried.account, clean(card.name))
+            card = Card.from_bytes(invitation.profile)
+            self._tables.save_name(tried.account, clean(card.name), card.named)
         if tried.follows is not None:
             self._known_heirs()[id] = tried.follows
             if self.follow(row, tried.follows):

@@ -137,6 +137,6 @@ class PeopleSide(Protocol):
     ) -> None:
         """Reach each of these contacts, and then `Talks.add` them.
 
-        Who cannot be reached is told by `CommandFailed`, with `command` as its tag. Raises `NotFound` if
-        one of them is no contact with a link.
+        Who cannot be reached is told by `CommandFailed`, with `command` as its tag, each alone. Raises
+        `NotFound` if one of them is no contact with a link.
         """

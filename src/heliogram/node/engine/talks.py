@@ -360,6 +360,7 @@ class Talks:
         self._found_own()
         if self._ends is not None and self._ends <= self.context.time:
             self._messages.expire()
+        self._messages.give_up()
         self._scheduling.settle()
         self._typing.settle()
         for number in self._reports.due():

@@ -38,6 +38,18 @@ def decode(data: bytes) -> Wish:
         raise DamagedState from None
 
 
+def about(wish: Wish) -> list[bytes]:
+    """The accounts that a wish is about; none for what is about the conversation."""
+    match wish:
+        case AddPeople() | RemovePeople():
+            return sorted(wish.accounts)
+        case RemoveDevices():
+            return sorted({account for account, _ in wish.devices})
+        case SetRole():
+            return [wish.account]
+    return []
+
+
 def _fields(wish: Wish) -> list[Any]:
     match wish:
         case AddPeople():

@@ -368,11 +368,6 @@ class Logs:
             (conversation, kind, content, message, created, held),
         )
 
-    def outgoing(self, number: int) -> OutboxRow | None:
-        """What has this number in the outbox."""
-        rows = self._outbox("number=?", number)
-        return rows[0] if rows else None
-
     def message_of(self, number: int) -> int | None:
         """The message that this is of in the outbox; None if it is of none, or there no longer."""
         try:

@@ -27,6 +27,8 @@ class ContactRow:
     given: int | None = None
     conversation: int | None = None
     trouble: str = ""
+    #: `Card.said` of the newest card with a link that leads to them (Unix seconds).
+    linked: int = field(default=0, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class PeopleTables:
         except KeyError:
             row = self._store.one(
                 "SELECT account, name, verified, blocked, link, given, conversation, state, trouble,"
-                " added FROM contacts WHERE account = ?",
+                " added, linked FROM contacts WHERE account = ?",
                 (account,),
             )
             self._contacts.keep(account, row)
@@ -114,8 +116,8 @@ class PeopleTables:
         return [
             _contact(row)
             for row in self._store.query(
-                "SELECT account, name, verified, blocked, link, given, conversation, state, trouble, added"
-                " FROM contacts"
+                "SELECT account, name, verified, blocked, link, given, conversation, state, trouble, added,"
+                " linked FROM contacts"
             )
         ]
 
@@ -125,8 +127,8 @@ class PeopleTables:
         self.shown.clear()
         self._store.execute(
             "INSERT OR REPLACE INTO contacts"
-            " (account, name, verified, blocked, link, given, conversation, state, trouble, added)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?)",
+            " (account, name, verified, blocked, link, given, conversation, state, trouble, added,"
+            " linked) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             (
                 row.account,
                 row.name,
@@ -138,6 +140,7 @@ class PeopleTables:
                 row.state,
                 row.trouble,
                 row.added,
+                row.linked,
             ),
         )
 
@@ -153,27 +156,37 @@ class PeopleTables:
         """All names by which accounts introduced themselves."""
         return [(row[0], row[1]) for row in self._store.query("SELECT account, name FROM names")]
 
-    def save_name(self, account: bytes, name: str) -> None:
-        """Keep how an account introduces itself."""
+    def save_name(self, account: bytes, name: str, named: int = 0) -> None:
+        """Keep how an account introduces itself, and since when: `Card.named`, or 0 if nobody knows."""
         self._names.pop(account, None)
         self.shown.clear()
         self._store.execute(
-            "INSERT INTO names (account, name) VALUES (?, ?)"
-            " ON CONFLICT (account) DO UPDATE SET name = excluded.name",
-            (account, name),
+            "INSERT INTO names (account, name, named) VALUES (?, ?, ?)"
+            " ON CONFLICT (account) DO UPDATE SET name = excluded.name, named = excluded.named",
+            (account, name, named),
         )
+
+    def named(self, account: bytes) -> int:
+        """Since when an account introduces itself so; 0 if nobody knows."""
+        row = self._store.one("SELECT named FROM names WHERE account = ?", (account,))
+        return 0 if row is None else int(row[0])
 
     def devices(self, account: bytes) -> bytes | None:
         """The newest list of devices of an account, encoded."""
         row = self._store.one("SELECT devices FROM names WHERE account = ?", (account,))
         return None if row is None else row[0]
 
-    def save_devices(self, account: bytes, devices: bytes) -> None:
-        """Keep the newest list of devices of an account."""
+    def listed(self, account: bytes) -> int:
+        """`Card.said` of the newest card that had the newest list of devices of an account; 0 if none had."""
+        row = self._store.one("SELECT listed FROM names WHERE account = ?", (account,))
+        return 0 if row is None else int(row[0])
+
+    def save_devices(self, account: bytes, devices: bytes, listed: int) -> None:
+        """Keep the newest list of devices of an account, and `Card.said` of the card that it is in."""
         self._store.execute(
-            "INSERT INTO names (account, name, devices) VALUES (?, '', ?)"
-            " ON CONFLICT (account) DO UPDATE SET devices = excluded.devices",
-            (account, devices),
+            "INSERT INTO names (account, name, devices, listed) VALUES (?, '', ?, ?)"
+            " ON CONFLICT (account) DO UPDATE SET devices = excluded.devices, listed = excluded.listed",
+            (account, devices, listed),
         )
 
     def conversation_id(self, number: int) -> bytes | None:
@@ -444,7 +457,7 @@ class PeopleTables:
 
 
 def _contact(row: tuple[Any, ...]) -> ContactRow:
-    account, name, verified, blocked, link, given, conversation, state, trouble, added = row
+    account, name, verified, blocked, link, given, conversation, state, trouble, added, linked = row
     return ContactRow(
         account,
         name,
@@ -456,6 +469,7 @@ def _contact(row: tuple[Any, ...]) -> ContactRow:
         given,
         conversation,
         trouble,
+        linked,
     )
 
 

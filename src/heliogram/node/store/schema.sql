@@ -1,5 +1,5 @@
 -- Everything that a node keeps, one encrypted file a profile. Times are Unix seconds unless they say otherwise.
--- Version 1. A change of this file comes with a step in upgrades/.
+-- Version 2. A change of this file comes with a step in upgrades/.
 
 -- What there is one of: the account's seed, our device, our inbox, the proxy. Values are msgpack.
 CREATE TABLE settings (
@@ -430,7 +430,9 @@ CREATE TABLE takebacks (
 CREATE TABLE names (
     account BLOB PRIMARY KEY,
     name    TEXT NOT NULL,
-    devices BLOB                             -- an encoded DeviceList
+    devices BLOB,                            -- an encoded DeviceList
+    named   INTEGER NOT NULL DEFAULT 0,      -- since when they are called so, as their card says
+    listed  INTEGER NOT NULL DEFAULT 0       -- when they made the newest card that has this list
 ) WITHOUT ROWID;
 
 CREATE TABLE contacts (
@@ -443,7 +445,8 @@ CREATE TABLE contacts (
     conversation INTEGER REFERENCES conversations (number),
     state        TEXT NOT NULL,              -- as in api.Contact
     trouble      TEXT NOT NULL DEFAULT '',
-    added        INTEGER NOT NULL
+    added        INTEGER NOT NULL,
+    linked       INTEGER NOT NULL DEFAULT 0  -- when they made the newest card that has a link
 );
 
 -- Links that lead to us. `state`: here, used (a one-time link that somebody came by), gone.

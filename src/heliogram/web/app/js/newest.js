@@ -28,3 +28,20 @@ export function newest(question) {
     }
   };
 }
+
+/**
+ * Takes answers in the order in which they were asked for: one that is overtaken is older, and is dropped.
+ * @template T @param {(answer: T) => void} take
+ * @returns {(question: Promise<T>) => Promise<void>} takes the answer to what is asked now; throws what it threw
+ */
+export function inTurn(take) {
+  let asked = 0;
+  let taken = 0;
+  return async (question) => {
+    const mine = ++asked;
+    const answer = await question;
+    if (mine < taken) return;
+    taken = mine;
+    take(answer);
+  };
+}

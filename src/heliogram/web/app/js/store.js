@@ -118,6 +118,9 @@ export function setOwn(changes) {
   setting = setting.then(change).catch(() => {});
 }
 
+/** A sentence, and whom it is about. @param {{ name: string }[] | null | undefined} who @param {string} said */
+const naming = (who, said) => (who?.length ? `${who.map((one) => one.name).join(", ")}: ${said}` : said);
+
 // --- Notices ----------------------------------------------------------------------------------
 
 /** @type {Map<string, Set<(notice: any) => void>>} */
@@ -137,8 +140,9 @@ export function on(event, listener) {
 const put = (map, key, value) => new Map(map).set(key, value);
 
 const since = new Since();
-/** How many times all was asked for. */
+/** How many times all was asked for, and how the node is. */
 let loads = 0;
+let asked = 0;
 
 /** @param {any} notice */
 function heard(notice) {
@@ -169,10 +173,10 @@ function heard(notice) {
         quiet(notice.message.chat, notice.message.sender?.account);
         break;
       case "command failed":
-        toast(sentence(notice.code), { kind: "error", seconds: 8 });
+        toast(naming(notice.who, sentence(notice.code)), { kind: "error", seconds: 8 });
         break;
       case "warned":
-        toast(sentence(notice.code), { kind: "error", seconds: 15 });
+        toast(naming(notice.who && [notice.who], sentence(notice.code)), { kind: "error", seconds: 15 });
         break;
     }
     for (const event of [notice.event, "*"]) for (const one of listeners.get(event) ?? []) one(notice);
@@ -249,6 +253,7 @@ export function turn(state) {
 /** Get all that lists show. Only the last of these questions counts, and none behind a lock. */
 async function load() {
   const mine = ++loads;
+  const state = ++asked;
   const question = Promise.all([
     call("status"),
     call("chats"),
@@ -258,15 +263,16 @@ async function load() {
     call("folders"),
     call("preferences"),
   ]);
-  const take = (/** @type {any[]} */ [state, all, archived, people, asking, kept, wishes]) => {
+  const take = (/** @type {any[]} */ [now, all, archived, people, asking, kept, wishes]) => {
     if (mine !== loads) return;
-    status.value = state;
+    // It may have been asked again meanwhile.
+    if (state === asked || !status.value) status.value = now;
     chats.value = new Map([...archived, ...all].map((one) => [one.id, one]));
     contacts.value = people;
     requests.value = asking;
     folders.value = kept;
     preferences.value = wishes;
-    transfers.value = new Map((state.transfers ?? []).map((/** @type {any} */ one) => [`${one.message}/${one.index}`, one]));
+    transfers.value = new Map((now.transfers ?? []).map((/** @type {any} */ one) => [`${one.message}/${one.index}`, one]));
   };
   try {
     await since.learn(question, (found) => batch(() => take(found)), know);
@@ -275,8 +281,6 @@ async function load() {
     setTimeout(() => mine === loads && connected.value && void load(), 1000);
   }
 }
-
-let asked = 0;
 
 /** How the node is, asked again. */
 export async function refreshStatus() {

@@ -1,7 +1,8 @@
 // @ts-check
 /** The text of a message, as elements: Markdown is parsed to a tree, and only what is known here is drawn. */
 
-import { html, useState } from "../../vendor/preact.js";
+import { html, useEffect, useMemo, useState } from "../../vendor/preact.js";
+import { inTurn } from "../newest.js";
 import { IconButton } from "../parts/icon.js";
 import { AddContact } from "../people/add-contact.js";
 import { openDialog, panel, toast } from "../store.js";
@@ -31,18 +32,25 @@ function beginning(text) {
 
 /** @param {{ message: any }} props */
 export function Text({ message }) {
-  const [whole, setWhole] = useState(/** @type {string | null} */ (null));
+  const [all, setAll] = useState(/** @type {{ of: any, text: string } | null} */ (null));
+  const take = useMemo(() => inTurn(setAll), []);
+  // What stood there before an edit is not shown in its place.
+  const whole = all && (message.cut ? (all.of.text === message.text ? all.text : null) : message.text);
   const text = whole ?? message.text ?? "";
   const first = whole === null ? beginning(text) : text;
   const short = whole === null && (message.cut || first.length < text.length);
-  const more = async () => {
-    if (!message.cut) return setWhole(text);
-    const found = await call("message", { message: message.id }).catch(() => null);
-    if (found) setWhole(found.text);
+  const more = () => {
+    if (!message.cut) return setAll({ of: message, text });
+    const question = call("message", { message: message.id });
+    void take(question.then((found) => ({ of: message, text: found.text }))).catch(() => {});
   };
+  // An edit may be of the part that is not told.
+  useEffect(() => {
+    if (all && message.cut && all.of !== message) more();
+  }, [message]);
   return html`<div class="text" dir="auto">
     ${message.markdown ? tree(first).map((node) => draw(node, message)) : html`<p dir="auto">${pieces(first)}</p>`}
-    ${short && html`<button type="button" class="plain more" onClick=${() => void more()}>${t("show all")}</button>`}
+    ${short && html`<button type="button" class="plain more" onClick=${more}>${t("show all")}</button>`}
   </div>`;
 }
 

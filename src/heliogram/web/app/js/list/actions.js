@@ -35,7 +35,8 @@ export function putInto(chat, name) {
     const left = one.chats.filter((/** @type {string} */ id) => id !== chat.id);
     return { ...one, chats: left.length === one.chats.length ? [...left, chat.id] : left };
   });
-  void ask("set folders", { folders: next }).then((kept) => (folders.value = kept), () => {});
+  // What they are then is told to all windows, in its order.
+  tell("set folders", { folders: next });
 }
 
 /** Ask, then leave. @param {any} chat */

@@ -34,7 +34,8 @@ export function EditFolders({ close, titleId, first }) {
     if (wrong) return;
     setBusy(true);
     try {
-      folders.value = await ask("set folders", { folders: all.map((one) => ({ ...one, name: one.name.trim() })) });
+      // What they are then is told to all windows, in its order.
+      await ask("set folders", { folders: all.map((one) => ({ ...one, name: one.name.trim() })) });
       close();
     } catch {
       setBusy(false);

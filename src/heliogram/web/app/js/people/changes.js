@@ -12,8 +12,12 @@ import { call } from "../wire.js";
 import { t } from "../words.js";
 
 /**
+ * Words for while and after, and when it is there. `about` are the accounts that it is still about.
+ * @typedef {string | ((about: string[]) => string)} Words
+ * @typedef {{ doing: Words, done: Words, over: (info: any, about: string[]) => boolean }} How
+ *
  * A change that is under way.
- * @typedef {{ id: number, chat: string, command: string, doing: string, done: string, over: (info: any) => boolean }} Change
+ * @typedef {How & { id: number, chat: string, command: string, about: string[] }} Change
  */
 
 /** @type {import("../../vendor/preact.js").Signal<Change[]>} */
@@ -24,15 +28,19 @@ let last = 0;
 /** @param {(one: Change) => boolean} which */
 const drop = (which) => (changes.value = changes.value.filter((one) => !which(one)));
 
+/** @param {Words} words @param {Change} one */
+const inWords = (words, one) => (typeof words === "string" ? words : words(one.about));
+
 /**
  * Begin a change, and follow it. What the node refuses at once is thrown.
- * @param {string} command its tag @param {Record<string, unknown>} fields with `chat`
- * @param {{ doing: string, done: string, over: (info: any) => boolean }} how words for while and after; when it is there
+ * @param {string} command its tag @param {Record<string, any>} fields with `chat`; people in them by their accounts
+ * @param {How} how
  */
 export async function change(command, fields, how) {
   const id = ++last;
   const chat = String(fields.chat);
-  changes.value = [...changes.value, { id, chat, command, ...how }];
+  const about = fields.members ?? (fields.member ? [fields.member] : []);
+  changes.value = [...changes.value, { id, chat, command, about, ...how }];
   try {
     await call(command, fields);
   } catch (error) {
@@ -44,19 +52,29 @@ export async function change(command, fields, how) {
 
 /** Ask how a conversation is, and tell what is done. @param {string} chat */
 async function look(chat) {
-  if (!changes.value.some((one) => one.chat === chat)) return;
+  // What is begun later is not judged by this answer.
+  const asked = new Set(changes.value.filter((one) => one.chat === chat).map((one) => one.id));
+  if (!asked.size) return;
   const info = await call("chat", { chat }).catch(() => null);
   if (!info) return;
-  for (const one of changes.value.filter((change) => change.chat === chat && change.over(info))) {
+  for (const one of changes.value.filter((change) => asked.has(change.id) && change.over(info, change.about))) {
     drop((other) => other.id === one.id);
-    toast(one.done);
+    toast(inWords(one.done, one));
   }
 }
 
 on("chat changed", ({ chat }) => void look(chat.id));
 on("message added", ({ message }) => message.kind === "line" && void look(message.chat));
-// The toast with the reason is the store's.
-on("command failed", ({ chat, command }) => drop((one) => one.chat === chat && one.command === command));
+// The toast with the reason is the store's. What fails for some of those that a change is about goes on for the others.
+on("command failed", ({ chat, command, who }) => {
+  const failed = new Set((who ?? []).map((/** @type {any} */ one) => one.account));
+  changes.value = changes.value.flatMap((one) => {
+    if (one.chat !== chat || one.command !== command || ![...failed].every((account) => one.about.includes(account))) return [one];
+    const about = one.about.filter((account) => !failed.has(account));
+    return failed.size && about.length ? [{ ...one, about }] : [];
+  });
+  void look(chat);
+});
 on("state", ({ state }) => state !== "open" && (changes.value = []));
 on("reconnected", () => [...new Set(changes.value.map((one) => one.chat))].forEach((chat) => void look(chat)));
 
@@ -94,7 +112,7 @@ export function useInfo(id) {
 }
 
 /** What is under way in a conversation, as words. @param {string} chat */
-export const underWay = (chat) => changes.value.filter((one) => one.chat === chat).map((one) => one.doing);
+export const underWay = (chat) => changes.value.filter((one) => one.chat === chat).map((one) => inWords(one.doing, one));
 
 /** How long messages stay, as words. @param {number} seconds */
 export function spanWords(seconds) {

@@ -106,9 +106,9 @@ function AddMembers({ chat, there, owner, close, titleId }) {
     run(async () => {
       const members = [...chosen];
       await change("add members", { chat: chat.id, members, role }, {
-        doing: t("adding people", { n: members.length }),
-        done: t("were added", { n: members.length }),
-        over: (info) => members.every((account) => info.members.some((/** @type {Member} */ one) => one.who.account === account)),
+        doing: (about) => t("adding people", { n: about.length }),
+        done: (about) => t("were added", { n: about.length }),
+        over: (info, about) => about.every((account) => info.members.some((/** @type {Member} */ one) => one.who.account === account)),
       });
       close();
     });

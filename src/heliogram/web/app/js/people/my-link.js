@@ -1,7 +1,8 @@
 // @ts-check
 /** Links that lead to the owner: make, show, copy, take back. */
 
-import { html, useEffect, useState } from "../../vendor/preact.js";
+import { html, useEffect, useMemo, useState } from "../../vendor/preact.js";
+import { inTurn } from "../newest.js";
 import { Confirm, Sheet } from "../parts/dialog.js";
 import { Icon } from "../parts/icon.js";
 import { Qr } from "../parts/qr.js";
@@ -15,14 +16,18 @@ export function MyLink({ close, titleId }) {
   const [links, setLinks] = useState(/** @type {any[] | null} */ (null));
   const [shown, setShown] = useState("");
   const { busy, wrong, run } = useTry();
+  const take = useMemo(
+    () =>
+      inTurn((/** @type {{ found: any[], show: string }} */ { found, show }) => {
+        // Those that were made for one person by the way are theirs: nothing to give around.
+        found.sort((a, b) => b.created - a.created);
+        setLinks(found);
+        setShown(show || found.find((one) => !one.person && !one.one_time)?.id || "");
+      }),
+    [],
+  );
   const load = (/** @type {string} */ show = "") =>
-    run(async () => {
-      const found = await call("links");
-      // Those that were made for one person by the way are theirs: nothing to give around.
-      found.sort((/** @type {any} */ a, /** @type {any} */ b) => b.created - a.created);
-      setLinks(found);
-      setShown(show || found.find((/** @type {any} */ one) => !one.person && !one.one_time)?.id || "");
-    });
+    run(() => take(call("links").then((/** @type {any[]} */ found) => ({ found, show }))));
   useEffect(() => void load(), []);
   const link = links?.find((one) => one.id === shown);
   const revoke = (/** @type {any} */ one) =>

@@ -1,7 +1,8 @@
 // @ts-check
 /** How relays are reached: a proxy, and whom to trust. */
 
-import { html, useEffect, useState } from "../../vendor/preact.js";
+import { html, useEffect, useMemo, useState } from "../../vendor/preact.js";
+import { inTurn } from "../newest.js";
 import { Confirm } from "../parts/dialog.js";
 import { openDialog, refreshStatus, toast } from "../store.js";
 import { call, upload } from "../wire.js";
@@ -17,7 +18,8 @@ export function Network() {
   const way = useTry();
   const trust = useTry();
   const [reach, setReach] = useState("");
-  const take = (/** @type {any} */ now) => (setNetwork(now), setProxy(now.proxy));
+  // Each answer is about both: what was set last is not taken back by what was set before it.
+  const take = useMemo(() => inTurn((/** @type {any} */ now) => (setNetwork(now), setProxy(now.proxy))), []);
   // What was set is in force: whether it is of use, relays tell.
   const look = async (/** @type {string} */ none) => {
     setReach(t("relays are asked"));
@@ -26,11 +28,11 @@ export function Network() {
     setReach(!relays.length ? "" : n ? t("relays answer", { n, all: relays.length }) : t(none));
     await refreshStatus().catch(() => {});
   };
-  useEffect(() => void way.run(async () => take(await call("network"))), []);
+  useEffect(() => void way.run(() => take(call("network"))), []);
   const set = (/** @type {string} */ wanted) =>
     way.run(async () => {
       setReach("");
-      take(await call("network", { proxy: wanted }));
+      await take(call("network", { proxy: wanted }));
       await look(wanted ? "offline proxy" : "offline").catch(() => setReach(""));
     });
   const clear = () =>
@@ -46,7 +48,7 @@ export function Network() {
     trust.run(async () => {
       if (file.size > MOST) return trust.setWrong(t("too large certificates"));
       const { path } = await upload(file, file.name);
-      take(await call("network", { authority: path }));
+      await take(call("network", { authority: path }));
       toast(t("authority set"));
       // Relays that were not trusted may be now.
       await call("relays", { check: true }).then(refreshStatus, () => {});
@@ -57,7 +59,7 @@ export function Network() {
       text: t("forget authority text"),
       yes: t("forget"),
       danger: true,
-      run: () => void trust.run(async () => take(await call("network", { authority: "" }))),
+      run: () => void trust.run(() => take(call("network", { authority: "" }))),
     });
   return html`<${Card} title=${t("proxy")}>
       <form class="p-form" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), void (proxy.trim() ? set(proxy.trim()) : clear()))}>

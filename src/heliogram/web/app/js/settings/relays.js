@@ -1,10 +1,11 @@
 // @ts-check
 /** The relays for what the owner begins. */
 
-import { html, useEffect, useState } from "../../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
 import { Confirm } from "../parts/dialog.js";
 import { IconButton } from "../parts/icon.js";
 import { on, openDialog, refreshStatus, toast } from "../store.js";
+import { Since } from "../since.js";
 import { call } from "../wire.js";
 import { t } from "../words.js";
 import { Health } from "../people/health.js";
@@ -17,19 +18,30 @@ export function Relays() {
   const [address, setAddress] = useState("");
   const listing = useTry();
   const adding = useTry();
+  const since = useRef(new Since()).current;
+  /** How often the list was changed here. */
+  const changes = useRef(0);
+  const heard = (/** @type {any} */ { relay }) =>
+    setRelays((all) => all?.map((one) => (one.relay.key === relay.relay.key ? relay : one)) ?? all);
+  // To look at relays takes its time. A list from before a change here is not shown any more.
+  const ask = async (check = false) => {
+    const before = changes.current;
+    await since.learn(call("relays", { check }), (all) => before === changes.current && setRelays(all), heard);
+    if (before !== changes.current && check) await ask();
+  };
   const load = (check = false) => listing.run(async () => {
-    setRelays(await call("relays", { check }));
+    await ask(check);
     if (check) await refreshStatus().catch(() => {});
   });
   useEffect(() => {
+    const end = on("relay changed", (notice) => (since.hear(notice), heard(notice)));
     void load();
-    return on("relay changed", ({ relay }) =>
-      setRelays((all) => all?.map((one) => (one.relay.key === relay.relay.key ? relay : one)) ?? all),
-    );
+    return end;
   }, []);
   const add = () =>
     adding.run(async () => {
       const relay = await call("add relay", { address: address.trim() });
+      changes.current += 1;
       setAddress("");
       toast(t("relay added", { name: relay.name }));
       await load(true);
@@ -43,8 +55,9 @@ export function Relays() {
       run: () =>
         void listing.run(async () => {
           await call("remove relay", { relay: relay.key });
+          changes.current += 1;
           toast(t("relay removed", { name: relay.name }));
-          setRelays(await call("relays"));
+          await ask();
           await refreshStatus().catch(() => {});
         }),
     });
