@@ -140,6 +140,7 @@ def chat_info(info: api.ChatInfo) -> list[tuple[str, str]]:
             for one in info.members
         ),
         *(("relay", f"{one.relay.name}: {one.state}") for one in info.relays),
+        *(("not decided yet", english.wanted(one)) for one in info.waiting),
         ("goes on from", chat.predecessor or ""),
         ("goes on in", chat.successor or ""),
     ]

@@ -96,6 +96,18 @@ def guarantee(info: api.ChatInfo) -> str:
     return f"{n} relays, {info.quorum} decide: {lie}, {info.silent or 'none'} may be missing."
 
 
+def wanted(one: api.Wanted) -> str:
+    """A change that is not decided yet."""
+    names = ", ".join(person.name for person in one.who) or "somebody"
+    return {
+        "set profile": "another name, description or picture",
+        "add members": f"to add {names}",
+        "remove members": f"to remove {names}",
+        "set role": f"another role for {names}",
+        "change relays": "other relays",
+    }.get(one.command, "to go on elsewhere")
+
+
 def passed(seen: api.Passed) -> str:
     """What who watches the network saw."""
     if not seen.to:

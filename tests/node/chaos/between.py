@@ -95,13 +95,12 @@ class Between:
             await socket.prepare(request)
             self._sockets.add(socket)
             await _Line(self, socket, upstream).run()
+            await socket.close()
         except ConnectionError:  # who came was killed meanwhile
             pass
         finally:
             self._sockets.discard(socket)
             await upstream.close()
-            if socket.prepared:
-                await socket.close()
         return socket
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:

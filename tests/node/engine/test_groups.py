@@ -312,3 +312,31 @@ def test_a_name_means_the_conversation_that_is_not_over(world: World) -> None:
     world.run(until=lambda: alice.chat(chats[0]).phase == "out")
     with pytest.raises(Ambiguous):
         alice.call(api.GetChat(bob_here))
+
+
+def test_what_is_not_decided_yet_is_shown(world: World, three: Three) -> None:
+    """Two of four relays are away: what is wanted waits, and says so, after a start too."""
+    alice, bob, carol, chat = three
+    assert alice.call(api.GetChat(chat)).waiting == ()
+    for relay in world.order[:2]:
+        relay.up = False
+    told = len(alice.heard(api.ChatChanged))
+    alice.call(api.SetProfile(chat, name="Coffee"))
+    assert len(alice.heard(api.ChatChanged)) > told
+    alice.call(api.RemoveMembers(chat, (carol.id.hex(),)))
+    world.run(30)
+    alice.crash()
+    alice.rise()
+    name, removal = alice.call(api.GetChat(chat)).waiting
+    assert (name.command, name.who) == ("set profile", ())
+    assert (removal.command, [one.account for one in removal.who]) == (
+        "remove members",
+        [carol.id.hex()],
+    )
+    assert english.wanted(name) == "another name, description or picture"
+    assert english.wanted(removal) == f"to remove {removal.who[0].name}"
+    assert bob.call(api.GetChat(chat)).waiting == ()
+    for relay in world.order[:2]:
+        relay.up = True
+    world.run(600, until=lambda: alice.call(api.GetChat(chat)).waiting == ())
+    assert alice.chat(chat).name == "Coffee" and alice.chat(chat).members == 2

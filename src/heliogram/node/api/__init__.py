@@ -147,6 +147,7 @@ from heliogram.node.api.things import (
     Thumbnail,
     Trace,
     Transfer,
+    Wanted,
 )
 
 __all__ = [
@@ -279,6 +280,7 @@ __all__ = [
     "Unschedule",
     "VerifyContact",
     "Vote",
+    "Wanted",
     "Warned",
 ]
 

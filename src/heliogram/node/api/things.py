@@ -234,6 +234,17 @@ class RelayHealth(Struct, frozen=True, omit_defaults=True, kw_only=True):
     faults: tuple[str, ...] = ()
 
 
+class Wanted(Struct, frozen=True, omit_defaults=True):
+    """A change of a conversation that somebody wants here, and that is not decided yet."""
+
+    #: The tag of the command that it came from.
+    command: str
+    #: Unix seconds.
+    since: int
+    #: Whom it is about, where it is about somebody.
+    who: tuple[Person, ...] = ()
+
+
 class ChatInfo(Struct, frozen=True, kw_only=True):
     """All about a conversation."""
 
@@ -249,6 +260,8 @@ class ChatInfo(Struct, frozen=True, kw_only=True):
     silent: int
     #: For comparing by voice: equal for all who are in the same epoch of the same branch.
     authenticator: str
+    #: What waits for being decided, in the order in which it was wanted.
+    waiting: tuple[Wanted, ...] = ()
 
 
 class Contact(Struct, frozen=True, omit_defaults=True, kw_only=True):

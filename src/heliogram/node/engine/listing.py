@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from heliogram.content.sent import MAX_SENT
 from heliogram.node import api
-from heliogram.node.engine import naming
+from heliogram.node.engine import naming, wishes
 from heliogram.node.engine.context import Handler
 from heliogram.node.engine.desk import Desk
 from heliogram.node.engine.views import Views
@@ -75,6 +75,20 @@ class Listing:
             lying=0 if configuration is None else configuration.b,
             silent=0 if configuration is None else configuration.n - configuration.q,
             authenticator=authenticator,
+            waiting=self._waiting(row.number),
+        )
+
+    def _waiting(self, number: int) -> tuple[api.Wanted, ...]:
+        """The changes that people want. What a node does by itself has no command."""
+        person = self._desk.people.person
+        return tuple(
+            api.Wanted(
+                row.command,
+                row.created,
+                tuple(person(one) for one in wishes.about(wishes.decode(row.wish))),
+            )
+            for row in self._desk.logs.wishes(number)
+            if row.command
         )
 
     def _history(self, command: api.GetHistory, extra: object) -> list[api.Message]:

@@ -273,6 +273,7 @@ class Talks:
             conversation, command, wishes.encode(wish), created=self.desk.time
         )
         log.wish(number, wish)
+        self.desk.chat_changed(conversation)
 
     def entered(self, number: int) -> None:
         """Another epoch is open: whoever was on the way in is there, and hears what waited for them."""

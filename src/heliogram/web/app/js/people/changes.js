@@ -111,8 +111,26 @@ export function useInfo(id) {
   return { info: info?.chat.id === id ? info : null, gone };
 }
 
-/** What is under way in a conversation, as words. @param {string} chat */
-export const underWay = (chat) => changes.value.filter((one) => one.chat === chat).map((one) => inWords(one.doing, one));
+/** Words for what waits to be decided, by the command that it came from. @type {Record<string, (who: any[]) => string[]>} */
+const WAITING = {
+  "set profile": () => [t("changing group")],
+  "add members": (who) => [t("adding people", { n: who.length })],
+  "remove members": (who) => who.map(({ name }) => t("removing", { name })),
+  "set role": (who) => who.map(({ name }) => t("changing role", { name })),
+  "change relays": () => [t("changing relays")],
+};
+
+/** What is under way in a conversation, as words: begun in this page, or long before. @param {any} info */
+export function underWay(info) {
+  const here = changes.value.filter((one) => one.chat === info.chat.id);
+  // What names somebody has the same words here and there.
+  const known = new Set(here.map((one) => one.command).filter((one) => one !== "remove members" && one !== "set role"));
+  const before = info.waiting.filter((/** @type {any} */ one) => !known.has(one.command));
+  return new Set([
+    ...here.map((one) => inWords(one.doing, one)),
+    ...before.flatMap((/** @type {any} */ one) => WAITING[one.command]?.(one.who ?? []) ?? []),
+  ]);
+}
 
 /** How long messages stay, as words. @param {number} seconds */
 export function spanWords(seconds) {

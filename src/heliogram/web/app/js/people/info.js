@@ -27,7 +27,7 @@ export function Info({ chat }) {
   const admin = !over && (me?.role === "admin" || me?.role === "owner");
   return html`
     <div class="p-under-way" role="status">
-      ${underWay(chat.id).map((words) => html`<p key=${words}><${Icon} name="clock" size=${18} /> ${words}</p>`)}
+      ${[...underWay(info)].map((words) => html`<p key=${words}><${Icon} name="clock" size=${18} /> ${words}</p>`)}
     </div>
     <${Ended} chat=${chat} info=${info} />
     ${chat.kind === "group" && html`<${GroupHead} chat=${chat} info=${info} may=${admin} />`}

@@ -24,6 +24,7 @@ export default {
   renamed: "The group is renamed.",
   "change description": "Change the description",
   "no description": "No description",
+  "changing group": "Name, description or picture are being changed…",
   "changing description": "The description is being changed…",
   "description changed": "The description is changed.",
   "change picture": "Change the picture",

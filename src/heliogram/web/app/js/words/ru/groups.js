@@ -24,6 +24,7 @@ export default {
   renamed: "Группа переименована.",
   "change description": "Изменить описание",
   "no description": "Без описания",
+  "changing group": "Имя, описание или картинка меняются…",
   "changing description": "Описание меняется…",
   "description changed": "Описание изменено.",
   "change picture": "Изменить картинку",
