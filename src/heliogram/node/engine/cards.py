@@ -150,5 +150,11 @@ class Cards:
 
     def revoked(self, account: bytes) -> frozenset[bytes]:
         """Ids of devices that an account, perhaps our own, has revoked."""
-        known = self._me.devices if account == self._me.id else self.devices(account)
-        return frozenset() if known is None else frozenset(known.revoked)
+        if account == self._me.id:
+            return frozenset(self._me.devices.revoked)
+        found: frozenset[bytes] | None = self._tables.revoked.get(account)
+        if found is None:
+            known = self.devices(account)
+            revoked = frozenset() if known is None else frozenset(known.revoked)
+            found = self._tables.revoked.keep(account, revoked)
+        return found

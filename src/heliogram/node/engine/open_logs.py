@@ -185,8 +185,12 @@ class OpenLogs:
         people, context = desk.people, desk.context
 
         def revoked() -> frozenset[bytes]:
-            members = desk.logs.members(number)
-            return frozenset(chain.from_iterable(people.revoked(one.account) for one in members))
+            known: frozenset[bytes] | None = desk.logs.revoked.get(number)
+            if known is None:
+                accounts = (one.account for one in desk.logs.members(number))
+                known = frozenset(chain.from_iterable(map(people.revoked, accounts)))
+                desk.logs.revoked.keep(number, known)
+            return known
 
         return {
             "entropy": context.entropy,

@@ -202,6 +202,8 @@ class Logs:
         self._store = store
         self._rows = store.memo("conversations")
         self._members = store.memo("members")
+        #: See `PeopleTables.revoked`.
+        self.revoked = store.memo("revoked in")
         self._saying = store.memo("outbox")
         self._relays = store.memo("relays")
 
@@ -342,6 +344,7 @@ class Logs:
     def set_members(self, number: int, members: Iterable[MemberRow]) -> None:
         """Write who is in from now on."""
         self._members.pop(number, None)
+        self.revoked.pop(number, None)
         self._store.execute("DELETE FROM members WHERE conversation=?", (number,))
         for one in members:
             self._store.execute(

@@ -93,6 +93,10 @@ class PeopleTables:
         self._contacts = store.memo("contacts")
         self._names = store.memo("names")
         self._links = store.memo("links")
+        #: Devices that are revoked: by account, and of all who are in a conversation, by its number. For
+        #: whoever works them out: each entry that comes is held against them.
+        self.revoked = store.memo("revoked")
+        self._revoked_in = store.memo("revoked in")
         #: How accounts are shown: for whoever makes that of both tables.
         self.shown = store.memo("people")
 
@@ -183,6 +187,8 @@ class PeopleTables:
 
     def save_devices(self, account: bytes, devices: bytes, listed: int) -> None:
         """Keep the newest list of devices of an account, and `Card.said` of the card that it is in."""
+        self.revoked.pop(account, None)
+        self._revoked_in.clear()
         self._store.execute(
             "INSERT INTO names (account, name, devices, listed) VALUES (?, '', ?, ?)"
             " ON CONFLICT (account) DO UPDATE SET devices = excluded.devices, listed = excluded.listed",
