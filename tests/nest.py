@@ -1,12 +1,11 @@
 """Our own commands as processes, over and over, without importing them over and over.
 
-    made = nest("heliogram.relay.__main__", "heliogram-relay", "status", "--data", "/dev/null/none")
-    one = made.hatch(["heliogram-relay", "serve", "--data", "relay-1"], out=1, err=2)
+    one = nest("heliogram.relay").hatch(["serve", "--data", "relay-1"], out=1, err=2)
     one.send_signal(signal.SIGTERM)
     one.wait()
 
-A nest is a process that has imported a module with a `main`, and has run it once, in vain, so that all is
-there that it imports late. What it hatches is a fork of it: from there on a process as any other, with an end
+A nest is a process that has imported a package, and has run its `main` once, in vain, so that all is there
+that is imported late. What it hatches is a fork of it: from there on a process as any other, with an end
 of its own. Where there can be none (not on Linux) `AVAILABLE` is false: commands are started as always.
 """
 
@@ -24,7 +23,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
@@ -32,6 +31,12 @@ AVAILABLE = sys.platform == "linux"
 
 #: Bytes of a request: its arguments and the environment.
 _LARGEST = 1 << 18
+
+#: With which arguments a package's command comes to nothing, and the packages that it imports late.
+COMMANDS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+    "heliogram.relay": (("status", "--data", "/dev/null/nothing"), ()),
+    "heliogram.cli": (("serve", "--home", "/dev/null/nothing"), ("heliogram.node",)),
+}
 
 
 class Hatchling:
@@ -53,25 +58,36 @@ class Hatchling:
 class Nest:
     """A process of which others are forks. It ends with this one."""
 
-    def __init__(self, module: str, *vain: str) -> None:
+    def __init__(self, package: str) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         self._lock = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.nest", str(theirs.fileno()), module, *vain],
+                [sys.executable, "-m", "tests.nest", str(theirs.fileno()), package],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 cwd=Path(__file__).parents[1],
             )
         atexit.register(self._close)
 
-    def hatch(self, argv: Sequence[str], *, out: int, err: int) -> Hatchling:
-        """A process that runs `main` with these arguments in the environment of now, and writes there."""
-        request = {"argv": list(argv), "environment": dict(os.environ), "folder": os.getcwd()}
+    def hatch(
+        self,
+        arguments: Sequence[str],
+        *,
+        out: int,
+        err: int,
+        environment: Mapping[str, str] = os.environ,
+    ) -> Hatchling:
+        """A process that runs the command with these arguments, and writes to these descriptors."""
+        request = {
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "folder": os.getcwd(),
+        }
         return Hatchling(self, self.ask(request, out, err))
 
-    def ask(self, request: dict[str, object], *descriptors: int) -> int:
+    def ask(self, request: Mapping[str, object], *descriptors: int) -> int:
         """Its answer. Raises `RuntimeError` if it is gone."""
         with self._lock:
             socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors)
@@ -86,21 +102,23 @@ class Nest:
 
 
 @functools.cache
-def nest(module: str, *vain: str) -> Nest:
-    """This process's nest for a module. `vain` are arguments with which it comes to nothing."""
-    return Nest(module, *vain)
+def nest(package: str) -> Nest:
+    """This process's nest for a package of `COMMANDS`."""
+    return Nest(package)
 
 
-def _prepare(module: str, vain: list[str]) -> Callable[[], None]:
-    """Import all that a command will need; its `main`."""
-    package = importlib.import_module(module.rpartition(".")[0])
-    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not found.name.endswith("__main__"):
-            importlib.import_module(found.name)
-    main: Callable[[], None] = importlib.import_module(module).main
+def prepare(package: str) -> Callable[[], None]:
+    """Import all that a package's command will need; its `main`."""
+    vain, besides = COMMANDS[package]
+    for name in (package, *besides):
+        found = pkgutil.walk_packages(importlib.import_module(name).__path__, f"{name}.")
+        for one in found:
+            if not one.name.endswith("__main__"):
+                importlib.import_module(one.name)
+    main: Callable[[], None] = importlib.import_module(f"{package}.__main__").main
     with open(os.devnull, "w") as nowhere, suppress(SystemExit):
         with redirect_stdout(nowhere), redirect_stderr(nowhere):
-            sys.argv = vain
+            sys.argv[1:] = vain
             main()
     gc.collect()
     gc.freeze()
@@ -125,7 +143,7 @@ def _run(asked: socket.socket, main: Callable[[], None]) -> None:
             os.environ.clear()
             os.environ.update(request["environment"])
             os.chdir(request["folder"])
-            sys.argv = request["argv"]
+            sys.argv[1:] = request["arguments"]
             main()
             return
         for one in descriptors:
@@ -135,4 +153,4 @@ def _run(asked: socket.socket, main: Callable[[], None]) -> None:
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as channel:
-        _run(channel, _prepare(sys.argv[2], sys.argv[3:]))
+        _run(channel, prepare(sys.argv[2]))

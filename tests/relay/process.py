@@ -38,8 +38,6 @@ EASY: Mapping[str, int | str | bool] = {
 }
 
 _RELAY = "heliogram.relay"
-#: A command that fails at once.
-_VAIN = ("heliogram-relay", "status", "--data", os.path.join(os.devnull, "nothing"))
 
 
 class RelayProcess:
@@ -66,7 +64,8 @@ class RelayProcess:
         self._settings = {**EASY, **settings}
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | Hatchling | None = None
-        self._says: IO[str] | None = None
+        #: What it prints after it has said where it listens.
+        self.says: IO[str] | None = None
 
     def start(self) -> Self:
         """Start, and wait until it listens. Raises `RuntimeError` with its log if it ends instead."""
@@ -75,7 +74,7 @@ class RelayProcess:
             self.make()
         self._write_settings()
         says, out = os.pipe()
-        self._says = open(says)
+        self.says = open(says)
         try:
             with self.log.open("a") as log:
                 self._process = self._run(
@@ -97,7 +96,7 @@ class RelayProcess:
             made = self._run(
                 "init",
                 out=nothing.fileno(),
-                err=sys.__stderr__.fileno(),
+                err=2,
                 environment=self._environment if behind else {},
             )
         assert made.wait() == 0
@@ -160,8 +159,8 @@ class RelayProcess:
         self._process = None
         if how is not None:
             process.send_signal(how)
-        assert self._says is not None
-        with self._says:
+        assert self.says is not None
+        with self.says:
             return process.wait()
 
     def _run(
@@ -169,8 +168,7 @@ class RelayProcess:
     ) -> subprocess.Popen[bytes] | Hatchling:
         arguments = (command, "--data", str(self.data))
         if AVAILABLE and not environment:
-            made = nest(f"{_RELAY}.__main__", *_VAIN)
-            return made.hatch(["heliogram-relay", *arguments], out=out, err=err)
+            return nest(_RELAY).hatch(arguments, out=out, err=err)
         return subprocess.Popen(
             [sys.executable, "-m", _RELAY, *arguments],
             env=os.environ | environment,
@@ -187,9 +185,9 @@ class RelayProcess:
 
     def _listen(self) -> None:
         """Read what it says of itself: the place and the key."""
-        assert self._says is not None
+        assert self.says is not None
         said = ""
-        for line in self._says:
+        for line in self.says:
             said += line
             where = re.search(r"listening on (\S+:\d+)", said)
             key = re.search(r"\b([0-9a-f]{64})\b", said)
