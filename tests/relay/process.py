@@ -15,7 +15,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import IO, Self
+
+from tests.nest import AVAILABLE, Hatchling, nest
 
 #: Settings under which a test works for nothing and never waits for a budget.
 EASY: Mapping[str, int | str | bool] = {
@@ -35,7 +37,7 @@ EASY: Mapping[str, int | str | bool] = {
     "decisions_per_day": 1 << 40,
 }
 
-_RELAY = (sys.executable, "-m", "heliogram.relay")
+_RELAY = "heliogram.relay"
 
 
 class RelayProcess:
@@ -51,7 +53,8 @@ class RelayProcess:
     ) -> None:
         """`directory` gets the data and the log. `settings` go before `EASY`, `environment` before ours.
 
-        The relay is made (`init`) at its first start, outside of `environment`.
+        The relay is made (`init`) at its first start, outside of `environment`. Without one of its own it
+        comes out of a nest: hundreds are started, and most of a start is Python's.
         """
         self.directory = directory
         self.data = directory / "data"
@@ -60,7 +63,9 @@ class RelayProcess:
         self.key = b""
         self._settings = {**EASY, **settings}
         self._environment = dict(environment or {})
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | Hatchling | None = None
+        #: What it prints after it has said where it listens.
+        self.says: IO[str] | None = None
 
     def start(self) -> Self:
         """Start, and wait until it listens. Raises `RuntimeError` with its log if it ends instead."""
@@ -68,15 +73,15 @@ class RelayProcess:
         if not (self.data / "identity").exists():
             self.make()
         self._write_settings()
-        with self.log.open("a") as log:
-            self._process = subprocess.Popen(
-                [*_RELAY, "serve", "--data", self.data],
-                env=os.environ | self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+        says, out = os.pipe()
+        self.says = open(says)
+        try:
+            with self.log.open("a") as log:
+                self._process = self._run(
+                    "serve", out=out, err=log.fileno(), environment=self._environment
+                )
+        finally:
+            os.close(out)
         try:
             self._listen()
         except BaseException:
@@ -87,9 +92,14 @@ class RelayProcess:
     def make(self, *, behind: bool = False) -> None:
         """Make the relay in a new or empty directory; `behind`: in the environment that was given."""
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        environment = os.environ | (self._environment if behind else {})
-        command = [*_RELAY, "init", "--data", str(self.data)]
-        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+        with open(os.devnull, "w") as nothing:
+            made = self._run(
+                "init",
+                out=nothing.fileno(),
+                err=2,
+                environment=self._environment if behind else {},
+            )
+        assert made.wait() == 0
 
     @property
     def pid(self) -> int:
@@ -149,8 +159,23 @@ class RelayProcess:
         self._process = None
         if how is not None:
             process.send_signal(how)
-        with process:  # closes the pipe
+        assert self.says is not None
+        with self.says:
             return process.wait()
+
+    def _run(
+        self, command: str, *, out: int, err: int, environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes] | Hatchling:
+        arguments = (command, "--data", str(self.data))
+        if AVAILABLE and not environment:
+            return nest(_RELAY).hatch(arguments, out=out, err=err)
+        return subprocess.Popen(
+            [sys.executable, "-m", _RELAY, *arguments],
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        )
 
     def _write_settings(self) -> None:
         # The same port again after a restart: clients come back.
@@ -160,9 +185,9 @@ class RelayProcess:
 
     def _listen(self) -> None:
         """Read what it says of itself: the place and the key."""
-        assert self._process is not None and self._process.stdout is not None
+        assert self.says is not None
         said = ""
-        for line in self._process.stdout:
+        for line in self.says:
             said += line
             where = re.search(r"listening on (\S+:\d+)", said)
             key = re.search(r"\b([0-9a-f]{64})\b", said)

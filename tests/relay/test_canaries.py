@@ -131,10 +131,9 @@ def _full(pid: int) -> Iterator[None]:
 
 def _stop(relay: RelayProcess) -> bytes:
     """Stop it cleanly; what else it has printed."""
-    process = relay._process
-    assert process is not None and process.stdout is not None
-    os.kill(process.pid, signal.SIGTERM)
-    said = process.stdout.read().encode()
+    assert relay.says is not None
+    os.kill(relay.pid, signal.SIGTERM)
+    said = relay.says.read().encode()
     assert relay.wait() == 0
     return said
 

@@ -41,7 +41,7 @@ async def test_12_rolled_back_between_its_two_votes(tmp_path: Path, first: str) 
     async with running(tmp_path) as relays:
         fallen = relays.processes[0]
         alice = await relays.member("alice")
-        fallen.back_up("before")
+        await asyncio.to_thread(fallen.back_up, "before")
         await relays.again(alice)
         await alice.authorise()
         value = alice.value(b"alice's commit")
@@ -89,7 +89,7 @@ async def test_12_the_fence_is_lifted_after_the_decision_too(tmp_path: Path) -> 
     async with running(tmp_path) as relays:
         fallen = relays.processes[2]
         alice = await relays.member("alice")
-        fallen.back_up("before")
+        await asyncio.to_thread(fallen.back_up, "before")
         await relays.again(alice)
         await alice.authorise()
         first = await alice.change(b"first")
@@ -123,7 +123,7 @@ async def test_11_an_old_backup(tmp_path: Path) -> None:
         fallen = relays.processes[1]
         alice = await relays.member("alice")
         await alice.post(b"before")
-        fallen.back_up("yesterday")
+        await asyncio.to_thread(fallen.back_up, "yesterday")
         await relays.again(alice)
         await alice.authorise()
         posted: list[tuple[int, bytes]] = []
@@ -159,7 +159,7 @@ async def test_11_a_receipt_shows_the_fall(tmp_path: Path) -> None:
     async with running(tmp_path) as relays:
         fallen = relays.processes[3]
         alice = await relays.member("alice")
-        fallen.back_up("before")
+        await asyncio.to_thread(fallen.back_up, "before")
         await relays.again(alice)
         await alice.authorise()
         await alice.post(b"acknowledged, then forgotten")

@@ -1,4 +1,4 @@
-"""`heliogram serve`, over and over, without importing it over and over.
+"""`heliogram serve`, over and over, without importing it over and over, under one preloaded library.
 
     python -m tests.node.chaos.nest        # in a node's environment
 
@@ -8,18 +8,15 @@ is a fork of this process, and is from there on what the command is.
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 import signal
 import sys
+from collections.abc import Callable
 
-import heliogram.cli
-import heliogram.node
-from heliogram.cli.__main__ import main
+from tests.nest import prepare
 
 
-def hatch(log: str) -> None:
+def hatch(main: Callable[[], None], log: str) -> None:
     """Be a node until it ends."""
     code = 1
     try:
@@ -40,17 +37,14 @@ def hatch(log: str) -> None:
 
 def run() -> None:
     """Answer until nobody asks any more."""
-    for package in (heliogram.cli, heliogram.node):
-        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not found.name.endswith("__main__"):
-                importlib.import_module(found.name)
+    main = prepare("heliogram.cli")
     # Nobody waits for those who are gone.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     print("hatched", flush=True)
     while log := sys.stdin.readline().strip():
         pid = os.fork()
         if not pid:
-            hatch(log)
+            hatch(main, log)
         print(pid, flush=True)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import shutil
 import signal
 import sys
@@ -37,6 +38,7 @@ from heliogram.node.profile.directory import Directory
 from heliogram.node.profile.profile import Profile
 from heliogram.node.store.database import Store
 from heliogram.node.store.keys import Costs, load
+from tests.nest import Hatchling, nest
 from tests.relay import powerloss
 from tests.relay.process import RelayProcess
 
@@ -68,6 +70,7 @@ class Node:
         self._phrase = root / f"{name.lower()}.phrase"
         self._library = library
         self._nest: Process | None = None
+        self._hatchling: Hatchling | None = None
         self._pid = -1
         self._process: int | None = None
         self._client: Client | None = None
@@ -98,11 +101,8 @@ class Node:
     async def start(self) -> None:
         """Start it, wait until it is ready, and connect. Raises `RuntimeError` with its words if it ends."""
         assert self._process is None
-        nest = self._nest or await self._build()
-        assert nest.stdin is not None and nest.stdout is not None
         before = self.log.stat().st_size if self.log.exists() else 0
-        nest.stdin.write(f"{self.log}\n".encode())
-        self._pid = int(await nest.stdout.readline())
+        self._pid = await (self._hatch() if self._library is None else self._hatch_below())
         self._process = os.pidfd_open(self._pid)
         self.starts += 1
         async with asyncio.timeout(PATIENCE):
@@ -212,14 +212,33 @@ class Node:
             nest.kill()
             await nest.communicate()
 
-    async def _build(self) -> Process:
-        environment = {
+    async def _hatch(self) -> int:
+        with self.log.open("ab") as log:
+            self._hatchling = nest("heliogram.cli").hatch(
+                ["serve"], out=log.fileno(), err=log.fileno(), environment=self._environment
+            )
+        return self._hatchling.pid
+
+    async def _hatch_below(self) -> int:
+        """Below a library that is there from its beginning on: out of a nest of its own."""
+        nest = self._nest or await self._build()
+        assert nest.stdin is not None and nest.stdout is not None
+        nest.stdin.write(f"{self.log}\n".encode())
+        return int(await nest.stdout.readline())
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {
             **os.environ,
             "HELIOGRAM_HOME": str(self.home),
             "HELIOGRAM_PASSPHRASE_FILE": str(self._phrase),
         }
-        if self._library is not None:
-            environment |= powerloss.environment(self._library, self.home, self.journal)
+
+    async def _build(self) -> Process:
+        assert self._library is not None
+        environment = self._environment | powerloss.environment(
+            self._library, self.home, self.journal
+        )
         self._nest = await create_subprocess_exec(
             *(sys.executable, "-m", "tests.node.chaos.nest"),
             env=environment,
@@ -240,16 +259,16 @@ class Node:
 
     def _gone(self) -> bool:
         assert self._process is not None
-        try:
-            signal.pidfd_send_signal(self._process, 0)
-        except ProcessLookupError:
-            return True
-        return False
+        # It can be read from once the process has ended.
+        return bool(select.select((self._process,), (), (), 0)[0])
 
     def _forget(self) -> None:
         if self._process is not None:
             os.close(self._process)
             self._process = None
+        if self._hatchling is not None:
+            self._hatchling.wait()
+            self._hatchling = None
 
 
 def address(relay: RelayProcess, where: str = "") -> str:

@@ -142,7 +142,7 @@ async def test_11_a_relay_comes_back_from_the_past(tmp_path: Path) -> None:
         lost = betweens[1].process
         await talk.chatter("old", 3)
         await talk.agreed(stored=4)
-        lost.back_up("yesterday")
+        await asyncio.to_thread(lost.back_up, "yesterday")
         for number in range(3):
             await talk.chatter(f"new {number}", 2)
             await talk.renamed(alice, f"Tea {number}")
@@ -173,7 +173,7 @@ async def test_11_a_relay_has_lost_everything(tmp_path: Path, away: bool) -> Non
     """
     async with relays(tmp_path) as betweens:
         lost = betweens[1].process
-        lost.back_up("nothing")
+        await asyncio.to_thread(lost.back_up, "nothing")
         addresses = [one.address for one in betweens]
         async with people(tmp_path, ("Alice", "Bob"), addresses) as (alice, bob):
             await acquaint(alice, bob)
@@ -236,7 +236,7 @@ async def test_11_who_was_away_meets_a_relay_that_was_mended(tmp_path: Path) -> 
     """
     async with relays(tmp_path) as betweens:
         lost = betweens[1].process
-        lost.back_up("nothing")
+        await asyncio.to_thread(lost.back_up, "nothing")
         async with people(tmp_path, ("Alice", "Bob"), [one.address for one in betweens]) as both:
             alice, bob = both
             await acquaint(alice, bob)

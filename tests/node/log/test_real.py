@@ -97,7 +97,7 @@ def test_11_a_real_relay_from_an_old_backup(tmp_path: Path) -> None:
         async with running(tmp_path) as net:
             alice, bob = await group_of(net, "Alice", "Bob")
             fallen = net.processes[1]
-            fallen.back_up("old")
+            await asyncio.to_thread(fallen.back_up, "old")
             await net.until(lambda: together(alice, bob))
             alice.say(b"Alice 1")
             await net.until(lambda: not alice.disk.outbox, 120)
