@@ -10,10 +10,13 @@ from heliogram.node.control.faults import RemoteNodeError
 
 
 def stored(face: Face, message: api.Message) -> api.Message:
-    """The message when a quorum of relays has it, or when none will. Raises `TimeoutError`."""
+    """The message when a quorum of relays has it, or when none will. Raises `TimeoutError`.
+
+    Its conversation may go on in another one before: then it is said there, under another id.
+    """
 
     def look() -> api.Message | None:
-        now: api.Message = face.ask(api.GetMessage(message.id))
+        now: api.Message = face.ask(api.GetMessage(number=message.number))
         return None if now.state == "queued" else now
 
     return face.node.until(look)
