@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from heliogram.cli import showing
 from heliogram.cli.face import Face, Stop
+from heliogram.cli.sentences import FAILED
 from heliogram.node import api
 from heliogram.node.control.faults import RemoteNodeError
 
@@ -20,6 +22,22 @@ def stored(face: Face, message: api.Message) -> api.Message:
         return None if now.state == "queued" else now
 
     return face.node.until(look)
+
+
+def said(face: Face, *messages: api.Message) -> list[api.Message]:
+    """Messages of ours, each of them waited for if somebody waits. Raises `TimeoutError`, and `Stop`."""
+    now = [stored(face, one) for one in messages] if face.wait else list(messages)
+    if any(one.state == "failed" for one in now):
+        raise Stop(
+            "No relay takes this message.", "heliogram relays check shows how they are.", FAILED
+        )
+    return now
+
+
+def say(face: Face, message: api.Message) -> None:
+    """Wait for a message of ours, and tell how it stands. Raises as `said`."""
+    (now,) = said(face, message)
+    face.done(f"{showing.short(now.id)} {showing.standing(now)}", now)
 
 
 def reached(face: Face, contact: api.Contact) -> api.Contact:
