@@ -70,7 +70,9 @@ def create(
     chat: api.Chat = face.ask(
         api.CreateGroup(name, tuple(members or ()), description, tuple(relay), quorum)
     )
-    face.done(f"{chat.name} is there. Write: heliogram chat '{chat.name}'", chat)
+    face.done(
+        f"{chat.name} is there. Write: heliogram chat {showing.named(chat.name, chat.id)}", chat
+    )
 
 
 @command(groups, "add", "group add Friends Dora", "group add Friends Dora --role admin")

@@ -17,6 +17,14 @@ def short(name: str) -> str:
     return name[:SHOWN]
 
 
+def named(name: str, id: str) -> str:
+    """How somebody gives a name to a shell; the id's first digits if the name cannot be typed."""
+    if line(name) != name or not name:
+        return short(id)
+    quoted = "'" + name.replace("'", "'\\''") + "'"
+    return f"-- {quoted}" if name.startswith("-") else quoted
+
+
 def person(who: api.Person) -> str:
     """Name, and what tells equal names apart."""
     name = line(who.name)
@@ -279,7 +287,7 @@ def requests(found: Sequence[api.Request]) -> Table:
         for one in found
     ]
     headings = ("id", "from", "mark", "kind", "group", "came", "safety code")
-    return Table(headings, rows, "Nobody waits.")
+    return Table(headings, rows, "Nobody waits.", whole=True)
 
 
 def links(found: Sequence[api.ContactLink]) -> Table:
@@ -296,7 +304,7 @@ def links(found: Sequence[api.ContactLink]) -> Table:
         for one in found
     ]
     empty = "No links. Make one: heliogram link new"
-    return Table(("id", "kind", "name", "made", "for", "link"), rows, empty)
+    return Table(("id", "kind", "name", "made", "for", "link"), rows, empty, whole=True)
 
 
 def relays(found: Iterable[api.RelayHealth]) -> Table:
@@ -350,7 +358,7 @@ def files(found: Iterable[api.Message]) -> Table:
         for one in message.files
     ]
     headings = ("message", "file", "name", "size", "type", "state", "path")
-    return Table(headings, rows, "No files.")
+    return Table(headings, rows, "No files.", whole=True)
 
 
 def found(screen: Screen, results: Sequence[api.Found]) -> None:
