@@ -178,9 +178,7 @@ def _read_words(file: Path | None) -> str:
 def _show(face: Face, words: str, *, ask: bool) -> None:
     every = words.split()
     face.screen.write()
-    face.screen.write(
-        "These 24 words are your account. They are shown once: write them down on paper."
-    )
+    face.screen.write("These 24 words are your account: write them down on paper.")
     face.screen.write("Who has them is you. Without them a lost machine is a lost account.")
     face.screen.write()
     grid(face, every)

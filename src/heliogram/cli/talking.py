@@ -18,6 +18,9 @@ from heliogram.node import api
 #: Characters of the longest text.
 MAX_TEXT = 65_536
 
+#: The largest number that a message can have.
+MAX_NUMBER = 1 << 62
+
 Chat = Annotated[
     str,
     typer.Argument(
@@ -76,7 +79,13 @@ def read(
     limit: Limit = 50,
     before: Annotated[
         int | None,
-        typer.Option("--before", metavar="NUMBER", help="Those before this one: `number` in JSON."),
+        typer.Option(
+            "--before",
+            metavar="NUMBER",
+            min=0,
+            max=MAX_NUMBER,
+            help="Those before this one: `number` in JSON.",
+        ),
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Stay, and show what comes. Ctrl-C ends.")
@@ -199,7 +208,10 @@ def search(
         typer.Option("--chat", help="Only there.", autocompletion=completing.chats),
     ] = None,
     before: Annotated[
-        int | None, typer.Option("--before", metavar="NUMBER", help="Those before this one.")
+        int | None,
+        typer.Option(
+            "--before", metavar="NUMBER", min=0, max=MAX_NUMBER, help="Those before this one."
+        ),
     ] = None,
     limit: Limit = 50,
 ) -> None:
