@@ -139,6 +139,8 @@ class Names:
             lambda found: found[1] + self.name(self._kind(found[2], kind), found[3]),
             printed,
         )
+        # Digits of a fraction are no id.
+        printed = re.sub(r'("round_trip_ms": )[\d.]+', r"\1<n>", printed)
         printed = HEX.sub(lambda found: self.name("account", found[0]), printed)
         printed = re.sub(
             r"\b\d{5}( \d{5}){4,}\b", lambda found: self.name("digits", found[0]), printed
@@ -170,7 +172,6 @@ _VARYING = (
     (r"http://127\.0\.0\.1:\d+/[\w-]{43}/#[\w-]{43}", "<start link>"),
     (r"\b\d+ ms\b", "<n> ms"),
     (r"^[█▀▄ ]{20,}\n(?:[█▀▄ ]{20,}\n)*", "<QR>\n"),
-    (r'("round_trip_ms": )[\d.]+', r"\1<n>"),
     (rf"stored by [34] of {RELAYS} relays|\bdelivered\b", f"stored by <n> of {RELAYS} relays"),
     (r"^(authenticator\t).*", r"\1<authenticator>"),
     (r"^(device\t).*", r"\1<device>"),

@@ -8,13 +8,10 @@ from pathlib import Path
 
 from heliogram.cli.beginning import grid
 from heliogram.cli.face import Face, Stop
-from heliogram.cli.opening import ask_passphrase, choose
 from heliogram.cli.reaching import reach_running
 from heliogram.cli.sentences import USAGE
 from heliogram.node import api
 from heliogram.node.errors import NoProfile
-from heliogram.node.profile import passphrase
-from heliogram.node.profile.profile import Profile
 
 
 def change(face: Face, new_file: Path | None) -> None:
@@ -29,6 +26,10 @@ def change(face: Face, new_file: Path | None) -> None:
             "Name a file with it: --new-file FILE",
             USAGE,
         )
+    from heliogram.cli.opening import ask_passphrase, choose
+    from heliogram.node.profile import passphrase
+    from heliogram.node.profile.profile import Profile
+
     old = passphrase.find(directory, ask=ask_passphrase if sits else None)
     if new_file is not None:
         new = passphrase.find(directory, environ={passphrase.FILE_VARIABLE: str(new_file)})
@@ -53,6 +54,10 @@ def words(face: Face) -> None:
     directory = face.directory
     if not directory.exists:
         raise NoProfile
+    from heliogram.cli.opening import ask_passphrase
+    from heliogram.node.profile import passphrase
+    from heliogram.node.profile.profile import Profile
+
     phrase = passphrase.find(directory, ask=ask_passphrase if sys.stdin.isatty() else None)
     running = reach_running(directory, face.timeout)
     if running is None:
