@@ -17,6 +17,7 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -340,7 +341,7 @@ def test_chat_shows_polls_and_where_messages_come_from(
     it = terminals[0]
     seen = it.until("2. [ ] Thursday")
     assert "1. [ ] Tuesday: 1 (Anna)" in seen and "\x1b[2J" not in seen
-    more = {"forwarded": api.Origin("Cleo"), "pinned": True}
+    more: dict[str, Any] = {"forwarded": api.Origin("Cleo"), "pinned": True}
     world.do(lambda node: node.somebody_says("Anna", "they said", **more))
     it.until("[forwarded from Cleo]")
     it.until("pinned")
