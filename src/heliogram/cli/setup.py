@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,6 +16,9 @@ from heliogram.cli.network import Certificates, Proxy
 from heliogram.cli.sentences import USAGE
 from heliogram.node import api
 from heliogram.node.errors import NoProfile, ProfileBusy
+
+#: Seconds in which another command may still let the profile go.
+_MOMENT: Final = 0.3
 
 Relays = Annotated[
     list[str],
@@ -179,8 +182,12 @@ def serve(face: Face) -> None:
 
     if not face.directory.exists:
         raise NoProfile
-    if is_locked(face.directory.lock):
-        raise ProfileBusy
+    # Who waits for a command to end starts a node right after it.
+    until = time.monotonic() + _MOMENT
+    while is_locked(face.directory.lock):
+        if time.monotonic() > until:
+            raise ProfileBusy
+        time.sleep(0.02)
     from heliogram.cli.serving import serve as run
 
     run(face)
