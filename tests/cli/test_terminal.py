@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,16 +17,20 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from heliogram.cli import cleaning
+from heliogram.cli import cleaning, showing
 from heliogram.cli.editing import Editor
 from heliogram.cli.lazily import COMMANDS, load
+from heliogram.cli.printing import Screen, Table
 from heliogram.node import api
 from tests.cli.kit import World, a_world
+from tests.node.control.memory import MemoryNode
 
 #: Clear the screen, set the title, the clipboard, have it type, move, 8-bit CSI, BEL, backspace, bidi.
 ATTACKS = [
@@ -60,7 +67,12 @@ class Terminal:
     """The command line on a terminal of its own."""
 
     def __init__(
-        self, world: World, *arguments: str, term: str = "xterm-256color", no_color: str = ""
+        self,
+        world: World,
+        *arguments: str,
+        term: str = "xterm-256color",
+        no_color: str = "",
+        columns: int = 100,
     ) -> None:
         self.screen, inner = pty.openpty()
         self.process = subprocess.Popen(
@@ -72,7 +84,7 @@ class Terminal:
                 **world.environment,
                 "TERM": term,
                 "NO_COLOR": no_color,
-                "COLUMNS": "100",
+                "COLUMNS": str(columns),
                 "LINES": "30",
             },
             start_new_session=True,
@@ -228,6 +240,43 @@ def test_57_a_terminal_gets_a_part_of_a_flood(world: World, terminals: list[Term
     assert seen.count("line") < 200 and "pipe the command" in seen and "the next one" in seen
 
 
+class Paper(io.StringIO):
+    """A terminal that keeps what is printed."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 200])
+def test_tables_fit_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "dumb")
+    link = "heliogram:contact/" + "a" * 300
+    names = ["Anna", "x" * 64, "日本語の名前", "עברית שם"]
+    rows = [("0123456789ab", name, "", "amber lion tide", "") for name in names]
+    paper = Paper()
+    screen = Screen(paper)
+    screen.table(Table(("id", "name", "unread", "mark", "message"), rows))
+    shown = paper.getvalue()
+    assert all(cleaning.width(line) < columns for line in shown.splitlines())
+    # What is needed to tell things apart is there, and no empty columns are.
+    assert shown.count("0123456789ab") == 4 and shown.count("tide") == 4
+    assert "unread" not in shown
+    paper.truncate(0)
+    screen.table(Table(("id", "name", "link"), [("01", "Anna", link)], whole=True))
+    assert link in paper.getvalue()
+
+
+@pytest.mark.parametrize("name", ["Anna", 'O\'Brien "q"', "-dash", "$(x) `y`", "🦊", "a b"])
+def test_names_as_a_shell_takes_them(name: str) -> None:
+    written = shlex.split(showing.named(name, "0" * 64))
+    assert written[-1] == name and written[:-1] == (["--"] if name[0] == "-" else [])
+
+
+def test_a_name_that_cannot_be_typed() -> None:
+    assert showing.named("a\u202eb", "1234567890abcdef") == "1234567890ab"
+
+
 def test_a_reader_that_has_seen_enough(world: World) -> None:
     world.do(lambda node: [node.somebody_says("Anna", "x" * 1000) for _ in range(500)])
     command = f"{sys.executable} -m heliogram.cli read Anna --limit 500 | head -1"
@@ -266,6 +315,86 @@ def test_chat_on_a_terminal(world: World, terminals: list[Terminal]) -> None:
     assert it.process.returncode == 0
 
 
+def test_chat_in_little_room(world: World, terminals: list[Terminal]) -> None:
+    name = "x" * 60
+    world.do(lambda node: node.do_RenameContact(_rename(name)))
+    where = world.do(lambda node: next(iter(node.contacts.values())).chat or "")
+    terminals.append(Terminal(world, "chat", where, columns=40))
+    it = terminals[0]
+    it.until("xxx…")
+    it.type("hello there\r")
+    it.until("stored by 3 of 3 relays")
+    it.type("\x04")
+    it.rest()
+    assert it.process.returncode == 0
+
+
+def test_chat_shows_polls_and_where_messages_come_from(
+    world: World, terminals: list[Terminal]
+) -> None:
+    anna = world.do(lambda node: next(iter(node.contacts.values())).who)
+    poll = api.PollInfo(
+        "Which\x1b[2J evening?", (api.PollOption("Tuesday", (anna,)), api.PollOption("Thursday"))
+    )
+    asked = world.do(lambda node: node.somebody_says("Anna", "1. Tuesday", kind="poll", poll=poll))
+    terminals.append(Terminal(world, "chat", "Anna", columns=60))
+    it = terminals[0]
+    seen = it.until("2. [ ] Thursday")
+    assert "1. [ ] Tuesday: 1 (Anna)" in seen and "\x1b[2J" not in seen
+    more: dict[str, Any] = {"forwarded": api.Origin("Cleo"), "pinned": True}
+    world.do(lambda node: node.somebody_says("Anna", "they said", **more))
+    it.until("[forwarded from Cleo]")
+    it.until("pinned")
+    voted = api.PollInfo(poll.question, (api.PollOption("Tuesday"), poll.options[0]))
+    world.do(lambda node: node._change(replace(asked, poll=voted)))
+    it.until("2. [ ] Tuesday: 1 (Anna)")
+    it.type("/poll What?\r")
+    it.until("/help")
+    it.type("/vote 00 1\r")
+    it.until("There is no message")
+    it.type("/later soon it is\r")
+    it.until("is no time")
+    it.type("\x04")
+    it.rest()
+
+
+def test_chat_keeps_what_was_begun(world: World, terminals: list[Terminal]) -> None:
+    terminals.append(Terminal(world, "chat", "Anna"))
+    it = terminals[0]
+    it.until("Ctrl-D ends")
+    it.type("half a word")
+    it.until("half a word")
+    it.process.send_signal(signal.SIGHUP)
+    it.rest()
+    chat = world.do(lambda node: next(iter(node.contacts.values())).chat or "")
+    assert world.do(lambda node: node.chats[chat].draft) == "half a word"
+    terminals.append(Terminal(world, "chat", "Anna"))
+    it = terminals[1]
+    it.until("half a word")
+    it.type(" more\r")
+    it.until("stored by 3 of 3 relays")
+    it.type("\x04")
+    it.rest()
+    assert world.do(lambda node: node.messages[-1].text) == "half a word more"
+    assert world.do(lambda node: node.chats[chat].draft) == ""
+
+
+def test_chat_goes_on_where_the_conversation_does(world: World, terminals: list[Terminal]) -> None:
+    terminals.append(Terminal(world, "chat", "Anna"))
+    it = terminals[0]
+    it.until("Ctrl-D ends")
+    chat = world.do(lambda node: next(iter(node.contacts.values())).chat or "")
+    world.do(lambda node: node._set(replace(node.chats[chat], phase="dead")))
+    new = world.do(lambda node: node.do_StartSuccessor(api.StartSuccessor(chat)))
+    world.do(lambda node: node._set(replace(node.chats[chat], successor=new.id)))
+    it.until("goes on in a new log")
+    it.type("here I am\r")
+    it.until("stored by 3 of 3 relays")
+    assert world.do(lambda node: node.messages[-1].chat) == new.id
+    it.type("\x04")
+    it.rest()
+
+
 def test_50_a_chat_does_not_command_the_terminal(world: World, terminals: list[Terminal]) -> None:
     terminals.append(Terminal(world, "chat", "Anna"))
     it = terminals[0]
@@ -293,6 +422,45 @@ def test_chat_in_a_pipe(world: World) -> None:
     done = world.run("chat", "Anna", input="hello\n/quit\n")
     assert done.returncode == 0
     assert world.do(lambda node: node.messages[-1].text) == "hello"
+
+
+def test_send_follows_a_message_to_another_conversation(world: World) -> None:
+    def there(node: MemoryNode) -> None:
+        deliver = node.deliver
+
+        def deliver_there(message: api.Message) -> None:
+            moved = node._change(replace(message, id="5" * 64))
+            asyncio.get_running_loop().call_later(0.05, deliver, moved)
+
+        node.deliver = deliver_there  # type: ignore[method-assign]
+
+    world.do(there)
+    done = world.run("send", "Anna", "hello")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "555555555555 stored by 3 of 3 relays\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, code",
+    [
+        (("read", "Anna", "--before", "9" * 30), 2),
+        (("read", "Anna", "--before", "-1"), 2),
+        (("chats", "--timeout", "inf"), 2),
+        (("chats", "--timeout", "nan"), 2),
+        (("me", " "), 2),
+        (("send", "Anna", "x" * 70_000), 2),
+        (("send", "--", "-dash", "hello"), 1),
+        (("poll", "new", "Anna", "?", "one"), 2),
+        (("chats", "--home", "/nowhere"), 3),
+    ],
+    ids=lambda one: one[0] if isinstance(one, tuple) else "",
+)
+def test_what_is_wrong_is_said_in_a_sentence(
+    world: World, arguments: tuple[str, ...], code: int
+) -> None:
+    done = world.run(*arguments)
+    assert done.returncode == code and done.stdout == ""
+    assert done.stderr and "Traceback" not in done.stderr
 
 
 def test_read_follow(world: World, terminals: list[Terminal]) -> None:

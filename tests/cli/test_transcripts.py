@@ -15,6 +15,7 @@ A line that begins with "# " has something happen to others, and what commands c
     # Anna: text                 she says it; `Anna/Friends: text` in a group
     # Anna sends note.txt        a file, in the same way
     # Anna sees text             she has it
+    # Anna votes <message 1> 2   for the second option of a poll
     # Anna opens <uri 1>         she uses a link
     # Anna accepts               the invitation that comes
     # relay 4 ends, relay 4 begins
@@ -44,7 +45,8 @@ from PIL import Image
 
 from heliogram.cli.lazily import COMMANDS, load
 from heliogram.node import api
-from tests.cli.town import PHRASE, RELAYS, World, write_private
+from heliogram.node.errors import NotFound
+from tests.cli.town import PHRASE, RELAYS, World, until, write_private
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 
@@ -58,6 +60,7 @@ KINDS = {
     "contact": "account",
     "status": "account",
     "relays": "key",
+    "devices": "device",
     "group relays": "key",
 }
 
@@ -82,6 +85,11 @@ class Names:
             return self._world.town.relays[int(found[1]) - 1].where
         value = self._values[name]
         return value[:12] if HEX.fullmatch(value) else value
+
+    def whole(self, value: str) -> str:
+        """All of an id, by its beginning."""
+        found: api.Message = self._world.ask(api.GetMessage(value))
+        return found.id
 
     def name(self, kind: str, value: str) -> str:
         """What a value is called; ids may be given by their beginning."""
@@ -131,6 +139,8 @@ class Names:
             lambda found: found[1] + self.name(self._kind(found[2], kind), found[3]),
             printed,
         )
+        # Digits of a fraction are no id.
+        printed = re.sub(r'("round_trip_ms": )[\d.]+', r"\1<n>", printed)
         printed = HEX.sub(lambda found: self.name("account", found[0]), printed)
         printed = re.sub(
             r"\b\d{5}( \d{5}){4,}\b", lambda found: self.name("digits", found[0]), printed
@@ -162,13 +172,16 @@ _VARYING = (
     (r"http://127\.0\.0\.1:\d+/[\w-]{43}/#[\w-]{43}", "<start link>"),
     (r"\b\d+ ms\b", "<n> ms"),
     (r"^[█▀▄ ]{20,}\n(?:[█▀▄ ]{20,}\n)*", "<QR>\n"),
-    (r'("round_trip_ms": )[\d.]+', r"\1<n>"),
     (rf"stored by [34] of {RELAYS} relays|\bdelivered\b", f"stored by <n> of {RELAYS} relays"),
     (r"^(authenticator\t).*", r"\1<authenticator>"),
     (r"^(device\t).*", r"\1<device>"),
     (r'("device": ").*(")', r"\1<device>\2"),
     (r'("mark": ")[a-z ]+(")', r"\1<mark>\2"),
     (r"^(words\t).*", r"\1<words>"),
+    (r"^([a-z]+ ){23}[a-z]+$", "<words>"),
+    (r"^(database\t).*", r"\1<size>"),
+    (r"^[0-9a-f]{8}(\tthis one\t)", r"<device>\1"),
+    (r"\b\d{10}\b", "<time>"),
     (r"^(mark\t).*", r"\1<mark>"),
     (r"^(you\t\w+, ).*", r"\1<mark>"),
     (r"^( +\d+ )[a-z]+ +(\d+ )[a-z]+ +(\d+ )[a-z]+ +(\d+ )[a-z]+$", r"\1…  \2…  \3…  \4…"),
@@ -221,6 +234,12 @@ class Player:
             world.says(found[1], found[3], found[2] or "")
         elif first == "sends":
             world.says(who, more[0], "", str(world.desk / more[0]))
+        elif first == "votes":
+            person = world.person(who)
+            asked = self._names.whole(more[0])
+            choice = api.Vote(asked, (int(more[1]) - 1,))
+            world.town.do(until(lambda: _voted(person.node, choice)))
+            world.wait(lambda node: _counted(node, asked, who))
         elif first == "is" and more == ["done"]:
             world.wait(_done)
         elif first == "is":
@@ -300,6 +319,21 @@ async def _member(node: api.Node, chat: str, name: str) -> bool | None:
 async def _pictured(node: api.Node, chat: str) -> bool | None:
     info: api.ChatInfo = await node.call(api.GetChat(chat))
     return info.chat.picture or None
+
+
+async def _voted(node: api.Node, choice: api.Vote) -> bool | None:
+    """Vote, once the poll is there."""
+    try:
+        await node.call(choice)
+    except NotFound:
+        return None
+    return True
+
+
+async def _counted(node: api.Node, poll: str, who: str) -> bool | None:
+    now: api.Message = await node.call(api.GetMessage(poll))
+    options = () if now.poll is None else now.poll.options
+    return any(vote.name == who for option in options for vote in option.votes) or None
 
 
 async def _request(node: api.Node, name: str) -> bool | None:

@@ -10,19 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from getpass import getpass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from heliogram.cli import cleaning
 from heliogram.cli.face import Face, Stop
 from heliogram.cli.sentences import USAGE
 from heliogram.node import api
-from heliogram.node.engine.relay_list import described
+from heliogram.node.errors import ProfileExists
 from heliogram.node.identity.names import clean
-from heliogram.node.identity.words import COUNT, from_words
-from heliogram.node.local import create_profile_account, open_node, set_network
-from heliogram.node.network.proxy import Proxy
-from heliogram.node.profile import passphrase
-from heliogram.node.profile.config import Config
-from heliogram.node.profile.profile import Profile
+
+if TYPE_CHECKING:
+    from heliogram.node.profile.profile import Profile
+
+#: Words of an account.
+COUNT: Final = 24
 
 #: Characters of a file of words that are looked at.
 _LONGEST = 4096
@@ -46,12 +47,16 @@ class Wanted:
 
 def begin(face: Face, wanted: Wanted, words_file: Path | None, yes: bool) -> None:
     """Make an account and a profile for it."""
-    name = _name(wanted.name)
-    for one in wanted.relays:
-        described(one)
+    # What is wrong is said before anybody is asked for anything, and before a node is loaded.
+    if face.directory.exists:
+        raise ProfileExists
     if words_file is not None and words_file.exists():
         raise Stop(f"There is a file {words_file} already.", exit=USAGE)
+    name = _name(wanted.name)
+    _check(wanted)
     with _profile(face, wanted) as profile:
+        from heliogram.node.local import create_profile_account
+
         words = create_profile_account(profile, name, now=int(time.time()))
         if words_file is not None:
             _write(words_file, words)
@@ -70,12 +75,17 @@ def begin(face: Face, wanted: Wanted, words_file: Path | None, yes: bool) -> Non
 
 def restore(face: Face, wanted: Wanted, words_file: Path | None) -> None:
     """Make a profile for an account that there is, from its words."""
+    from heliogram.node.identity.words import from_words
+
+    if face.directory.exists:
+        raise ProfileExists
     words = _read_words(words_file)
     from_words(words)
     name = _name(wanted.name)
-    for one in wanted.relays:
-        described(one)
+    _check(wanted)
     with _profile(face, wanted) as profile:
+        from heliogram.node.local import create_profile_account
+
         create_profile_account(profile, name, words=words, now=int(time.time()))
         added = _connect(profile, wanted)
     if face.as_json:
@@ -88,19 +98,38 @@ def restore(face: Face, wanted: Wanted, words_file: Path | None) -> None:
 
 def open_backup(face: Face, file: Path) -> None:
     """Make the profile again of which `file` is a copy."""
-    from heliogram.cli.own import ask_passphrase
+    from heliogram.cli.opening import ask_passphrase
     from heliogram.node.archive.backup import restore as open_again
+    from heliogram.node.profile import passphrase
 
     directory = face.directory
+    if directory.exists:
+        raise ProfileExists
     phrase = passphrase.find(directory, ask=ask_passphrase if sys.stdin.isatty() else None)
     open_again(file, directory, phrase, time=int(time.time()), entropy=os.urandom)
     face.done(f"Your profile is back, in {directory.root}. Start it: heliogram serve")
 
 
-def _profile(face: Face, wanted: Wanted) -> Profile:
-    directory = face.directory
+def _check(wanted: Wanted) -> None:
+    """Whether relays and proxy can be such ones, before there is anything. Raises `NodeError`."""
+    if wanted.relays:
+        from heliogram.node.engine.relay_list import described
+
+        for one in wanted.relays:
+            described(one)
     if wanted.proxy:
-        Proxy.parse(wanted.proxy)  # before there is anything
+        from heliogram.node.network.proxy import Proxy
+
+        Proxy.parse(wanted.proxy)
+
+
+def _profile(face: Face, wanted: Wanted) -> Profile:
+    from heliogram.cli.opening import choose
+    from heliogram.node.profile import passphrase
+    from heliogram.node.profile.config import Config
+    from heliogram.node.profile.profile import Profile
+
+    directory = face.directory
     phrase = passphrase.find(directory, ask=choose if sys.stdin.isatty() else None)
     return Profile.create(directory, phrase, os.urandom, config=Config(keyring=wanted.keyring))
 
@@ -114,18 +143,10 @@ def _name(name: str) -> str:
     return shown
 
 
-def choose(prompt: str = "Passphrase: ") -> str:
-    """A passphrase that was typed twice."""
-    print("The passphrase opens the profile on this machine. Nobody can reset it.", file=sys.stderr)
-    while True:
-        first = getpass(prompt, stream=sys.stderr)
-        if first and first == getpass("Again: ", stream=sys.stderr):
-            return first
-        print("They are not the same." if first else "It is empty.", file=sys.stderr)
-
-
 def _connect(profile: Profile, wanted: Wanted) -> list[str]:
     """Choose the way out, then relays: nothing is sent before that way is known."""
+    from heliogram.node.local import open_node, set_network
+
     proxy, file = wanted.proxy or None, wanted.certificates
     set_network(profile, api.SetNetwork(proxy, None if file is None else str(file.absolute())))
 
@@ -157,14 +178,10 @@ def _read_words(file: Path | None) -> str:
 def _show(face: Face, words: str, *, ask: bool) -> None:
     every = words.split()
     face.screen.write()
-    face.screen.write(
-        "These 24 words are your account. They are shown once: write them down on paper."
-    )
+    face.screen.write("These 24 words are your account: write them down on paper.")
     face.screen.write("Who has them is you. Without them a lost machine is a lost account.")
     face.screen.write()
-    for row in range(0, COUNT, 4):
-        cells = [f"{row + n + 1:2} {every[row + n]:<10}" for n in range(4)]
-        face.screen.write("  " + "  ".join(cells).rstrip())
+    grid(face, every)
     face.screen.write()
     face.screen.flush()
     if ask:
@@ -174,6 +191,14 @@ def _show(face: Face, words: str, *, ask: bool) -> None:
         if face.screen.smart:
             # Off the screen, and out of what the terminal scrolls back to.
             face.screen.stream.write("\x1b[H\x1b[2J\x1b[3J")
+
+
+def grid(face: Face, words: Sequence[str]) -> None:
+    """Print words with their numbers, four a line, or as many as fit."""
+    many = 4 if face.screen.width >= 60 or not face.screen.tty else 2
+    for row in range(0, len(words), many):
+        cells = [f"{n + 1:2} {words[n]:<10}" for n in range(row, min(row + many, len(words)))]
+        face.screen.write("  " + "  ".join(cells).rstrip())
 
 
 def _next(face: Face, relays: Sequence[str]) -> None:

@@ -14,6 +14,9 @@ from heliogram.cli.face import Face
 #: Seconds that a command waits for relays.
 TIMEOUT: Final = 30.0
 
+#: Seconds that it may be told to wait: a week.
+LONGEST: Final = 604_800.0
+
 _COMMON: Final = {
     "home": Annotated[
         Path | None,
@@ -23,7 +26,10 @@ _COMMON: Final = {
     ],
     "as_json": Annotated[bool, typer.Option("--json", help="Print JSON.")],
     "timeout": Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long to wait.")
+        float,
+        typer.Option(
+            "--timeout", metavar="SECONDS", min=0.1, max=LONGEST, help="How long to wait."
+        ),
     ],
     "no_wait": Annotated[
         bool, typer.Option("--no-wait", help="Do not wait for relays: what is to go, goes later.")

@@ -39,6 +39,20 @@ def requests(incomplete: str) -> list[str]:
     return _offered(api.GetRequests(), lambda one: (one.who.name, one.id[:12]), incomplete)
 
 
+def folders(incomplete: str) -> list[str]:
+    """Folders of conversations."""
+    from heliogram.node import api
+
+    return _offered(api.GetFolders(), lambda one: (one.name,), incomplete)
+
+
+def scheduled(incomplete: str) -> list[str]:
+    """Numbers of what waits for its time."""
+    from heliogram.node import api
+
+    return _offered(api.GetScheduled(), lambda one: (str(one.number),), incomplete)
+
+
 def _offered(command: Any, names: Callable[[Any], Iterable[str]], incomplete: str) -> list[str]:
     from heliogram.cli.reaching import reach_running
     from heliogram.node.profile.directory import find

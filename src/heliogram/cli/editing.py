@@ -44,6 +44,11 @@ class Editor:
         self._at = 0
         self._pasting = False
 
+    def begin(self, text: str) -> None:
+        """Have `text` written already, with the cursor at its end."""
+        self.text = cleaning.block(text)[:MAX_LINE]
+        self.cursor = len(self.text)
+
     def feed(self, typed: str) -> list[str]:
         """What was typed; gives lines that it finished. Sets `over` at Ctrl-D on an empty line, or Ctrl-C."""
         finished: list[str] = []
@@ -150,10 +155,19 @@ class Prompt:
 
     def __init__(self, screen: Screen, prompt: str) -> None:
         self._screen = screen
-        self._prompt = prompt
+        self.prompt = prompt
         self._editor = Editor()
         self._rows = 0
         self.smart = screen.smart and sys.stdin.isatty() and os.name == "posix"
+
+    @property
+    def text(self) -> str:
+        """What is being written."""
+        return self._editor.text
+
+    @text.setter
+    def text(self, text: str) -> None:
+        self._editor.begin(text)
 
     @contextmanager
     def above(self) -> Iterator[None]:
@@ -217,16 +231,17 @@ class Prompt:
             self._screen.flush()
             return
         # One row: of a long line the part around the cursor.
-        room = self._screen.width - cleaning.width(self._prompt) - 1
+        shown_prompt = cleaning.fit(self.prompt, self._screen.width // 2)
+        room = self._screen.width - cleaning.width(shown_prompt) - 1
         text = self._editor.text.replace("\n", "⏎")
         start = 0
         while cleaning.width(text[start : self._editor.cursor]) >= room:
             start += 1
         before = text[start : self._editor.cursor]
         shown = cleaning.fit(text[start:], room)
-        place = cleaning.width(self._prompt) + cleaning.width(before)
+        place = cleaning.width(shown_prompt) + cleaning.width(before)
         move = f"\r\x1b[{place}C" if place else "\r"
-        prompt = self._screen.style(self._prompt, "1;36")
+        prompt = self._screen.style(shown_prompt, "1;36")
         self._screen.stream.write(f"{prompt}{shown}{move}")
         self._screen.flush()
 

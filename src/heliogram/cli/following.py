@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,8 @@ from heliogram.node import api
 from heliogram.node.control.client import Client
 from heliogram.node.control.faults import NotRunning
 from heliogram.node.control.place import Place
+from heliogram.node.errors import NoProfile
+from heliogram.node.profile.lock import is_locked
 
 if TYPE_CHECKING:
     from heliogram.node.local import LocalNode
@@ -28,9 +31,11 @@ async def near(face: Face) -> AsyncIterator[api.Node]:
     """A node for somebody who stays. Raises `NodeError`."""
     client = Client(Place(face.directory.socket()))
     try:
-        await client.connect()
+        await _connect(face, client)
     except NotRunning:
-        from heliogram.cli.own import open_profile
+        if not face.directory.exists:
+            raise NoProfile from None
+        from heliogram.cli.opening import open_profile
         from heliogram.node.local import open_node
 
         with open_profile(face.directory) as profile:
@@ -45,6 +50,19 @@ async def near(face: Face) -> AsyncIterator[api.Node]:
         yield client
     finally:
         await client.close()
+
+
+async def _connect(face: Face, client: Client) -> None:
+    """Reach the node that runs. One that starts or stops has the profile, and does not listen."""
+    until = time.monotonic() + face.timeout
+    while True:
+        try:
+            await client.connect()
+            return
+        except NotRunning:
+            if not is_locked(face.directory.lock) or time.monotonic() > until:
+                raise
+        await asyncio.sleep(0.05)
 
 
 async def _bring_out(face: Face, node: LocalNode) -> None:

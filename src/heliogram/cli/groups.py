@@ -15,6 +15,7 @@ from heliogram.cli.commands import command, group
 from heliogram.cli.face import Face, Stop
 from heliogram.cli.sentences import USAGE
 from heliogram.cli.waiting import changed
+from heliogram.cli.whens import span
 from heliogram.node import api
 
 #: What a line says of a group that is called otherwise.
@@ -69,7 +70,9 @@ def create(
     chat: api.Chat = face.ask(
         api.CreateGroup(name, tuple(members or ()), description, tuple(relay), quorum)
     )
-    face.done(f"{chat.name} is there. Write: heliogram chat '{chat.name}'", chat)
+    face.done(
+        f"{chat.name} is there. Write: heliogram chat {showing.named(chat.name, chat.id)}", chat
+    )
 
 
 @command(groups, "add", "group add Friends Dora", "group add Friends Dora --role admin")
@@ -136,6 +139,25 @@ def rename(
         *(chat, _RENAMED, lambda info: _is_called(info, name, description, expiry)),
         "It is renamed.",
         "It is being renamed.",
+    )
+
+
+@command(groups, "expiry", "group expiry Friends 7d", "group expiry Anna off")
+def expiry(
+    face: Face,
+    chat: Chat,
+    after: Annotated[
+        str, typer.Argument(metavar="SPAN", help="How long after it is read: 30m, 7d; or off.")
+    ],
+) -> None:
+    """Let messages of a conversation go some time after they are read, for all."""
+    seconds = span(after)
+    _change(
+        face,
+        api.SetProfile(chat, expiry=seconds),
+        *(chat, ("expiry set", "expiry off"), lambda info: info.chat.expiry == seconds),
+        "Messages go then." if seconds else "Messages stay.",
+        "It is being changed.",
     )
 
 

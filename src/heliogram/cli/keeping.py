@@ -82,6 +82,24 @@ def files_get(
         face.screen.pairs([("saved", path)])
 
 
+@command(files, "storage", "files storage", "files storage --clear")
+def files_storage(
+    face: Face,
+    clear: Annotated[
+        bool,
+        typer.Option(
+            "--clear", help="Forget sealed copies that relays still have, or that were saved."
+        ),
+    ] = False,
+) -> None:
+    """Show what the profile takes on this disk."""
+    now: api.Storage = face.ask(api.ClearKept() if clear else api.GetStorage())
+    if face.as_json:
+        face.screen.json(now)
+    else:
+        face.screen.pairs(showing.storage(now))
+
+
 # --- Relays ---------------------------------------------------------------------------------------
 
 

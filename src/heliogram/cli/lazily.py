@@ -21,35 +21,59 @@ COMMANDS: Final = (
     ("serve", "setup", "Run the node until Ctrl-C, SIGTERM or `heliogram lock`."),
     ("web", "setup", "Run the node and show the app in your browser, until Ctrl-C or SIGTERM."),
     ("status", "setup", "Show who you are and how the node is."),
-    ("passphrase", "setup", "Choose another passphrase for the profile."),
     ("lock", "setup", "Let the running node forget all keys and stop."),
     ("chats", "talking", "List your conversations."),
     ("chat", "talking", "Stay in a conversation: write below, read above."),
     ("read", "talking", "Show what was said, newest last."),
     ("send", "talking", "Say something."),
+    ("schedule", "scheduling", "Messages that wait for their time."),
+    ("poll", "polling", "Polls: ask, vote, see how they stand."),
+    ("search", "talking", "Search in all that was said."),
     ("edit", "talking", "Give a message of yours another text."),
     ("delete", "talking", "Take a message of yours back from all, as far as their programs obey."),
     ("react", "talking", "React to a message."),
-    ("search", "talking", "Search in all that was said."),
-    ("me", "people", "Show or change what others see you as."),
+    ("forward", "pinning", "Say again in a conversation what messages say, with their files."),
+    ("resend", "pinning", "Say again what a message of yours that failed says."),
+    ("pin", "pinning", "Pin a message, for all."),
+    ("unpin", "pinning", "Let a message be pinned no longer, for all."),
+    ("pins", "pinning", "Show what is pinned in a conversation, the newest first."),
+    ("explain", "keeping", "Show what relays and the network saw of a message of yours."),
+    ("files", "keeping", "Files of messages."),
+    ("group", "groups", "Groups: make, change, look at."),
+    ("mute", "arranging", "Let a conversation make no noise."),
+    ("archive", "arranging", "Put a conversation away: `chats --archived` lists it."),
+    ("top", "arranging", "Keep a conversation on top of the list."),
+    ("folder", "arranging", "Folders of conversations."),
     ("link", "people", "Links that lead to you: make, list, take back."),
     ("contact", "people", "People that you know."),
     ("requests", "people", "List who wants to get in touch."),
     ("accept", "people", "Accept a request: go into the conversation."),
     ("decline", "people", "Throw a request away."),
-    ("group", "groups", "Groups: make, change, look at."),
-    ("files", "keeping", "Files of messages."),
+    ("me", "people", "Show or change what others see you as."),
+    ("preferences", "arranging", "Show or change what you want of this node."),
+    ("devices", "setup", "List the devices of your account."),
+    ("words", "setup", "Show the 24 words of your account, to who knows the passphrase."),
+    ("passphrase", "setup", "Choose another passphrase for the profile."),
     ("relays", "keeping", "The relays for what you begin."),
     ("network", "network", "Show or change how relays are reached."),
-    ("explain", "keeping", "Show what relays and the network saw of a message of yours."),
-    ("export", "keeping", "Write everything readable into a directory: JSON Lines, files, a page."),
     ("backup", "keeping", "Write an encrypted copy of the profile."),
+    ("export", "keeping", "Write everything readable into a directory: JSON Lines, files, a page."),
     (
         "demo",
         "setup",
         "Play a story on this machine: three people, four relays, and one of them is lost.",
     ),
 )
+
+#: What stands above some of them in the list.
+_HEADINGS: Final = {
+    "init": "The node",
+    "chats": "Talking",
+    "edit": "Messages",
+    "group": "Conversations",
+    "link": "People",
+    "me": "Yourself and this machine",
+}
 
 
 class Lazy(TyperGroup):
@@ -80,8 +104,16 @@ class Lazy(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List them, none loaded."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, what) for name, _, what in COMMANDS])
+        # One width for all, so that the columns stand below each other.
+        room = max(len(name) for name, _, _ in COMMANDS)
+        parts: dict[str, list[tuple[str, str]]] = {}
+        heading = ""
+        for name, _, what in COMMANDS:
+            heading = _HEADINGS.get(name, heading)
+            parts.setdefault(heading, []).append((name.ljust(room), what))
+        for heading, rows in parts.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
 
 
 def load(name: str, room: str) -> Any:

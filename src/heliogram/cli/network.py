@@ -47,7 +47,7 @@ def _choose(face: Face, wanted: api.SetNetwork) -> api.Network:
             running.close()
         return now
     # A node that is started for this would go the old way first.
-    from heliogram.cli.own import open_profile
+    from heliogram.cli.opening import open_profile
     from heliogram.node.local import set_network
 
     with open_profile(face.directory) as profile:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable
-from getpass import getpass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from heliogram.cli.opening import open_profile
 from heliogram.node import api
 from heliogram.node.control import protocol
-from heliogram.node.local import LocalNode, open_node
-from heliogram.node.profile import passphrase
 from heliogram.node.profile.directory import Directory
-from heliogram.node.profile.profile import Profile
+
+if TYPE_CHECKING:
+    from heliogram.node.local import LocalNode
 
 T = TypeVar("T")
 
@@ -22,21 +21,10 @@ T = TypeVar("T")
 CATCH_UP = 10.0
 
 
-def ask_passphrase() -> str:
-    """Ask whoever sits there."""
-    return getpass("Passphrase: ", stream=sys.stderr)
-
-
-def open_profile(directory: Directory) -> Profile:
-    """The profile, opened by a passphrase from where one is. Raises `NodeError`."""
-    ask = ask_passphrase if sys.stdin.isatty() else None
-    return Profile.open(
-        directory, lambda config: passphrase.find(directory, keyring=config.keyring, ask=ask)
-    )
-
-
 class Own:
     """A node for the time of one command."""
+
+    runs = False
 
     def __init__(
         self, directory: Directory, timeout: float, *, wait: bool, note: Callable[[str], None]
@@ -47,6 +35,8 @@ class Own:
         self._profile = open_profile(directory)
         self._runner = asyncio.Runner()
         try:
+            from heliogram.node.local import open_node
+
             self._node: LocalNode = self._runner.run(open_node(self._profile))
             if wait and not self._drained(min(timeout, CATCH_UP)):
                 note("Not all relays have answered: newer things may be missing.")

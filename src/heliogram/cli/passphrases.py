@@ -1,4 +1,4 @@
-"""`passphrase`: another one, for a node that runs or for a profile that nobody has open."""
+"""`passphrase`, `words`: for who knows the passphrase; with a node that runs, or without one."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-from heliogram.cli.beginning import choose
+from heliogram.cli.beginning import grid
 from heliogram.cli.face import Face, Stop
-from heliogram.cli.own import ask_passphrase
 from heliogram.cli.reaching import reach_running
 from heliogram.cli.sentences import USAGE
 from heliogram.node import api
 from heliogram.node.errors import NoProfile
-from heliogram.node.profile import passphrase
-from heliogram.node.profile.profile import Profile
 
 
 def change(face: Face, new_file: Path | None) -> None:
@@ -29,6 +26,10 @@ def change(face: Face, new_file: Path | None) -> None:
             "Name a file with it: --new-file FILE",
             USAGE,
         )
+    from heliogram.cli.opening import ask_passphrase, choose
+    from heliogram.node.profile import passphrase
+    from heliogram.node.profile.profile import Profile
+
     old = passphrase.find(directory, ask=ask_passphrase if sits else None)
     if new_file is not None:
         new = passphrase.find(directory, environ={passphrase.FILE_VARIABLE: str(new_file)})
@@ -46,3 +47,33 @@ def change(face: Face, new_file: Path | None) -> None:
     face.done("The new passphrase opens the profile from now on.")
     if file := os.environ.get(passphrase.FILE_VARIABLE):
         face.note(f"The old one is still in {file}.")
+
+
+def words(face: Face) -> None:
+    """Show the words of the account."""
+    directory = face.directory
+    if not directory.exists:
+        raise NoProfile
+    from heliogram.cli.opening import ask_passphrase
+    from heliogram.node.profile import passphrase
+    from heliogram.node.profile.profile import Profile
+
+    phrase = passphrase.find(directory, ask=ask_passphrase if sys.stdin.isatty() else None)
+    running = reach_running(directory, face.timeout)
+    if running is None:
+        from heliogram.node.engine.account import recovery_words
+
+        with Profile.open(directory, lambda config: phrase) as profile:
+            found = recovery_words(profile.store)
+    else:
+        try:
+            found = running.call(api.GetWords(bytes(phrase).decode()))
+        finally:
+            running.close()
+    if face.as_json:
+        face.screen.json({"words": found.split()})
+    elif face.screen.tty:
+        face.note("Who has these words is you. Let nobody see them.")
+        grid(face, found.split())
+    else:
+        face.screen.write(found)

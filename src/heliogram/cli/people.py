@@ -10,8 +10,10 @@ import typer
 
 from heliogram.cli import cleaning, completing, showing, waiting
 from heliogram.cli.commands import command, group
-from heliogram.cli.face import Face
+from heliogram.cli.face import Face, Stop
+from heliogram.cli.sentences import USAGE
 from heliogram.node import api
+from heliogram.node.identity.names import clean
 
 links = group("link", "Links that lead to you: make, list, take back.")
 contacts = group("contact", "People that you know.")
@@ -44,10 +46,12 @@ def add(app: typer.Typer) -> None:
 def me(
     face: Face,
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="What you are called from now on.")
-    ] = "",
+        str | None, typer.Argument(metavar="[NAME]", help="What you are called from now on.")
+    ] = None,
 ) -> None:
     """Show or change what others see you as. They see another name with the next thing that you say."""
+    if name is not None and not clean(name):
+        raise Stop("There must be a name.", exit=USAGE)
     found: api.Person = face.ask(api.SetMe(name)) if name else face.ask(api.GetStatus()).me
     if face.as_json:
         face.screen.json(found)
@@ -127,7 +131,7 @@ def contact_add(
             contact = waiting.reached(face, contact)
     face.done(
         f"{contact.who.name} ({contact.who.mark}): {contact.state}. "
-        f"Write: heliogram chat '{contact.who.name}'",
+        f"Write: heliogram chat {showing.named(contact.who.name, contact.who.account)}",
         contact,
     )
 
@@ -212,7 +216,9 @@ def requests(face: Face) -> None:
 def accept(face: Face, request: Waiting) -> None:
     """Accept a request: go into the conversation."""
     chat: api.Chat = face.ask(api.AcceptRequest(request))
-    face.done(f"You are in: {chat.name}. Write: heliogram chat '{chat.name}'", chat)
+    face.done(
+        f"You are in: {chat.name}. Write: heliogram chat {showing.named(chat.name, chat.id)}", chat
+    )
 
 
 def decline(

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TextIO
 
@@ -20,6 +20,9 @@ from heliogram.cli import cleaning
 
 _GAP: Final = "  "
 
+#: Cells that a column keeps if others need room.
+_LEAST: Final = 8
+
 #: Lines and characters of one message that a terminal gets. A pipe gets all.
 MAX_LINES: Final = 100
 MAX_CHARACTERS: Final = 10_000
@@ -27,12 +30,26 @@ MAX_CHARACTERS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under headings. The last column is the one that is cut."""
+    """Rows of text under headings, which begin with an id or a number."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     #: What a terminal says if there are none.
     empty: str = ""
+    #: Whether the last column is never cut: a link, a path, a code.
+    whole: bool = False
+    #: Columns that may be cut where there is little room. An id, a mark or a time says nothing in part.
+    cut: Collection[str] = (
+        "name",
+        "names",
+        "from",
+        "for",
+        "group",
+        "chat",
+        "message",
+        "option",
+        "who",
+    )
 
 
 class Screen:
@@ -67,14 +84,65 @@ class Screen:
             self.write(self.style(table.empty, "2"))
             return
         rows = [[cleaning.line(cell) for cell in row] for row in table.rows]
-        sizes = [
-            min(40, max(cleaning.width(row[n]) for row in (*rows, list(table.headings))))
-            for n in range(len(table.headings))
-        ]
-        sizes[-1] = max(10, self.width - sum(sizes[:-1]) - len(_GAP) * (len(sizes) - 1) - 1)
-        self.write(self.style(self._row(table.headings, sizes), "2"))
+        # A column that nothing is in tells nothing.
+        used = [n for n in range(len(table.headings)) if any(row[n] for row in rows)]
+        headings = [table.headings[n] for n in used]
+        rows = [[row[n] for n in used] for row in rows]
+        sizes = [max(map(cleaning.width, column)) for column in zip(headings, *rows, strict=True)]
+        if table.whole and used[-1:] == [len(table.headings) - 1] and self._lacks(sizes) > 0:
+            self._below(headings, rows, sizes)
+        else:
+            self._columns(headings, rows, sizes, table.cut)
+
+    def _lacks(self, sizes: Sequence[int]) -> int:
+        """Cells by which columns are too wide."""
+        return sum(sizes) + len(_GAP) * (len(sizes) - 1) - (self.width - 1)
+
+    def _columns(
+        self,
+        headings: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        sizes: list[int],
+        cut: Collection[str],
+    ) -> None:
+        """Print rows as columns; the widest of `cut` give room. Where all do not fit, cell by cell."""
+        giving = [n for n, heading in enumerate(headings) if heading in cut]
+        while (lacks := self._lacks(sizes)) > 0:
+            widest = max(giving, key=lambda n: sizes[n], default=None)
+            if widest is None or sizes[widest] <= _LEAST:
+                self._wrapped(rows)
+                return
+            sizes[widest] -= min(lacks, sizes[widest] - _LEAST, max(1, sizes[widest] // 4))
+        self.write(self.style(self._row(headings, sizes), "2"))
         for row in rows:
             self.write(self._row(row, sizes))
+
+    def _below(
+        self, headings: Sequence[str], rows: Sequence[Sequence[str]], sizes: list[int]
+    ) -> None:
+        """Print rows with their last cells below them, whole."""
+        if len(headings) > 1 and self._lacks(sizes[:-1]) <= 0:
+            self.write(self.style(self._row(headings[:-1], sizes[:-1]), "2"))
+        for row in rows:
+            if self._lacks(sizes[:-1]) <= 0:
+                self.write(self._row(row[:-1], sizes[:-1]))
+            else:
+                self._wrapped([row[:-1]])
+            if row[-1]:
+                self.write(f"{_GAP}{row[-1]}")
+
+    def _wrapped(self, rows: Sequence[Sequence[str]]) -> None:
+        """Print rows over as many lines as they need, each cell on one of them."""
+        for row in rows:
+            shown = ""
+            for cell in filter(None, row):
+                cut = cleaning.fit(cell, self.width - len(_GAP) - 1)
+                if shown and cleaning.width(shown) + len(_GAP) + cleaning.width(cut) >= self.width:
+                    self.write(shown)
+                    shown = ""
+                    cut = f"{_GAP}{cut}"
+                shown = f"{shown}{_GAP}{cut}" if shown else cut
+            self.write(shown)
 
     def pairs(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Print names and values, a line each."""

@@ -10,7 +10,7 @@ from heliogram.node import api
 from heliogram.node.control.faults import Interrupted, NotRunning
 from heliogram.node.control.place import Place
 from heliogram.node.control.plain import PlainClient
-from heliogram.node.errors import NodeError
+from heliogram.node.errors import NodeError, NoProfile
 from heliogram.node.profile.directory import Directory
 
 T = TypeVar("T")
@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 class Reached(Protocol):
     """A node that a command talks to."""
+
+    #: Whether it goes on when the command is over.
+    runs: bool
 
     def call(self, command: api.Command) -> Any:
         """What it gives. Raises `NodeError`, `TimeoutError`."""
@@ -45,6 +48,8 @@ class Reached(Protocol):
 
 class Running:
     """A node in another process."""
+
+    runs = True
 
     def __init__(self, place: Place, timeout: float) -> None:
         """Raises `NotRunning`."""
@@ -107,6 +112,8 @@ def reach(
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)
+    if not directory.exists:
+        raise NoProfile
     from heliogram.cli.own import Own
 
     return Own(directory, timeout, wait=wait, note=note)

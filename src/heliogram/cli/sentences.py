@@ -158,6 +158,9 @@ SENTENCES: Final[dict[str, Sentence]] = {
     "relays away": Sentence(
         "Too few of the new relays could be reached, so the relays stay as they were.", _RELAYS
     ),
+    "no such scheduled": Sentence(
+        "Nothing waits under this number.", "Look: heliogram schedule list"
+    ),
     # --- The profile
     "wrong passphrase": Sentence(
         "This is not the passphrase.",

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from heliogram.cli import cleaning
 from heliogram.cli.face import Face
-from heliogram.cli.own import open_profile
+from heliogram.cli.opening import open_profile
 from heliogram.node import api
 from heliogram.node.control.place import Place
 from heliogram.node.control.server import Server

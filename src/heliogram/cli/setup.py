@@ -1,10 +1,11 @@
-"""A profile and its node: `init`, `restore`, `status`, `passphrase`, `lock`, `serve`, `web`; and `demo`."""
+"""A profile and its node: `init`, `restore`, `status`, `passphrase`, `words`, `devices`, `lock`,
+`serve`, `web`; and `demo`."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,6 +15,10 @@ from heliogram.cli.face import Face, Stop
 from heliogram.cli.network import Certificates, Proxy
 from heliogram.cli.sentences import USAGE
 from heliogram.node import api
+from heliogram.node.errors import NoProfile, ProfileBusy
+
+#: Seconds in which another command may still let the profile go.
+_MOMENT: Final = 0.3
 
 Relays = Annotated[
     list[str],
@@ -45,6 +50,8 @@ def add(app: typer.Typer) -> None:
     command(app, "serve", "serve", "serve --home ~/anna")(serve)
     command(app, "web", "web", "web --no-browser", "web --port 8080")(web)
     command(app, "passphrase", "passphrase", "passphrase --new-file new.txt")(passphrase)
+    command(app, "words", "words")(words)
+    command(app, "devices", "devices")(devices)
     command(app, "lock", "lock")(lock)
     command(app, "demo", "demo", "demo --keep what-happened")(demo)
 
@@ -131,6 +138,25 @@ def passphrase(
     change(face, new_file)
 
 
+def words(face: Face) -> None:
+    """Show the 24 words of your account, to who knows the passphrase.
+
+    Asks for it ($HELIOGRAM_PASSPHRASE_FILE names a file with it). A pipe gets them on one line.
+    """
+    from heliogram.cli.passphrases import words as show
+
+    show(face)
+
+
+def devices(face: Face) -> None:
+    """List the devices of your account."""
+    found: list[api.Device] = face.ask(api.GetDevices())
+    if face.as_json:
+        face.screen.json(found)
+    else:
+        face.screen.table(showing.devices(found))
+
+
 def lock(face: Face) -> None:
     """Let the running node forget all keys and stop."""
     from heliogram.cli.reaching import Running
@@ -152,6 +178,16 @@ def lock(face: Face) -> None:
 
 def serve(face: Face) -> None:
     """Run the node until Ctrl-C, SIGTERM or `heliogram lock`. Prints a line when it is ready."""
+    from heliogram.node.profile.lock import is_locked
+
+    if not face.directory.exists:
+        raise NoProfile
+    # Who waits for a command to end starts a node right after it.
+    until = time.monotonic() + _MOMENT
+    while is_locked(face.directory.lock):
+        if time.monotonic() > until:
+            raise ProfileBusy
+        time.sleep(0.02)
     from heliogram.cli.serving import serve as run
 
     run(face)

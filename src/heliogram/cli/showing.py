@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from heliogram.cli.cleaning import block, field, line
 from heliogram.cli.printing import Screen, Table, bounded, moment, size
@@ -15,6 +15,14 @@ SHOWN = 12
 def short(name: str) -> str:
     """The first digits of an id."""
     return name[:SHOWN]
+
+
+def named(name: str, id: str) -> str:
+    """How somebody gives a name to a shell; the id's first digits if the name cannot be typed."""
+    if line(name) != name or not name:
+        return short(id)
+    quoted = "'" + name.replace("'", "'\\''") + "'"
+    return f"-- {quoted}" if name.startswith("-") else quoted
 
 
 def person(who: api.Person) -> str:
@@ -32,20 +40,58 @@ def summary(message: api.Message | None) -> str:
         return ""
     if message.line is not None:
         return line(content(message))  # names whoever did it
-    text = line(message.text[:500]) or content(message)
+    text = line(message.text[:500]) if message.poll is None else line(message.poll.question)
+    text = text or line(content(message))
     return text if message.sender is None else f"{line(message.sender.name)}: {text}"
 
 
 def content(message: api.Message) -> str:
     """What a message shows: its text, or what there is instead of one."""
     if message.line is not None:
-        return english.sentence(message.line, message.sender)
+        said = english.sentence(message.line, message.sender)
+        return f"{said} ({short(message.reply_to)})" if message.reply_to else said
     if message.kind == "deleted":
         return "(deleted)"
+    text = message.text if message.poll is None else poll(message.poll)
     files = " ".join(
         f"[file {one.index}: {line(one.name)}, {size(one.size)}]" for one in message.files
     )
-    return "\n".join(part for part in (message.text, files) if part)
+    return "\n".join(part for part in (_origin(message.forwarded), text, files) if part)
+
+
+def poll(asked: api.PollInfo) -> str:
+    """A poll and how it stands: a line for the question, and one for each option with who chose it."""
+    many = f"up to {asked.most}" if asked.most > 1 else "one"
+    rows = [f"{line(asked.question)} (poll: choose {many})"]
+    for at, one in enumerate(asked.options):
+        mark = "x" if at in asked.chosen else " "
+        names = ", ".join(line(who.name) for who in one.votes)
+        count = f": {len(one.votes)} ({names})" if one.votes else ""
+        rows.append(f"{at + 1}. [{mark}] {line(one.text)}{count}")
+    return "\n".join(rows)
+
+
+def poll_rows(asked: api.PollInfo) -> Table:
+    """How a poll stands, an option a row."""
+    rows = [
+        (
+            str(at + 1),
+            "yes" if at in asked.chosen else "",
+            str(len(one.votes)),
+            one.text,
+            ", ".join(who.name for who in one.votes),
+        )
+        for at, one in enumerate(asked.options)
+    ]
+    return Table(("number", "yours", "votes", "option", "who"), rows)
+
+
+def _origin(came: api.Origin | None) -> str:
+    """Where a forwarded message comes from."""
+    if came is None:
+        return ""
+    at = f", {moment(came.time)}" if came.time else ""
+    return f"[forwarded from {line(came.name)}{at}]"
 
 
 def standing(message: api.Message) -> str:
@@ -85,6 +131,8 @@ def notes(one: api.Message) -> list[str]:
         found.append(standing(one))
     if one.edited:
         found.append("edited")
+    if one.pinned:
+        found.append("pinned")
     if one.reply_to:
         found.append(f"answers {short(one.reply_to)}")
     found += [f"{line(r.emoji)} {line(r.who.name)}" for r in one.reactions]
@@ -113,10 +161,70 @@ def chats(found: Sequence[api.Chat]) -> Table:
 
 def _kind(chat: api.Chat, goes_on: bool) -> str:
     """What a chat is and how it stands; `goes_on`: another one of this name is there to write in."""
-    if chat.phase == "open":
-        return chat.kind
-    earlier = ", earlier" if goes_on and chat.phase in ("dead", "out") else ""
-    return f"{chat.kind}, {chat.phase}{earlier}"
+    over = goes_on and chat.phase in ("dead", "out")
+    notes = [
+        *([] if chat.phase == "open" else [chat.phase]),
+        *(["earlier"] if over else []),
+        *(["on top"] if chat.pinned else []),
+        *(["muted"] if chat.muted else []),
+    ]
+    return ", ".join([chat.kind, *notes])
+
+
+def scheduled(found: Sequence[api.Scheduled], names: Mapping[str, str]) -> Table:
+    """What waits for its time; `names` of conversations by their ids."""
+    rows = [
+        (
+            str(one.number),
+            moment(one.at),
+            names.get(one.chat, short(one.chat)),
+            " ".join((one.text, *(f"[file: {name}]" for name in one.files))).strip(),
+        )
+        for one in found
+    ]
+    return Table(("number", "goes", "chat", "message"), rows, "Nothing waits for its time.")
+
+
+def folders(found: Sequence[api.Folder], names: Mapping[str, str]) -> Table:
+    """Folders; `names` of conversations by their ids."""
+    rows = [
+        (one.name, str(len(one.chats)), ", ".join(names.get(id, short(id)) for id in one.chats))
+        for one in found
+    ]
+    empty = "No folders. Make one: heliogram folder add FOLDER CHAT"
+    return Table(("folder", "chats", "names"), rows, empty)
+
+
+def preferences(now: api.Preferences) -> list[tuple[str, str]]:
+    """What somebody wants of a node."""
+    return [
+        ("typing", "yes" if now.typing else "no"),
+        ("reports", "yes" if now.reports else "no"),
+        ("lock after", english.span(now.lock_after) if now.lock_after else "off"),
+    ]
+
+
+def devices(found: Sequence[api.Device]) -> Table:
+    """Devices of an account."""
+    rows = [
+        (
+            one.id,
+            "this one" if one.this else "revoked" if one.revoked else "in use",
+            moment(one.added) if one.added else "",
+        )
+        for one in found
+    ]
+    return Table(("device", "state", "added"), rows)
+
+
+def storage(now: api.Storage) -> list[tuple[str, str]]:
+    """What a profile takes."""
+    return [
+        ("messages", str(now.messages)),
+        ("database", size(now.database)),
+        ("kept copies of files", size(now.kept)),
+        ("saved files", size(now.saved)),
+    ]
 
 
 def chat_info(info: api.ChatInfo) -> list[tuple[str, str]]:
@@ -129,7 +237,11 @@ def chat_info(info: api.ChatInfo) -> list[tuple[str, str]]:
         ("kind", chat.kind),
         ("phase", chat.phase),
         ("picture", "yes" if chat.picture else ""),
-        ("expiry", f"{chat.expiry} s" if chat.expiry else ""),
+        ("expiry", english.span(chat.expiry) if chat.expiry else ""),
+        ("muted", "yes" if chat.muted else ""),
+        ("archived", "yes" if chat.archived else ""),
+        ("reports", "yes" if chat.reports else "no"),
+        ("folders", ", ".join(map(line, chat.folders))),
         ("suite", info.suite),
         ("epoch", str(info.epoch)),
         ("authenticator", info.authenticator),
@@ -176,7 +288,7 @@ def requests(found: Sequence[api.Request]) -> Table:
         for one in found
     ]
     headings = ("id", "from", "mark", "kind", "group", "came", "safety code")
-    return Table(headings, rows, "Nobody waits.")
+    return Table(headings, rows, "Nobody waits.", whole=True)
 
 
 def links(found: Sequence[api.ContactLink]) -> Table:
@@ -193,7 +305,7 @@ def links(found: Sequence[api.ContactLink]) -> Table:
         for one in found
     ]
     empty = "No links. Make one: heliogram link new"
-    return Table(("id", "kind", "name", "made", "for", "link"), rows, empty)
+    return Table(("id", "kind", "name", "made", "for", "link"), rows, empty, whole=True)
 
 
 def relays(found: Iterable[api.RelayHealth]) -> Table:
@@ -247,7 +359,7 @@ def files(found: Iterable[api.Message]) -> Table:
         for one in message.files
     ]
     headings = ("message", "file", "name", "size", "type", "state", "path")
-    return Table(headings, rows, "No files.")
+    return Table(headings, rows, "No files.", whole=True)
 
 
 def found(screen: Screen, results: Sequence[api.Found]) -> None:

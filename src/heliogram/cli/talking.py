@@ -11,12 +11,15 @@ import typer
 from heliogram.cli import completing, showing
 from heliogram.cli.commands import command
 from heliogram.cli.face import Face, Stop
-from heliogram.cli.sentences import FAILED, USAGE
-from heliogram.cli.waiting import stored
+from heliogram.cli.sentences import USAGE
+from heliogram.cli.waiting import say
 from heliogram.node import api
 
 #: Characters of the longest text.
 MAX_TEXT = 65_536
+
+#: The largest number that a message can have.
+MAX_NUMBER = 1 << 62
 
 Chat = Annotated[
     str,
@@ -30,7 +33,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many a
 
 def add(app: typer.Typer) -> None:
     """Add these commands."""
-    command(app, "chats", "chats", "chats --json")(chats)
+    command(app, "chats", "chats", "chats --json", "chats --folder Work")(chats)
     command(app, "read", "read Anna", "read Anna --follow", "read Friends --limit 200 --json")(read)
     command(
         app,
@@ -50,9 +53,20 @@ def add(app: typer.Typer) -> None:
 def chats(
     face: Face,
     archived: Annotated[bool, typer.Option("--archived", help="Those in the archive.")] = False,
+    folder: Annotated[
+        str | None,
+        typer.Option("--folder", help="Those in this folder.", autocompletion=completing.folders),
+    ] = None,
 ) -> None:
     """List your conversations."""
-    found = face.ask(api.GetChats(archived))
+    found: list[api.Chat] = face.ask(api.GetChats(archived))
+    if folder is not None:
+        wanted = folder.strip().casefold()
+        found = [one for one in found if wanted in map(str.casefold, one.folders)]
+        folders: list[api.Folder] = [] if found else face.ask(api.GetFolders())
+        if not found and wanted not in (one.name.casefold() for one in folders):
+            hint = "Look: heliogram folder list"
+            raise Stop("There is no folder of this name.", hint, code="no such folder")
     if face.as_json:
         face.screen.json(found)
     else:
@@ -65,7 +79,13 @@ def read(
     limit: Limit = 50,
     before: Annotated[
         int | None,
-        typer.Option("--before", metavar="NUMBER", help="Those before this one: `number` in JSON."),
+        typer.Option(
+            "--before",
+            metavar="NUMBER",
+            min=0,
+            max=MAX_NUMBER,
+            help="Those before this one: `number` in JSON.",
+        ),
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Stay, and show what comes. Ctrl-C ends.")
@@ -113,29 +133,18 @@ def send(
 
     With --no-wait, or when the time is over, it goes by itself as soon as relays can be reached.
     """
-    if text is None and not file:
+    text, paths = wording(text, file)
+    say(face, face.ask(api.SendMessage(chat, text, reply, paths, as_file, None, expires)))
+
+
+def wording(text: str | None, files: list[Path]) -> tuple[str, tuple[str, ...]]:
+    """What is to be said, and the whole paths of its files. Reads standard input. Raises `Stop`."""
+    if text is None and not files:
         text = _stdin()
-    for one in file:
+    for one in files:
         if not one.is_file():
             raise Stop(f"There is no file {one}.", exit=USAGE)
-    message: api.Message = face.ask(
-        api.SendMessage(
-            chat,
-            text or "",
-            reply,
-            tuple(str(one.absolute()) for one in file),
-            as_file,
-            None,
-            expires,
-        )
-    )
-    if face.wait:
-        message = stored(face, message)
-    if message.state == "failed":
-        raise Stop(
-            "No relay takes this message.", "heliogram relays check shows how they are.", FAILED
-        )
-    face.done(f"{showing.short(message.id)} {showing.standing(message)}", message)
+    return text or "", tuple(str(one.absolute()) for one in files)
 
 
 def _stdin() -> str:
@@ -199,7 +208,10 @@ def search(
         typer.Option("--chat", help="Only there.", autocompletion=completing.chats),
     ] = None,
     before: Annotated[
-        int | None, typer.Option("--before", metavar="NUMBER", help="Those before this one.")
+        int | None,
+        typer.Option(
+            "--before", metavar="NUMBER", min=0, max=MAX_NUMBER, help="Those before this one."
+        ),
     ] = None,
     limit: Limit = 50,
 ) -> None:

@@ -4,19 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from heliogram.cli import showing
 from heliogram.cli.face import Face, Stop
-from heliogram.cli.sentences import failure
+from heliogram.cli.sentences import FAILED, failure
 from heliogram.node import api
 
 
 def stored(face: Face, message: api.Message) -> api.Message:
-    """The message when a quorum of relays has it, or when none will. Raises `TimeoutError`."""
+    """The message when a quorum of relays has it, or when none will. Raises `TimeoutError`.
+
+    Its conversation may go on in another one before: then it is said there, under another id.
+    """
 
     def look() -> api.Message | None:
-        now: api.Message = face.ask(api.GetMessage(message.id))
+        now: api.Message = face.ask(api.GetMessage(number=message.number))
         return None if now.state == "queued" else now
 
     return face.node.until(look)
+
+
+def said(face: Face, *messages: api.Message) -> list[api.Message]:
+    """Messages of ours, each of them waited for if somebody waits. Raises `TimeoutError`, and `Stop`."""
+    now = [stored(face, one) for one in messages] if face.wait else list(messages)
+    if any(one.state == "failed" for one in now):
+        raise Stop(
+            "No relay takes this message.", "heliogram relays check shows how they are.", FAILED
+        )
+    return now
+
+
+def say(face: Face, message: api.Message) -> None:
+    """Wait for a message of ours, and tell how it stands. Raises as `said`."""
+    (now,) = said(face, message)
+    face.done(f"{showing.short(now.id)} {showing.standing(now)}", now)
 
 
 def reached(face: Face, contact: api.Contact) -> api.Contact:

@@ -188,7 +188,12 @@ class MemoryNode:
         return found[-command.limit :]
 
     def do_GetMessage(self, command: api.GetMessage) -> api.Message:
-        return self._message(command.message)
+        if command.number is None:
+            return self._message(command.message)
+        found = [one for one in self.messages if one.number == command.number]
+        if not found:
+            raise NotFound("message")
+        return found[0]
 
     def do_SendMessage(self, command: api.SendMessage) -> api.Message:
         chat = self._chat(command.chat)

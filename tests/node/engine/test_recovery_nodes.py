@@ -264,6 +264,9 @@ async def test_10_two_of_four_relays_vanish(tmp_path: Path) -> None:
             assert shown.state == "queued"
             await bob.reads(chat, "before")
             started = await alice.call(api.StartSuccessor(chat))
+            # It has another id there, and the same number here.
+            moved = await alice.call(api.GetMessage(number=queued.number))
+            assert (moved.text, moved.chat) == ("queued", started.id) and moved.id != queued.id
             for one in (bob, carol):
                 # Nobody is asked: it is the conversation that they are in.
                 await one.until(

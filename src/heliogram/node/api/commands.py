@@ -216,11 +216,13 @@ class SetFolders(Command, frozen=True, tag="set folders"):
 
 
 class GetMessage(Command, frozen=True, tag="message"):
-    """One message."""
+    """One message, by its id or its number: a message that waits gets another id where it is said instead."""
 
     Result = Message
 
-    message: Name
+    message: Name = ""
+    #: Then not by its id.
+    number: Annotated[int, Meta(ge=0, le=1 << 62)] | None = None
 
 
 class SendMessage(Command, frozen=True, tag="send"):

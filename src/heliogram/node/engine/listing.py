@@ -131,7 +131,13 @@ class Listing:
         return self._views.messages(rows)
 
     def _message(self, command: api.GetMessage, extra: object) -> api.Message:
-        return self._views.message(naming.message(self._desk, command.message), whole=True)
+        if command.number is None:
+            row = naming.message(self._desk, command.message)
+        elif (found := self._desk.messages.get(command.number)) is not None:
+            row = found
+        else:
+            raise NotFound("message")
+        return self._views.message(row, whole=True)
 
     def _search(self, command: api.Search, extra: object) -> list[api.Found]:
         desk, query = self._desk, Query.parse(command.query)
