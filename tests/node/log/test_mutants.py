@@ -123,6 +123,9 @@ STORIES: dict[str, Callable[[], None]] = {
     "asked": said.test_what_is_said_while_relays_are_asked_waits_for_answers_of_its_own,
     "order": said.test_the_order_stays_however_much_waits_when_an_epoch_closes,
     "taken back": said.test_what_is_taken_back_uses_up_few_keys,
+    "taken back, started": said.test_what_is_taken_back_uses_up_few_keys_however_often_it_starts,
+    "away": said.test_who_was_away_encrypts_nothing_in_epochs_that_are_over,
+    "half encrypted": said.test_after_a_crash_what_may_have_left_is_not_encrypted_again,
     "before a removal": said.test_23_what_was_encrypted_before_a_removal_and_has_not_left_is_encrypted_anew,
 }
 
@@ -154,9 +157,27 @@ MUTANTS: dict[str, tuple[ModuleType, str, str, str]] = {
     ),
     "keys are used up": (
         sending,
-        "(is_open or self._wasted < MAX_WASTED)",
-        "True",
+        "(current and self._wasted < MAX_WASTED)",
+        "current",
         "taken back",
+    ),
+    "a start gives keys back": (
+        sending,
+        "self._wasted = ground.notes.wasted()",
+        "self._wasted = 0",
+        "taken back, started",
+    ),
+    "all epochs are spoken in": (
+        sending,
+        "(current and self._wasted < MAX_WASTED)",
+        "self._wasted < MAX_WASTED",
+        "away",
+    ),
+    "what may have left is encrypted again": (
+        sending,
+        "self._unsealed(stale=True)",
+        "self._unsealed()",
+        "half encrypted",
     ),
     "what was closed out is forgotten": (
         sending,

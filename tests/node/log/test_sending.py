@@ -5,6 +5,7 @@ from __future__ import annotations
 from heliogram.node.asking import Ask, LogScope
 from heliogram.node.changes import RemovePeople, RenewKeys
 from heliogram.node.log import happenings as told
+from heliogram.node.log.log import Log
 from heliogram.node.log.sending import MAX_POSTINGS, MAX_WASTED
 from heliogram.wire import frames
 from tests.node.log.world import Device, Said, World
@@ -138,3 +139,86 @@ def test_what_is_taken_back_uses_up_few_keys() -> None:
     for relay in world.order[:4]:
         relay.restart()
     assert world.run(120, lambda: bob.disk.shown == [b"hello"])
+
+
+def test_what_is_taken_back_uses_up_few_keys_however_often_it_starts() -> None:
+    world = World()
+    alice, bob = world.group("Alice", "Bob")
+    world.run(5)
+    for round_ in range(3):
+        for relay in world.order[:4]:
+            world.down(relay)
+        for at in range(MAX_WASTED // 2 + 1):
+            number = 1000 * (round_ + 1) + at
+            alice.disk.outbox[number] = Said("application/mimi-content", b"typing")
+            with alice.turn():
+                alice.log.say(number, "application/mimi-content", b"typing")
+            with alice.turn():
+                alice.log.unsay(number)
+                del alice.disk.outbox[number]
+        alice.crash()
+        for relay in world.order[:4]:
+            relay.restart()
+        alice.boot()
+        world.run(10)
+    wasted = [one for one in alice.happened if isinstance(one, told.Encrypted)]
+    assert len(wasted) == MAX_WASTED
+    alice.say(b"hello")
+    assert world.run(30, lambda: bob.disk.shown == [b"hello"])
+
+
+def test_who_was_away_encrypts_nothing_in_epochs_that_are_over() -> None:
+    """However many there were: what relays have seen of a message is not pushed out by it, either."""
+    world = World()
+    alice, bob = world.group("Alice", "Bob")
+    world.run(5)
+    away, send = [True], world.send
+
+    def cut(device: Device, ask: Ask) -> None:
+        if device is not alice or not away[0]:
+            send(device, ask)
+            return
+        log = alice.log
+        world.at(world.now + 0.3, lambda: lost(log, ask))
+
+    def lost(log: Log, ask: Ask) -> None:
+        with alice.turn():
+            log.lost(ask, world.now)
+
+    world.send = cut  # type: ignore[method-assign]
+    world.forget(alice)
+    for relay in world.order[:4]:
+        world.part(alice, relay)
+    alice.say(b"hello")
+    for _ in range(6):
+        number = bob.wish(RenewKeys())
+        assert world.run(60, lambda number=number: number not in bob.disk.wishes)  # type: ignore[misc]
+    away[0] = False
+    assert world.run(200, lambda: bob.disk.shown == [b"hello"])
+    epochs = [one.epoch for one in alice.happened if isinstance(one, told.Encrypted)]
+    now = bob.conversation.epoch
+    assert epochs == [now - 6, now]
+
+
+def test_after_a_crash_what_may_have_left_is_not_encrypted_again() -> None:
+    """Where what comes after it is of the epoch before."""
+    world = World()
+    alice, bob = world.group("Alice", "Bob")
+    world.run(5)
+    texts = [b"%d" % at for at in range(3 * MAX_POSTINGS)]
+    for text in texts:
+        alice.say(text)
+    bob.wish(RenewKeys())
+
+    def half() -> bool:
+        kept = [one.epoch for one in alice.disk.outbox.values() if one.epoch is not None]
+        return len(set(kept)) == 2
+
+    assert world.run(60, half)
+    alice.crash()
+    alice.boot()
+    assert world.run(120, lambda: len(bob.disk.shown) == len(texts))
+    assert world.run(60, lambda: not alice.disk.outbox)
+    made = [(one.number, one.epoch) for one in alice.happened if isinstance(one, told.Encrypted)]
+    assert len(made) == len(set(made))
+    assert sorted(bob.disk.shown) == sorted(texts)

@@ -236,9 +236,17 @@ class Notes:
         """Keep that we want to leave."""
         self.keeping.put(b"l", b"\x01" if leaving else None)
 
+    def wasted(self) -> int:
+        """How many items of this epoch were taken back after they were encrypted."""
+        return int.from_bytes(self.keeping.get(b"n") or b"", "big")
+
+    def put_wasted(self, many: int) -> None:
+        """Keep how many there are."""
+        self.keeping.put(b"n", u64(many) if many else None)
+
     def forget(self) -> None:
         """Delete all of it but what is still to be posted: we are out, or somewhere else."""
-        for prefix in b"suveowxdibpyl":
+        for prefix in b"suveowxdibpyln":
             for name in self.keeping.states(bytes([prefix])):
                 self.keeping.put(name, None)
 

@@ -364,7 +364,9 @@ class Log:
             if ground.conversation.phase is Phase.OUT:
                 self._out()
                 return
-        self._sending.settle(opened=opened, unstable=deciding.unstable(), sure=sure)
+        self._sending.settle(
+            opened=opened, unstable=deciding.unstable(), sure=sure, current=self._caught_up
+        )
         self._sending.last_words()
         self._look()
         self._mend()

@@ -82,7 +82,8 @@ class Sending:
         #: The last item that the tip covers: whatever came later needs another one.
         self._covered = 0
         self._order = 0
-        self._wasted = 0
+        #: Written down, too: a start does not give keys back.
+        self._wasted = ground.notes.wasted()
         #: Items that a relay has answered to since the last turn.
         self._touched: dict[object, Item] = {}
         #: Stored items whose last relays are still asked, oldest first.
@@ -115,7 +116,7 @@ class Sending:
     def entered(self) -> None:
         """Another epoch is open: what was not stored in the last one is said anew."""
         self._drop_tip()
-        self._wasted = 0
+        self._waste(0)
         anew: dict[object, Item] = {}
         for at, item in list(self.posting.items()):
             if item.grace:
@@ -145,7 +146,8 @@ class Sending:
 
     def drop(self, number: int) -> None:
         """It is said elsewhere."""
-        self._wasted += number in self.sealed
+        if number in self.sealed:
+            self._waste(self._wasted + 1)
         for items in (self.waiting, self.sealed, self.posting):
             if number in items:
                 self._forget(number, items[number])
@@ -153,6 +155,7 @@ class Sending:
     def clear(self) -> None:
         """We are out, or somewhere else: what was under way is not."""
         self.stop()
+        self._waste(0)
         for item in self.posting.values():
             self._ground.end(item.track)
         for kept in (self.posting, self._touched, self._stored):
@@ -163,10 +166,23 @@ class Sending:
         self.sealed.clear()
         self.waiting = {**again, **self.waiting}
 
-    def _unsealed(self) -> dict[object, Item]:
-        """Take out what is encrypted and has not left: it is encrypted again when something may be said."""
+    def _waste(self, many: int) -> None:
+        if many != self._wasted:
+            self._wasted = many
+            self._ground.notes.put_wasted(many)
+
+    def _unsealed(self, *, stale: bool = False) -> dict[object, Item]:
+        """Take out what is encrypted and has not left: it is encrypted again when something may be said.
+
+        With `stale` only what is of another epoch. The rest may have left before a restart.
+        """
+        ground = self._ground
+        usable = ground.epoch if stale and ground.conversation.phase is Phase.OPEN else None
         found = {
-            at: one for at, one in self.sealed.items() if one.number is not None and not one.grace
+            at: one
+            for at, one in self.sealed.items()
+            if one.number is not None and not one.grace
+            if one.entry is None or one.entry.epoch != usable
         }
         for at, item in found.items():
             del self.sealed[at]
@@ -181,10 +197,12 @@ class Sending:
 
     # --- What follows -----------------------------------------------------------------------------
 
-    def settle(self, *, opened: bool, unstable: set[int], sure: bool = True) -> None:
+    def settle(self, *, opened: bool, unstable: set[int], sure: bool, current: bool) -> None:
         """Do what is due. `unstable` are epochs whose decision too few relays are known to hold.
 
-        Unless we are `sure` of all that we have said in this epoch, nothing is encrypted.
+        Unless we are `sure` of all that we have said in this epoch, nothing is encrypted. Unless it was found
+        open since we are in it, it may be over for long: then it is not `current`, and nothing is encrypted
+        before a tip finds it open.
         """
         while self._touched:
             at, item = self._touched.popitem()
@@ -196,7 +214,7 @@ class Sending:
         if self.sealed:
             self._ready(unstable)
         is_open = self._tip is not None and isinstance(self._tip.core, Tip) and self._tip.core.open
-        if self.waiting and sure and (is_open or self._wasted < MAX_WASTED):
+        if self.waiting and sure and (is_open or (current and self._wasted < MAX_WASTED)):
             self._encrypt()
         if is_open:
             self._leave()
@@ -230,7 +248,7 @@ class Sending:
             if place is not None:
                 self._begin(at, item, place, entry)
         if stale:
-            self.waiting = {**self._unsealed(), **self.waiting}
+            self.waiting = {**self._unsealed(stale=True), **self.waiting}
 
     def _may_say(self) -> bool:
         talk = self._ground.conversation
