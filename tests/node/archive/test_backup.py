@@ -233,11 +233,14 @@ def test_nothing_of_others_is_cleared_away(tmp_path: Path) -> None:
         back_up(profile, file, time=5, entropy=os.urandom)
     there.make()
     for theirs in (there.root / "letter.txt", there.files / "picture.png"):
+        for ours in (there.key, there.config):
+            ours.write_text("of a database under another name")
         theirs.write_text("mine")
         with pytest.raises(InvalidBackup) as refused:
             restore(file, there, PHRASE, time=5, entropy=os.urandom, costs=CHEAP)
         assert refused.value.fault is BackupFault.NOT_WRITTEN
         assert theirs.read_text() == "mine"
+        assert there.key.exists() and there.config.exists() and there.spool.exists()
         theirs.unlink()
         there.make()
 

@@ -9,6 +9,7 @@ the one that the backup was made on is revoked, and it is in no conversation any
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -38,6 +39,9 @@ Entropy = Callable[[int], bytes]
 
 #: The setting that says that this profile came from a backup, until its contacts were reached anew.
 RESTORED = "restored"
+
+#: What the names of a database's files end with.
+_PARTS = ("", "-wal", "-shm", "-journal")
 
 
 def back_up(profile: Profile, path: Path, *, time: int, entropy: Entropy) -> container.Sizes:
@@ -100,22 +104,30 @@ def restore(
 def _clear(directory: Directory) -> None:
     """Take away a directory without a profile: an empty one, or what is left of one that was being made.
 
-    Nothing is taken away that no profile begins with. Raises `OSError`, `ProfileBusy`, `ProfileExists`.
+    Where there is anything that no profile begins with, nothing is taken away: a key may be of a database
+    that lies there under another name. Raises `OSError`, `ProfileBusy`, `ProfileExists`.
     """
     directory.check()
     if any(directory.root.iterdir()):
+        database = directory.database.with_name(directory.database.name + ".new")
+        files = [directory.lock]
+        for file in (directory.key, directory.config):
+            files += [file, file.with_name(file.name + ".new")]
+        folders = [directory.files, directory.spool]
         lock = Lock(directory.lock)
         try:
             if directory.exists:
                 raise ProfileExists
-            remove(directory.database.with_name(directory.database.name + ".new"))
-            for file in (directory.key, directory.config):
-                for one in (file, file.with_name(file.name + ".new")):
-                    one.unlink(missing_ok=True)
-            for folder in (directory.files, directory.spool):
+            known = {*files, *folders, *(database.with_name(database.name + end) for end in _PARTS)}
+            beginnings = set(directory.root.iterdir()) <= known
+            if not beginnings or any(one.is_dir() and any(one.iterdir()) for one in folders):
+                raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+            remove(database)
+            for folder in folders:
                 if folder.exists():
                     folder.rmdir()
-            directory.lock.unlink(missing_ok=True)
+            for file in reversed(files):
+                file.unlink(missing_ok=True)
         finally:
             lock.release()
     directory.root.rmdir()
