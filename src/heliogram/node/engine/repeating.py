@@ -77,8 +77,8 @@ class Repeating:
             raise NotAllowed("only what failed is said again")
         logs = self._desk.logs
         chat = logs.get(row.conversation)
-        if chat is not None and chat.successor is not None:
-            chat = logs.get(chat.successor) or chat
+        while chat is not None and chat.successor is not None:
+            chat = logs.get(chat.successor)
         return row, message, self._speaking.open_number(chat.number if chat else row.conversation)
 
 

@@ -142,8 +142,8 @@ class Scheduling:
     def _say(self, row: ScheduledRow) -> None:
         desk = self._desk
         chat = desk.logs.get(row.conversation)
-        if chat is not None and chat.successor is not None:
-            chat = desk.logs.get(chat.successor) or chat
+        while chat is not None and chat.successor is not None:
+            chat = desk.logs.get(chat.successor)
         if chat is None:
             raise NotFound("chat")
         chat = self._speaking.open_number(chat.number)
