@@ -10,6 +10,7 @@ import pytest
 from heliogram.node import api
 from heliogram.node.components import Role
 from heliogram.node.engine import founding
+from heliogram.node.engine.engine import Called
 from heliogram.node.records import Phase
 from tests.node.engine.kit import Person, World
 
@@ -270,3 +271,54 @@ def test_10_both_go_on_before_the_loss_was_noticed(tmp_path: Path, seed: int) ->
         assert begun(one).count(there) == 1
         rows = [row for row in one.talks.desk.logs.every() if row.predecessor is not None]
         assert [row.id.hex() for row in rows if row.phase != "out"] == [there]
+
+
+def test_what_is_said_at_its_time_goes_along_however_often_it_is_begun_anew(tmp_path: Path) -> None:
+    world, (alice, _), _ = lost(tmp_path, "alice", "bob")
+    keys = [one.key.hex() for one in world.described]
+    made = alice.call(api.CreateGroup("Cake", relays=tuple(keys[:4])))
+    alice.call(api.Schedule(made.id, int(alice.time + 300), "it is done"))
+    world.run(10)
+    world.stop(world.order[4])
+    alice.call(api.ChangeRelays(made.id, add=(keys[4],), remove=(keys[0],)))
+    world.run(10)
+    second = newest(alice, made.id).id
+    assert second != made.id and alice.chat(second).phase == "opening"
+    alice.call(api.ChangeRelays(second, add=tuple(keys[5:7]), remove=(keys[1], keys[4])))
+    world.run(10, until=lambda: newest(alice, made.id).phase == "open")
+    there = newest(alice, made.id).id
+    assert there not in (made.id, second)
+    world.run(400, until=lambda: alice.texts(there) == ["it is done"])
+    assert not alice.heard(api.CommandFailed)
+
+
+def test_10_after_it_was_given_up_another_one_may_be_begun_whenever_its_program_ends(
+    tmp_path: Path,
+) -> None:
+    world, (alice, bob), chat = lost(tmp_path, "alice", "bob", n=4)
+    first = alice.call(api.StartSuccessor(chat))
+    world.run(2)
+    alice.call(api.LeaveChat(first.id))
+    alice.crash()
+    for relay in world.order:
+        relay.restart()
+    alice.rise()
+    world.run(5)
+    assert shown(alice, chat).successor is None
+    second = alice.call(api.StartSuccessor(chat))
+    assert second.id != first.id
+    world.run(120, until=lambda: world.is_in(second.id, alice, bob))
+
+
+def test_what_is_given_up_is_not_begun_anew_in_the_same_turn(tmp_path: Path) -> None:
+    world, (alice, _), _ = lost(tmp_path, "alice", "bob")
+    keys = [one.key.hex() for one in world.described]
+    made = alice.call(api.CreateGroup("Cake", relays=tuple(keys[:4])))
+    world.run(10)
+    before = len(alice.call(api.GetChats()))
+    change = api.ChangeRelays(made.id, add=tuple(keys[5:7]), remove=tuple(keys[:2]))
+    turned = alice.turn(Called(change), Called(api.LeaveChat(made.id)))
+    assert not [one for _, one in turned.results if isinstance(one, Exception)]
+    world.run(20)
+    assert len(alice.call(api.GetChats())) <= before
+    assert shown(alice, made.id).phase == "out" and shown(alice, made.id).successor is None

@@ -26,6 +26,7 @@ from heliogram.node.engine.moving import Moving
 from heliogram.node.engine.open_logs import OpenLogs
 from heliogram.node.engine.pictures import Pictures
 from heliogram.node.errors import NodeError, NotNow
+from heliogram.node.events import Event, Out
 from heliogram.node.log.log import Log
 from heliogram.node.store.logs import ConversationRow, Keeping
 from heliogram.node.successor import Ground
@@ -129,6 +130,11 @@ class Founding:
             elif now >= one.due:
                 one.due = now + LOOK
                 self._look(number, one, log)
+
+    def happened(self, number: int, log: Log, event: Event) -> None:
+        """One was given up: what it went on from is free again, in this very turn."""
+        if isinstance(event, Out) and number in self._begun:
+            self._end(number)
 
     def deadline(self) -> float | None:
         """When `settle` has something to do at the latest."""

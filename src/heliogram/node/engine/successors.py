@@ -62,6 +62,9 @@ COMMAND = str(api.StartSuccessor.__struct_config__.tag)
 #: Where an offer is kept in the old log's state while its Welcome is fetched.
 _OFFER = b"z"
 
+#: Kept there once it has ended for us alone, since we go on elsewhere.
+_STOPPED = b"a"
+
 
 class Home(Protocol):
     """What successors want of talks."""
@@ -143,8 +146,11 @@ class Successors:
         members = {one.account for one in desk.logs.members(old.number)}
         left_out = {desk.people.resolve(one) for one in command.leave_out} & members
         log = self._talks.log(old.number)
-        # Where too many relays are lost nobody can say there that they come.
-        ground, lost = log.conversation.ground(), old.phase == "open" or log.out_of_reach
+        ground = log.conversation.ground()
+        # Where too many relays are lost nobody can say there that they come. Where it has ended for us alone,
+        # for a successor that was given up, nobody there knows that they should.
+        ours = self._keeping(old.number).get(_STOPPED) is not None
+        lost = old.phase == "open" or ours or log.out_of_reach
         relays = self._choosing.successor(Configuration.from_bytes(old.relays), log.states())
         number = self._talks.found(old.kind, peer=old.peer, relays=relays, after=ground)
         self._founding.begun(number, named=False)
@@ -380,6 +386,7 @@ class Successors:
         log = self._talks.log(old.number)
         if log.conversation.phase is Phase.OPEN:
             log.stop(ELSEWHERE)
+            self._keeping(old.number).put(_STOPPED, b"\x01")
         happened.line(self._desk, old.number, "goes on", Facts(by=by))
         self._moving.move(old.number, number)
         self._desk.people.went_on(old.number, number)

@@ -95,6 +95,7 @@ class Talks:
         self._successors = Successors(desk, self.views, self, moving, choosing, self._founding)
         self.happenings.mirrored.append(self._pictures.mirrored)
         self.happenings.watchers.append(self._pictures.happened)
+        self.happenings.watchers.append(self._founding.happened)
         self._scheduling = Scheduling(desk, speaking)
         forwarding = Forwarding(desk, self.views, speaking, self.circuit)
         self._typing = Typing(desk, self._put, self._unsay)

@@ -162,11 +162,11 @@ class Log:
     def stranded(self) -> frozenset[bytes]:
         """Relays that have not opened the new log, if they are so many that there is no quorum without them.
 
-        Nobody else has heard of a log that was never open: it may be begun elsewhere. It opens yet if they
-        come back.
+        Nobody else has heard of a log that was never open: it may be begun elsewhere, unless somebody gives
+        it up. It opens yet if they come back.
         """
         opening = self._founding.opening
-        if self._founding.open or opening is None or not opening.stranded:
+        if self._leaving or self._founding.open or opening is None or not opening.stranded:
             return frozenset()
         return frozenset(opening.failing)
 
