@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from heliogram.node.asking import Ask, LogScope
 from heliogram.node.changes import RemovePeople, RenewKeys
+from heliogram.node.events import Dead
 from heliogram.node.log import happenings as told
 from heliogram.node.log.log import Log
 from heliogram.node.log.sending import MAX_POSTINGS, MAX_WASTED
@@ -222,3 +225,39 @@ def test_after_a_crash_what_may_have_left_is_not_encrypted_again() -> None:
     made = [(one.number, one.epoch) for one in alice.happened if isinstance(one, told.Encrypted)]
     assert len(made) == len(set(made))
     assert sorted(bob.disk.shown) == sorted(texts)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_a_quorum_signed_for_when_the_epoch_closes_is_not_said_again(dies: bool) -> None:
+    """Receipts and the decision come in one turn."""
+    world = World()
+    alice, bob = world.group("Alice", "Bob")
+    world.run(5)
+    log, held = alice.log, []
+    answered = log.answered
+
+    def hold(ask: Ask, request: frames.Request, answer: frames.Answer, now: float) -> None:
+        if isinstance(request, frames.Post):
+            held.append((ask, request, answer))
+            return
+        answered(ask, request, answer, now)
+        if log._deciding.decided:
+            for one in held:
+                answered(*one, now)
+            held.clear()
+            if dies:
+                log.stop("for a test")
+
+    log.answered = hold  # type: ignore[method-assign]
+    alice.say(b"hello")
+    assert world.run(10, lambda: len(held) == 4)
+    bob.wish(RenewKeys())
+    assert world.run(20, lambda: not held)
+    world.run(20)
+    assert bob.disk.shown == [b"hello"] and not alice.disk.outbox
+    kinds = alice.kinds()
+    assert kinds.count("StoredByQuorum") == 1
+    if dies:  # what is not stored by then has failed
+        dead = next(one for one in alice.happened if isinstance(getattr(one, "event", None), Dead))
+        assert kinds.index("StoredByQuorum") < alice.happened.index(dead)
+    assert len([one for one in alice.happened if isinstance(one, told.Encrypted)]) == 1

@@ -264,6 +264,7 @@ class Log:
         """End it, for us: `Conversation.stop`. What is in the log is read on."""
         ground = self._ground
         if ground.conversation.phase is Phase.OPEN:
+            self._sending.heard()
             ground.write(ground.conversation.stop(why))
             self._deciding.stop()
             self._sending.stop()
@@ -344,6 +345,7 @@ class Log:
             self._leaving = False
             self.abandon()
             return
+        self._sending.heard()
         self._heard()
         while deciding.settle(opened=opened, may_go_on=reading.may_go_on()):
             if not self._moved():

@@ -204,10 +204,6 @@ class Sending:
         open since we are in it, it may be over for long: then it is not `current`, and nothing is encrypted
         before a tip finds it open.
         """
-        while self._touched:
-            at, item = self._touched.popitem()
-            if self.posting.get(at) is item:
-                self._watch(at, item)
         self._tails()
         if not opened:
             return
@@ -355,6 +351,13 @@ class Sending:
             size = len(frames.encode(request))
             minute = ground.time // 60
             ground.tell(SignedFor(item.number, relay, minute, size, seat.epoch, stored))
+
+    def heard(self) -> None:
+        """Look at what relays have answered to. Before an epoch is left: perhaps a quorum has it."""
+        while self._touched:
+            at, item = self._touched.popitem()
+            if self.posting.get(at) is item:
+                self._watch(at, item)
 
     def _watch(self, at: object, item: Item) -> None:
         core = None if item.track is None else item.track.core
