@@ -169,6 +169,8 @@ class Shell:
         #: What lies between the two clocks.
         self._apart = clock() - now()
         self._failures = 0
+        #: Calls at the head of the queue that get a turn each: the one that they shared has failed.
+        self._alone = 0
         #: Asks that are neither answered nor lost yet.
         self._flying = 0
         #: Whether one of them was, since the last turn.
@@ -258,7 +260,7 @@ class Shell:
         self._running = True
         try:
             while not self._stopping:
-                if self._failures:
+                if self._failures and not self._alone:
                     await self._rest()
                 if not self._inputs and not self._is_due():
                     await self._wait(self._due)
@@ -281,7 +283,9 @@ class Shell:
 
     def _turn(self) -> None:
         self._heard = False
-        inputs = [self._inputs.popleft() for _ in range(min(BATCH, len(self._inputs)))]
+        many = 1 if self._alone else BATCH
+        self._alone = max(0, self._alone - 1)
+        inputs = [self._inputs.popleft() for _ in range(min(many, len(self._inputs)))]
         # Who called and is gone does not want it any more.
         inputs = [one for one in inputs if not isinstance(one, Called) or one in self._calls]
         if len(self._inputs) < LOW:
@@ -319,18 +323,24 @@ class Shell:
             self._due = None
 
     def _fail(self, inputs: list[Input], error: Exception) -> None:
-        """Throw the engine away, with all that was on its way to it, but for what people want."""
+        """Throw the engine away, with all that was on its way to it, but for what people want.
+
+        Nothing of the turn was written. What people wanted in it is tried again, each by itself: on a full disk
+        one can look, though what came meanwhile cannot be written.
+        """
         # Its text may hold anything, so only its kind and place are logged.
         _log.error("a turn failed: %s at %s", type(error).__name__, _where(error))
         self._engine = None
         self.circuits.drop()
         self._flying = 0
-        self._inputs = deque(one for one in self._inputs if isinstance(one, Called))
+        again = [one for one in inputs if isinstance(one, Called)] if len(inputs) > 1 else []
+        self._alone += len(again)
+        self._inputs = deque([*again, *(one for one in self._inputs if isinstance(one, Called))])
         self._gate.set()
         told = (
             error if isinstance(error, StoreError) else StoreError("the turn could not be written")
         )
-        for one in inputs:
+        for one in inputs if not again else ():
             future = self._calls.pop(one, None) if isinstance(one, Called) else None
             if future is not None and not future.done():
                 future.set_exception(told)
