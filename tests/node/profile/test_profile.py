@@ -107,6 +107,18 @@ def test_who_looks_does_not_hold(tmp_path: Path) -> None:
         Lock(tmp_path / "nowhere" / "lock")
 
 
+def test_another_lock_in_the_same_directory(tmp_path: Path) -> None:
+    """Of the app, which opens the profile."""
+    (tmp_path / "home").mkdir(mode=0o700)
+    lock = Lock(tmp_path / "home" / "web.lock")
+    with make(tmp_path) as profile:
+        assert is_locked(profile.directory.lock)
+        with pytest.raises(ProfileBusy):
+            Lock(tmp_path / "home" / "web.lock")
+        lock.release()
+        Lock(tmp_path / "home" / "web.lock").release()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody can delete it")
 def test_a_lock_whose_file_was_deleted_still_holds(tmp_path: Path) -> None:
     with make(tmp_path) as profile:

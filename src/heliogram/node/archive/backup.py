@@ -114,7 +114,7 @@ def _clear(directory: Directory) -> None:
         for file in (directory.key, directory.config):
             files += [file, file.with_name(file.name + ".new")]
         folders = [directory.files, directory.spool]
-        lock = Lock(directory.lock)
+        lock = Lock(directory.lock, directory=True)
         try:
             if directory.exists:
                 raise ProfileExists

@@ -1,7 +1,7 @@
 """One running node a profile: two would use a key twice.
 
-The system holds the lock, not the file: whoever dies leaves it free. Where the system can, the directory is
-locked as well: somebody may delete the file, and the next one would lock another.
+The system holds the lock, not the file: whoever dies leaves it free. For a profile the directory is locked as
+well, where the system can: somebody may delete the file, and the next one would lock another.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ _PAUSE: Final = 0.05
 class Lock:
     """A lock that this process holds until it releases it or ends."""
 
-    def __init__(self, path: Path) -> None:
-        """Take it; its directory must be there. Raises `ProfileBusy`, or `ProfileError` without locks."""
+    def __init__(self, path: Path, *, directory: bool = False) -> None:
+        """Take it, with its `directory`, which must be there. Others can have the directory's other locks.
+
+        Raises `ProfileBusy`, or `ProfileError` without locks.
+        """
         self._held: tuple[int, ...] = ()
         for attempt in range(_TRIES):
-            held = _try_both(path, shared=False)
+            held = _try_both(path, shared=False) if directory else _try_one(path, shared=False)
             if held is not None:
                 self._held = held
                 return
@@ -51,6 +54,12 @@ def is_locked(path: Path) -> bool:
     for file in held or ():
         os.close(file)
     return held is None
+
+
+def _try_one(path: Path, *, shared: bool) -> tuple[int] | None:
+    """The locked file. None if somebody else has it."""
+    file = _try(path, shared=shared)
+    return None if file is None else (file,)
 
 
 def _try_both(path: Path, *, shared: bool) -> tuple[int, ...] | None:

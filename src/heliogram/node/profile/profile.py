@@ -55,7 +55,7 @@ class Profile:
         config = config or Config()
         directory.make()
         directory.check()
-        lock = Lock(directory.lock)
+        lock = Lock(directory.lock, directory=True)
         try:
             if directory.exists:
                 raise ProfileExists
@@ -84,7 +84,7 @@ class Profile:
         if not directory.exists:
             raise NoProfile
         directory.check()
-        lock = Lock(directory.lock)
+        lock = Lock(directory.lock, directory=True)
         try:
             config = configs.load(directory.config)
             key = keys.load(directory.key, phrase(config))
