@@ -103,8 +103,11 @@ class Node:
         assert self._process is None
         before = self.log.stat().st_size if self.log.exists() else 0
         self._pid = await (self._hatch() if self._library is None else self._hatch_below())
-        self._process = os.pidfd_open(self._pid)
         self.starts += 1
+        try:
+            self._process = os.pidfd_open(self._pid)
+        except ProcessLookupError:  # it has ended already
+            raise RuntimeError(self._said(before).decode(errors="replace")) from None
         async with asyncio.timeout(PATIENCE):
             while b"ready" not in (said := self._said(before)):
                 if self._gone():
