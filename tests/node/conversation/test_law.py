@@ -90,7 +90,7 @@ def test_numbers() -> None:
         f"`salt[{sealing.SALT}]".removeprefix("`"),
     ):
         assert sentence in re.sub(r"\s+", " ", LAW), sentence
-    assert (catching.ASKED, catching.PATIENCE, catching.BETWEEN) == (3, 120, 900)
+    assert (catching.ASKED, catching.PATIENCE, catching.BETWEEN) == (3, 10, 900)
     assert PAST_EPOCHS == 5 and DIGEST == 16 and epoch_keys.TAG_SIZE == 8
     assert LAW.count("five epochs") == 2
 

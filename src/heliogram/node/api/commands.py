@@ -222,7 +222,7 @@ class GetMessage(Command, frozen=True, tag="message"):
 
     message: Name = ""
     #: Then not by its id.
-    number: Annotated[int, Meta(ge=0, le=1 << 62)] | None = None
+    number: Whole | None = None
 
 
 class SendMessage(Command, frozen=True, tag="send"):

@@ -102,6 +102,7 @@ export default {
   "error not permitted": "This page may not do that.",
   "error not open": "The profile is locked.",
   "error no such path": "This version of Heliogram does not know that.",
+  "error no such scheduled": "It does not wait to be sent any more.",
   "error no such upload": "The file is no longer ready to be sent. Attach it again.",
   "error too large": "That is larger than what can be taken.",
   "error too many uploads": "Too many files wait to be sent. Send some first.",

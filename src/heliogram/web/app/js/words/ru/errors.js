@@ -102,6 +102,7 @@ export default {
   "error not permitted": "Этой странице такое не разрешено.",
   "error not open": "Профиль закрыт.",
   "error no such path": "Эта версия Heliogram такого не знает.",
+  "error no such scheduled": "Это больше не ждёт отправки.",
   "error no such upload": "Файл больше не готов к отправке. Прикрепите его снова.",
   "error too large": "Это больше, чем можно принять.",
   "error too many uploads": "Слишком много файлов ждут отправки. Сначала отправьте часть.",
