@@ -325,8 +325,8 @@ class Shell:
     def _fail(self, inputs: list[Input], error: Exception) -> None:
         """Throw the engine away, with all that was on its way to it, but for what people want.
 
-        Nothing of the turn was written. What people wanted in it is tried again, each by itself: on a full disk
-        one can look, though what came meanwhile cannot be written.
+        Nothing of the turn was written. What people wanted in it is tried again, each by itself: on a full
+        disk one can look, though what came meanwhile cannot be written.
         """
         # Its text may hold anything, so only its kind and place are logged.
         _log.error("a turn failed: %s at %s", type(error).__name__, _where(error))
