@@ -306,6 +306,35 @@ print(refused(upload.sync))
     assert (disk.data / "uploads" / bytes(32).hex()).read_bytes() == b"123456789"
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_name_of_an_upload_is_on_disk_before_its_first_part_counts(
+    disk: Disk, killed: bool
+) -> None:
+    """Though its file was there already: made by a start that failed, or by who was killed just then."""
+    begun = """
+name = bytes(32)
+files = BlobFiles(data, reserve=0)
+switch.touch()
+print(refused(files.resume, name, 0, 9))
+switch.unlink()
+"""
+    goes_on = """
+upload = files.resume(name, 0, 9)
+upload.append(b"123456789")
+print(refused(upload.sync))
+"""
+    if killed:
+        # The file without its folder: what a kill between the two leaves.
+        assert disk.run("name = bytes(32)\nBlobFiles(data, reserve=0)._upload(name).touch()") == ""
+        assert (
+            disk.run(f"name = bytes(32)\nfiles = BlobFiles(data, reserve=0)\n{goes_on}") == "done"
+        )
+    else:
+        assert disk.run(begun + goes_on) == "refused\ndone"
+    powerloss.lose(disk.data, disk.journal)
+    assert (disk.data / "uploads" / bytes(32).hex()).read_bytes() == b"123456789"
+
+
 def test_what_a_killed_process_left_is_on_disk_before_it_is_used(disk: Disk) -> None:
     """Its successor can read what never was synced. What it sees and what it writes must both last."""
     disk.run('Database(data / "db", writes=True)')

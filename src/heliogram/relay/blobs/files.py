@@ -71,10 +71,14 @@ class BlobFiles:
             try:
                 offset = min(os.fstat(descriptor).st_size, stored)
                 os.ftruncate(descriptor, offset)
-                if new:
+                if not stored:
+                    # Its name may be there and not on disk: who made the file was killed here, or failed.
                     _sync_folder(self._uploads)
             except BaseException:
                 os.close(descriptor)
+                if new:
+                    # What a folder did not take it may never take. The next try makes another one.
+                    path.unlink(missing_ok=True)
                 raise
         return Upload(descriptor, offset, *self._known_hash(name, offset))
 
