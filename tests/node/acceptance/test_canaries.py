@@ -163,6 +163,9 @@ class Story:
         self.links = [link.uri for one in self.people for link in await one.call(api.GetLinks())]
         chat = await group(SAID["group"], alice, bob, carol)
         await alice.call(api.SetProfile(chat, description=SAID["description"]))
+        for one in self.people:
+            # What is said while an epoch closes may be on a quorum of relays, and on no more.
+            await one.until(api.GetChat(chat), lambda it: it.description == SAID["description"])
         self.chat = chat
         sent = await self.say(alice, SAID["word"])
         await self.say(bob, SAID["answer"])

@@ -6,7 +6,10 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
+
 from heliogram.node import api
+from heliogram.node.transfer import mover
 from tests.node.transfer.kit import Fleet, Node, fleet, pattern
 
 SIZE = 64 << 20
@@ -99,20 +102,24 @@ async def test_a_torn_copy_is_verified_before_it_goes_on(tmp_path: Path) -> None
             assert info.path is not None and Path(info.path).read_bytes() == data
 
 
-async def test_a_relay_that_is_killed_meanwhile(tmp_path: Path) -> None:
-    data = pattern(SIZE // 2)
+async def test_a_relay_that_is_killed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each part is told of, so that it is killed while the others are still to come.
+    monkeypatch.setattr(mover, "EVERY", 0.0)
+    data = pattern(SIZE)
     source = tmp_path / "a.dat"
     source.write_bytes(data)
     async with fleet(tmp_path, 1) as relays, Node(tmp_path / "alice", relays) as alice:
         message = await alice.send(source)
-        await alice.until(lambda one: one.done > 0)
+        assert (await alice.until(lambda one: one.done > 0)).state == "running"
         relays.processes[0].kill()
         relays.processes[0].start()
         await alice.until(lambda one: one.state == "done")
         async with Node(tmp_path / "bob", relays) as bob:
             id = await bob.receive(message)
             await bob.shell.call(api.GetFile(id))
-            await bob.until(lambda one: one.done > 0)
+            assert (await bob.until(lambda one: one.done > 0)).state == "running"
             relays.processes[0].kill()
             relays.processes[0].start()
             await bob.until(lambda one: one.state == "done")
