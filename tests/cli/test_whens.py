@@ -6,10 +6,13 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 
+import msgspec
 import pytest
 
 from heliogram.cli.face import Stop
+from heliogram.cli.talking import MAX_NUMBER
 from heliogram.cli.whens import span, when
+from heliogram.node.api.things import Whole
 
 #: A Thursday.
 NOW = "2026-01-01 10:00"
@@ -90,3 +93,8 @@ def test_spans() -> None:
     for text in ("", "soon", "-1", "1x", "9999999999", "99999w"):
         with pytest.raises(Stop):
             span(text)
+
+
+def test_numbers_are_no_larger_than_a_node_takes() -> None:
+    bounds = msgspec.inspect.type_info(Whole)
+    assert isinstance(bounds, msgspec.inspect.IntType) and bounds.le == MAX_NUMBER

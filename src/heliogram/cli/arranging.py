@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from heliogram.cli import completing, showing
+from heliogram.cli.arguments import Chat
 from heliogram.cli.commands import command, group
 from heliogram.cli.face import Face, Stop
 from heliogram.cli.sentences import USAGE
@@ -16,9 +17,6 @@ from heliogram.node import api
 
 folders = group("folder", "Folders of conversations. They are yours alone.")
 
-Chat = Annotated[
-    str, typer.Argument(metavar="CHAT", help="A conversation.", autocompletion=completing.chats)
-]
 Chats = Annotated[
     list[str],
     typer.Argument(metavar="CHAT…", help="Conversations.", autocompletion=completing.chats),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from heliogram.cli import completing, showing
+from heliogram.cli.arguments import Message
 from heliogram.cli.commands import command, group
 from heliogram.cli.face import Face
 from heliogram.cli.waiting import fetched
@@ -15,8 +16,6 @@ from heliogram.node import api
 
 files = group("files", "Files of messages.")
 relays = group("relays", "The relays for what you begin.")
-
-Message = Annotated[str, typer.Argument(metavar="MESSAGE", help="The first digits of its id.")]
 
 
 def add(app: typer.Typer) -> None:

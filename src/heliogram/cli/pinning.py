@@ -6,16 +6,12 @@ from typing import Annotated
 
 import typer
 
-from heliogram.cli import completing, showing
+from heliogram.cli import showing
+from heliogram.cli.arguments import Chat, Message
 from heliogram.cli.commands import command
 from heliogram.cli.face import Face
 from heliogram.cli.waiting import said, say
 from heliogram.node import api
-
-Message = Annotated[str, typer.Argument(metavar="MESSAGE", help="The first digits of its id.")]
-Chat = Annotated[
-    str, typer.Argument(metavar="CHAT", help="A conversation.", autocompletion=completing.chats)
-]
 
 
 def add(app: typer.Typer) -> None:

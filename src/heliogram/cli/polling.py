@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from heliogram.cli import completing, showing
+from heliogram.cli import showing
+from heliogram.cli.arguments import Chat
 from heliogram.cli.cleaning import block
 from heliogram.cli.commands import command, group
 from heliogram.cli.face import Face, Stop
@@ -19,9 +20,6 @@ polls = group("poll", "Polls: ask, vote, see how they stand.")
 #: Options that a poll may have.
 LEAST, MOST = 2, 32
 
-Chat = Annotated[
-    str, typer.Argument(metavar="CHAT", help="Where.", autocompletion=completing.chats)
-]
 Poll = Annotated[str, typer.Argument(metavar="POLL", help="The first digits of its id.")]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from heliogram.cli import completing, showing
+from heliogram.cli.arguments import AsFile, Chat, Files, Reply, Text
 from heliogram.cli.commands import command, group
 from heliogram.cli.face import Face
 from heliogram.cli.printing import moment
@@ -41,22 +41,12 @@ def add(app: typer.Typer) -> None:
 )
 def add_one(
     face: Face,
-    chat: Annotated[
-        str, typer.Argument(metavar="CHAT", help="Where.", autocompletion=completing.chats)
-    ],
+    chat: Chat,
     at: When,
-    text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT]", help="Markdown. Else standard input is read.")
-    ] = None,
-    file: Annotated[
-        list[Path], typer.Option("--file", metavar="FILE", help="A file to send. Repeatable.")
-    ] = [],  # noqa: B006
-    as_file: Annotated[
-        bool, typer.Option("--as-file", help="Send pictures as they are, with their metadata.")
-    ] = False,
-    reply: Annotated[
-        str | None, typer.Option("--reply", metavar="MESSAGE", help="What this answers.")
-    ] = None,
+    text: Text = None,
+    file: Files = [],  # noqa: B006
+    as_file: AsFile = False,
+    reply: Reply = None,
 ) -> None:
     """Say something at its time, if the node runs then; else as soon as it runs."""
     time = when(at, datetime.now().astimezone())

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from heliogram.cli import completing, showing
+from heliogram.cli.arguments import AsFile, Chat, Files, Message, Reply, Text
 from heliogram.cli.commands import command
 from heliogram.cli.face import Face, Stop
 from heliogram.cli.sentences import USAGE
@@ -18,16 +19,9 @@ from heliogram.node import api
 #: Characters of the longest text.
 MAX_TEXT = 65_536
 
-#: The largest number that a message can have.
-MAX_NUMBER = 1 << 62
+#: The largest number that a command may hold (`api.Whole`).
+MAX_NUMBER = (1 << 53) - 1
 
-Chat = Annotated[
-    str,
-    typer.Argument(
-        metavar="CHAT", help="A name, or an id's first digits.", autocompletion=completing.chats
-    ),
-]
-Message = Annotated[str, typer.Argument(metavar="MESSAGE", help="The first digits of its id.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many at most.")]
 
 
@@ -112,18 +106,10 @@ def read(
 def send(
     face: Face,
     chat: Chat,
-    text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT]", help="Markdown. Else standard input is read.")
-    ] = None,
-    file: Annotated[
-        list[Path], typer.Option("--file", metavar="FILE", help="A file to send. Repeatable.")
-    ] = [],  # noqa: B006
-    as_file: Annotated[
-        bool, typer.Option("--as-file", help="Send pictures as they are, with their metadata.")
-    ] = False,
-    reply: Annotated[
-        str | None, typer.Option("--reply", metavar="MESSAGE", help="What this answers.")
-    ] = None,
+    text: Text = None,
+    file: Files = [],  # noqa: B006
+    as_file: AsFile = False,
+    reply: Reply = None,
     expires: Annotated[
         int | None,
         typer.Option("--expires", metavar="SECONDS", min=0, help="When it goes after being read."),
